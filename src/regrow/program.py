@@ -108,7 +108,9 @@ def _check_role(name: str, role: Role, roles: Mapping[str, Role]) -> None:
         if not role.offsets(other) or set(role.offsets(other)) - {0, -1}:
             raise ProgramError(f'role "{name}" reads "{other}" at {role.reads[other]}', "an offset is 0 or -1")
         if role.when == LAST and role.offsets(other) != (0,):
-            raise ProgramError(f'role "{name}" (when="last") reads "{other}" at {role.reads[other]}', "after the end there is only offset 0")
+            raise ProgramError(
+                f'role "{name}" (when="last") reads "{other}" at {role.reads[other]}', "after the end there is only offset 0"
+            )
 
 
 def _check_circles(roles: Mapping[str, Role]) -> None:
@@ -273,7 +275,7 @@ class Partition:
             offset = offsets[0]
         if offset is None or offset not in offsets:
             raise ProgramError(
-                f'role "{self.role}" asks for the inbox of "{role}" at {offset}', f'it reads {dict(self._roles[self.role].reads)}'
+                f'role "{self.role}" asks for the inbox of "{role}" at {offset}', f"it reads {dict(self._roles[self.role].reads)}"
             )
         return iter(self._inputs.messages(role, offset))
 
@@ -299,7 +301,9 @@ class Partition:
     def _reader(self, role: str) -> Role:
         reader = self._roles.get(role)
         if reader is None or self.role not in reader.reads:
-            raise ProgramError(f'role "{self.role}" sends to "{role}", which does not read it', f'declare Role(..., reads={{"{self.role}": -1}})')
+            raise ProgramError(
+                f'role "{self.role}" sends to "{role}", which does not read it', f'declare Role(..., reads={{"{self.role}": -1}})'
+            )
         return reader
 
     def _put(self, role: str, receiver: int | None, arrays: Mapping[str, Any]) -> None:
@@ -335,7 +339,9 @@ class Partition:
 
     def metric(self, name: str, value: float) -> None:
         """Report a number; it is added up over the partitions in partition order. Never a time or a fact of a machine."""
-        self.outputs.metrics[name] = self.outputs.metrics.get(name, 0) + (int(value) if isinstance(value, (int, np.integer)) else float(value))
+        self.outputs.metrics[name] = self.outputs.metrics.get(name, 0) + (
+            int(value) if isinstance(value, (int, np.integer)) else float(value)
+        )
 
     def stop(self) -> None:
         """End the run with this round: the smallest round in which anybody calls this is the last one."""
@@ -377,8 +383,9 @@ class Results(Mapping[str, Sequence[Arrays]]):
     def concatenated(self, role: str, name: str) -> Any:
         """One named result of all partitions of a role, joined in partition order."""
         parts = [part[name] for part in self[role] if name in part]
-        if parts and isinstance(parts[0], Strings):
-            return Strings.concatenate(parts)
+        packed = [part for part in parts if isinstance(part, Strings)]
+        if packed:
+            return Strings.concatenate(packed)
         return np.concatenate([np.atleast_1d(part) for part in parts])
 
 
@@ -398,7 +405,10 @@ class Program:
 
     def report(self, model: Mapping[str, Any]) -> str:
         """What `regrow run` prints of a model."""
-        return "\n".join(f"{name}: {len(value):,} strings" if isinstance(value, Strings) else f"{name}: {value.dtype} {value.shape}" for name, value in model.items())
+        return "\n".join(
+            f"{name}: {len(value):,} strings" if isinstance(value, Strings) else f"{name}: {value.dtype} {value.shape}"
+            for name, value in model.items()
+        )
 
     def warm(self) -> None:
         """Call the compiled kernels once on tiny arrays: done before the first worker starts, so that none compiles."""

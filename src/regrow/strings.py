@@ -6,6 +6,7 @@ Also a stable 64-bit hash (XXH3) to split keys over partitions: Python's own `ha
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import pairwise
 from typing import Any, overload
 
 import numpy as np
@@ -42,7 +43,7 @@ class Strings(Sequence[str]):
 
     def __iter__(self) -> Iterator[str]:
         text, ends = bytes(self.utf8), self.offsets.tolist()
-        for start, end in zip(ends, ends[1:], strict=False):
+        for start, end in pairwise(ends):
             yield text[start:end].decode("utf-8")
 
     def __eq__(self, other: object) -> bool:
@@ -59,7 +60,8 @@ class Strings(Sequence[str]):
         starts = np.cumsum([0] + [len(part.utf8) for part in parts])
         offsets = [part.offsets[:-1] + start for part, start in zip(parts, starts, strict=False)]
         return Strings(
-            np.concatenate([*offsets, starts[-1:]]).astype(np.int64), np.concatenate([*(part.utf8 for part in parts), np.empty(0, np.uint8)])
+            np.concatenate([*offsets, starts[-1:]]).astype(np.int64),
+            np.concatenate([*(part.utf8 for part in parts), np.empty(0, np.uint8)]),
         )
 
 
