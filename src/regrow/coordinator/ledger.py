@@ -3,7 +3,7 @@
 RULES OF THE FILE
   - A task's standing changes only by `move`, along TRANSITIONS. What is not in the table raises.
   - The ledger knows nothing of workers and attempts: only that a task is being run, or not.
-  - What must be kept is decided here alone (`Ledger.kept_for`), and it returns the reason.
+  - What may be forgotten is decided in `retention`, and what is run again in `losses`.
 
 A task is WAITING until everything that it reads is committed, READY until a worker takes it, RUNNING until an attempt
 commits; then its artifact is PRESENT, and FORGOTTEN as soon as nobody will read it. Losing an artifact that somebody will read
@@ -13,15 +13,15 @@ newest cut, or the fixed data under round 0.
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from regrow.coordinator.actions import Forget, Record
+from regrow.coordinator.actions import Record
+from regrow.coordinator.cuts import Cut
 from regrow.coordinator.events import Receipt
 from regrow.coordinator.plan import PhaseKey, Plan, Task
 
-__all__ = ["FORGOTTEN", "PRESENT", "READY", "RUNNING", "TRANSITIONS", "WAITING", "Cut", "Ledger", "Phase"]
+__all__ = ["FORGOTTEN", "NAMES", "PRESENT", "READY", "RUNNING", "TRANSITIONS", "WAITING", "Cut", "Ledger", "Phase"]
 
 WAITING, READY, RUNNING, PRESENT, FORGOTTEN = range(5)
 NAMES = ("waiting", "ready", "running", "present", "forgotten")
@@ -35,23 +35,32 @@ TRANSITIONS: Mapping[tuple[int, str], int] = {
     (PRESENT, "no longer needed"): FORGOTTEN,
     (PRESENT, "artifact lost"): WAITING,
     (FORGOTTEN, "needed again"): WAITING,
+    (WAITING, "found on disk"): PRESENT,
+    (FORGOTTEN, "found on disk"): PRESENT,
 }
 
 
 @dataclass(slots=True)
 class Phase:
-    """The standing of all tasks of one role in one round."""
+    """The standing of all tasks of one role in one round.
+
+    counts      how many tasks have each standing
+    chains      partition -> the rounds whose artifacts hold its state after this task
+    stateful    whether some partition may have a state
+    numbers     partition -> attempts so far
+    """
 
     key: PhaseKey
     standing: bytearray
+    counts: list[int] = field(default_factory=lambda: [0] * len(NAMES))
     digests: dict[int, str] = field(default_factory=dict)
     chains: dict[int, tuple[int, ...]] = field(default_factory=dict)
     metrics: dict[int, Mapping[str, float]] = field(default_factory=dict)
+    numbers: dict[int, int] = field(default_factory=dict)
+    stateful: bool = False
     holds: bool = False
     stop: bool = False
     recorded: bool = False
-    counts: list[int] = field(default_factory=lambda: [0] * len(NAMES))
-    """How many tasks have each standing."""
 
     @property
     def size(self) -> int:
@@ -69,33 +78,26 @@ class Phase:
         return self.counts[PRESENT] + self.counts[FORGOTTEN] == len(self.standing)
 
 
-@dataclass(frozen=True, slots=True)
-class Cut:
-    """A round and the artifacts from which all later rounds can be made."""
-
-    round: int
-    tasks: frozenset[Task]
-
-
 class Ledger:
-    """All phases that matter, and what may be forgotten of them."""
+    """All phases that matter.
+
+    floor       the oldest round that was never complete: the phases of the rounds below are recorded
+    opened      the phases of rounds below this exist
+    end         the last round, as far as is known
+    live        role -> rounds whose artifacts somebody may still read; those of other phases are forgotten, or kept for a cut,
+                or hold a part of a state
+    undone      phases of numbered rounds that wait for one of their tasks
+    """
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
         self.phases: dict[PhaseKey, Phase] = {}
         self.floor = 0
-        """The oldest round that was never complete."""
         self.opened = 0
-        """Rounds below this are open: their phases exist."""
         self.end = plan.rounds - 1
-        """The last round, as far as is known."""
-        self.cuts: list[Cut] = []
-        self.pending_cut: int | None = None
-        self.unverified: set[Task] = set()
-        """Tasks whose inputs must stay until they have been run a second time."""
-        self._pinned: frozenset[Task] = frozenset()
-        self._chained: Counter[PhaseKey] = Counter()
-        """Phase -> how many partitions have their newest state in it, wholly or in part."""
+        self.live: dict[str, set[int]] = {name: set() for name in plan.roles}
+        self.undone: set[PhaseKey] = set()
+        self._numbers_pruned = 0
 
     # Phases
 
@@ -105,8 +107,17 @@ class Ledger:
         if phase is None:
             phase = Phase(key, bytearray([standing]) * self.plan.roles[key.role].partitions)
             phase.counts[standing] = phase.size
+            if standing == FORGOTTEN:
+                phase.recorded, phase.stateful = True, True
             self.phases[key] = phase
+            self._note_done(phase)
+            self.touch(key)
         return phase
+
+    def touch(self, key: PhaseKey) -> None:
+        """Somebody may read the artifacts of this phase: look at it again when something may be forgotten."""
+        if key in self.phases:
+            self.live[key.role].add(key.round)
 
     def standing(self, task: Task) -> int:
         """The standing of a task; one whose phase is unknown is long forgotten."""
@@ -117,34 +128,59 @@ class Ledger:
         """Change the standing of a task along the table."""
         phase = self.open_phase(PhaseKey(task.role, task.round), FORGOTTEN)
         now = phase.standing[task.partition]
-        if (now, why) not in TRANSITIONS:
+        after = TRANSITIONS.get((now, why))
+        if after is None:
             raise ValueError(f"{task} is {NAMES[now]}: {why}?")
-        after = TRANSITIONS[now, why]
         phase.standing[task.partition] = after
         phase.counts[now] -= 1
         phase.counts[after] += 1
+        if after >= PRESENT or now >= PRESENT:
+            self._note_done(phase)
+
+    def _note_done(self, phase: Phase) -> None:
+        if phase.done or phase.key.round > self.end or phase.key.role in self.plan.last:
+            self.undone.discard(phase.key)
+        else:
+            self.undone.add(phase.key)
 
     def complete(self, key: PhaseKey) -> bool:
         """Whether every artifact of a phase exists."""
         phase = self.phases.get(key)
         return phase is not None and phase.present
 
+    def done(self, key: PhaseKey) -> bool:
+        """Whether a phase is done; one that was done and is no longer remembered is, too."""
+        phase = self.phases.get(key)
+        return key.round < self.floor if phase is None else phase.done
+
+    def next_number(self, task: Task) -> int:
+        """A number for an attempt that no attempt of the task had before."""
+        numbers = self.phases[PhaseKey(task.role, task.round)].numbers
+        numbers[task.partition] = number = numbers.get(task.partition, self._numbers_pruned) + 1
+        return number
+
+    def prune(self, oldest: int) -> None:
+        """Drop the memory of phases from before a round, as far as it says nothing about the present."""
+        for key in [key for key in self.phases if key.round < self.plan.newest(key.role, oldest)]:
+            phase = self.phases[key]
+            if phase.done and not phase.counts[PRESENT] and key.round not in self.live[key.role]:
+                self._numbers_pruned = max(self._numbers_pruned, max(phase.numbers.values(), default=0))
+                del self.phases[key]
+
+    def undone_before(self, round: int) -> bool:
+        """Whether a task of a round <= this one is wanted again."""
+        return any(key.round <= round for key in self.undone)
+
     # Readiness
 
     def inputs_complete(self, key: PhaseKey) -> bool:
-        """Whether all messages that a phase reads are committed."""
+        """Whether all messages that a phase reads are committed, and, for one that runs last, all states."""
+        if self.plan.roles[key.role].states and self.undone:
+            return False
         return all(self.complete(read) for read in self.plan.inputs(key))
 
-    def states_complete(self, key: PhaseKey) -> bool:
-        """Whether the last states that a phase reads are committed (only roles that run last read any)."""
-        return all(self.state_exists(task) for task in self._states_read(key))
-
-    def _states_read(self, key: PhaseKey) -> Iterator[Task]:
-        for role in self.plan.roles[key.role].states:
-            yield from self.plan.tasks(PhaseKey(role, self.plan.newest(role, key.round)))
-
     def chain_before(self, task: Task) -> tuple[int, ...] | None:
-        """The rounds that hold the state from which a task goes on; None if the task before is not done."""
+        """The rounds that hold the state from which a task goes on; None if that is unknown."""
         before = self.plan.previous(PhaseKey(task.role, task.round))
         return () if before is None else self.chain_after(Task(before.role, before.round, task.partition))
 
@@ -153,39 +189,25 @@ class Ledger:
         phase = self.phases.get(PhaseKey(task.role, task.round))
         return None if phase is None else phase.chains.get(task.partition)
 
-    def state_exists(self, task: Task) -> bool:
-        """Whether the state after a task can be read."""
-        chain = self.chain_after(task)
-        return chain is not None and all(self.standing(Task(task.role, round, task.partition)) == PRESENT for round in chain)
-
     def can_start(self, task: Task) -> bool:
         """Whether a task's own previous state can be read."""
-        before = self.plan.previous(PhaseKey(task.role, task.round))
-        return before is None or self.state_exists(Task(before.role, before.round, task.partition))
+        chain = self.chain_before(task)
+        return chain is not None and all(self.standing(Task(task.role, round, task.partition)) == PRESENT for round in chain)
 
     # Commits
 
-    def commit(self, task: Task, receipt: Receipt) -> None:
-        """Note a committed artifact."""
-        self.move(task, "committed")
+    def commit(self, task: Task, receipt: Receipt, why: str = "committed") -> Phase:
+        """Note an artifact that exists from now on."""
+        self.move(task, why)
         phase = self.phases[PhaseKey(task.role, task.round)]
         phase.digests[task.partition] = receipt.digest
+        phase.chains[task.partition] = receipt.chain
+        phase.stateful |= bool(receipt.chain)
         phase.holds |= receipt.holds
         phase.stop |= receipt.stop
         if not phase.recorded:
             phase.metrics[task.partition] = receipt.metrics
-        if task.partition not in phase.chains:
-            self._chain(phase, task, receipt.chain)
-
-    def _chain(self, phase: Phase, task: Task, chain: tuple[int, ...]) -> None:
-        """Move the references that say in which artifacts the newest state of a partition lies."""
-        before = self.plan.previous(phase.key)
-        old = self.phases.get(before) if before else None
-        for round in old.chains.get(task.partition, ()) if old else ():
-            self._chained[PhaseKey(task.role, round)] -= 1
-        for round in chain:
-            self._chained[PhaseKey(task.role, round)] += 1
-        phase.chains[task.partition] = chain
+        return phase
 
     def record(self, phase: Phase) -> Record:
         """The record of a phase that is complete for the first time."""
@@ -195,37 +217,9 @@ class Ledger:
                 total[name] = total.get(name, 0) + value
         phase.recorded = True
         phase.metrics.clear()
-        return Record(phase.key, total, phase.stop, not any(phase.chains.values()), phase.holds)
+        return Record(phase.key, total, phase.stop, not phase.stateful, phase.holds)
 
-    # What must be kept
-
-    def kept_for(self, key: PhaseKey) -> str:
-        """Why a phase's artifacts must be kept; "" if nobody will read them."""
-        phase = self.phases[key]
-        if not phase.done:
-            return "it is not complete"
-        for reader in self.plan.read_by(key):
-            if reader.round <= self.end and not ((found := self.phases.get(reader)) and found.done):
-                return f"{reader.role} of round {reader.round} will read it"
-        if self._needed_as_state(phase):
-            return "it holds the newest state"
-        if key.round >= self.plan.newest(key.role, self.first_undecided()):
-            return "it may be the last round"
-        if any(task.round in (key.round, key.round + 1) for task in self.unverified):
-            return "a task that reads it will be checked"
-        if self.pending_cut is not None and key.round >= self.plan.newest(key.role, self.pending_cut):
-            return "it belongs to a pending cut"
-        return ""
-
-    def _needed_as_state(self, phase: Phase) -> bool:
-        """Its rounds are in the chain of some partition; or the next task needs its receipt, which says what that chain is."""
-        if self._chained[phase.key] > 0:
-            return True
-        following = self.plan.following(phase.key)
-        if following is None or not any(phase.chains.values()):
-            return False
-        after = self.phases.get(following)
-        return after is None or not after.done
+    # The end
 
     def first_undecided(self) -> int:
         """The smallest round that may still turn out to be the last one."""
@@ -233,92 +227,13 @@ class Ledger:
             return self.end
         for round in range(self.floor, self.end):
             for role in self.plan.stoppers:
-                key = PhaseKey(role, round)
-                if self.plan.newest(role, round) == round and not ((phase := self.phases.get(key)) and phase.recorded):
+                phase = self.phases.get(PhaseKey(role, round))
+                if self.plan.newest(role, round) == round and (phase is None or not phase.recorded):
                     return round
-            if round >= self.opened:
-                return round
         return self.end
 
-    def forget(self, keys: Iterable[PhaseKey]) -> Iterator[Forget]:
-        """Forget those of these phases that nobody will read and no cut pins."""
-        for key in keys:
-            phase = self.phases.get(key)
-            if phase is None or not phase.counts[PRESENT] or self.kept_for(key):
-                continue
-            gone = tuple(task for task in self.plan.tasks(key) if phase.standing[task.partition] == PRESENT and task not in self._pinned)
-            for task in gone:
-                self.move(task, "no longer needed")
-            if gone:
-                yield Forget(gone)
-
-    # Losses
-
-    def want(self, tasks: Iterable[Task]) -> list[Task]:
-        """Make tasks that are not PRESENT run again, and all that they read, back to artifacts that exist.
-
-        Returns the tasks that were FORGOTTEN and are WAITING now.
-        """
-        again: list[Task] = []
-        seen = set()
-        stack = list(tasks)
-        while stack:
-            task = stack.pop()
-            if task in seen:
-                continue
-            seen.add(task)
-            standing = self.standing(task)
-            if standing == FORGOTTEN:
-                self.move(task, "needed again")
-                again.append(task)
-            if standing in (WAITING, READY, FORGOTTEN):
-                stack.extend(self._read_tasks(task))
-        return again
-
-    def _read_tasks(self, task: Task) -> Iterator[Task]:
-        """The tasks whose artifacts a task reads."""
-        key = PhaseKey(task.role, task.round)
-        for read in self.plan.inputs(key):
-            yield from self.plan.tasks(read)
-        for owner in self._states_read(key):
-            yield from self._state_tasks(owner)
-        before = self.plan.previous(key)
-        if before is not None:
-            yield from self._state_tasks(Task(before.role, before.round, task.partition))
-
-    def _state_tasks(self, owner: Task) -> Iterator[Task]:
-        """The tasks whose artifacts hold the state after a task; the task itself if that is unknown."""
-        chain = self.chain_after(owner)
-        rounds = (owner.round,) if chain is None else chain
-        return (Task(owner.role, round, owner.partition) for round in rounds)
-
-    # Cuts
-
-    def pin(self, cuts: list[Cut]) -> None:
-        """Keep exactly these cuts."""
-        self.cuts = cuts
-        self._pinned = frozenset().union(*(cut.tasks for cut in cuts))
-
-    def cut_tasks(self, round: int) -> frozenset[Task]:
-        """The artifacts of rounds <= round that later rounds may read, and those that hold each partition's newest state."""
-        found: set[Task] = set()
-        for role in self.plan.always:
-            key = PhaseKey(role, self.plan.newest(role, round))
-            read_later = any(reader.round > round for reader in self.plan.read_by(key))
-            phase = self.phases[key]
-            for task in self.plan.tasks(key):
-                chain = phase.chains.get(task.partition, ())
-                if read_later or phase.holds or chain:
-                    found.add(task)
-                found.update(Task(role, at, task.partition) for at in chain)
-        return frozenset(task for task in found if self.standing(task) == PRESENT)
-
-    def prune(self) -> None:
-        """Drop the memory of phases from before the oldest cut that is kept."""
-        if len(self.cuts) < 2:
-            return
-        oldest = self.cuts[0].round
-        for key in [key for key, phase in self.phases.items() if key.round < oldest and not phase.counts[PRESENT] and phase.done]:
-            if not self.plan.roles[key.role].every > 1 or self.plan.newest(key.role, oldest) != key.round:
-                del self.phases[key]
-                self._chained.pop(key, None)
+    def shorten(self, end: int) -> None:
+        """The run ends with this round: later ones never happened."""
+        self.end = end
+        self.opened = min(self.opened, end + 1)
+        self.undone = {key for key in self.undone if key.round <= end}

@@ -60,6 +60,8 @@ class Plan:
         self.stoppers = tuple(name for name in self.always if roles[name].partitions == 1)
         """Roles that may end the run: those of one partition."""
         self.readers = {name: tuple(reader for reader, role in roles.items() if name in role.reads) for name in roles}
+        self.read_at_end = frozenset(name for role in self.last for name in (*roles[role].reads, *roles[role].states))
+        """Roles whose newest artifacts the roles that run last read: messages, or the receipt that says where the state lies."""
         self.inputs = cache(self._inputs)
         self.read_by = cache(self._read_by)
 
@@ -92,11 +94,11 @@ class Plan:
         """The phases whose messages a phase reads."""
         role = self.roles[phase.role]
         read = [(other, self.newest(other, phase.round + offset)) for other in role.reads for offset in role.offsets(other)]
-        return tuple(PhaseKey(other, round) for other, round in read if round >= 0)
+        return tuple(dict.fromkeys(PhaseKey(other, round) for other, round in read if round >= 0))
 
     def _read_by(self, phase: PhaseKey) -> tuple[PhaseKey, ...]:
         """The phases of numbered rounds that read a phase's messages (those that run last are not among them)."""
-        found = []
+        found: dict[PhaseKey, None] = {}
         for reader in self.readers[phase.role]:
             role = self.roles[reader]
             if role.when == LAST:
@@ -105,5 +107,5 @@ class Plan:
                 first = phase.round - offset
                 for round in range(first, min(first + self.roles[phase.role].every, self.rounds)):
                     if self.newest(reader, round) == round:
-                        found.append(PhaseKey(reader, round))
+                        found[PhaseKey(reader, round)] = None
         return tuple(found)

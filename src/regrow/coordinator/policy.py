@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -20,26 +21,29 @@ class Limits:
     """Tasks shorter than this are never worth a second attempt."""
     backup_share: float = 0.05
     stop_wait_seconds: float = 5.0
+    checker_wait_seconds: float = 10.0
+    """How long a run that has nothing else to do waits for a worker that checks, before any worker may."""
 
 
 class Pace:
     """How long the recent attempts of one role took, in seconds."""
 
     def __init__(self, kept: int = 99) -> None:
-        self._recent: list[float] = []
-        self._kept = kept
+        self._recent: deque[float] = deque(maxlen=kept)
+        self._ordered: list[float] | None = None
 
     def add(self, seconds: float) -> None:
         """Note one attempt that came to its end."""
         self._recent.append(seconds)
-        del self._recent[: -self._kept]
+        self._ordered = None
 
     def quantile(self, share: float) -> float | None:
         """The share-quantile of the recent durations; None before there are five."""
         if len(self._recent) < 5:
             return None
-        ordered = sorted(self._recent)
-        return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
+        if self._ordered is None:
+            self._ordered = sorted(self._recent)
+        return self._ordered[min(len(self._ordered) - 1, int(share * len(self._ordered)))]
 
 
 def backup_due(elapsed: float, pace: Pace, backups: int, slots: int, limits: Limits) -> tuple[bool, str]:

@@ -28,7 +28,7 @@ from numba import njit, uint32, uint64
 
 from regrow.rng import bits, uniform
 
-__all__ = ["first_pairs", "topics_of", "visit_documents", "visit_words", "word_topics"]
+__all__ = ["first_pairs", "top_cells", "topics_of", "visit_documents", "visit_words", "word_topics"]
 
 Array = npt.NDArray[Any]
 
@@ -37,7 +37,7 @@ _TWO_32 = 4294967296.0
 
 
 @njit(cache=True)
-def first_pairs(pairs: Array, tokens: Array, topics: int, half: int, key: int) -> None:
+def first_pairs(pairs: Array, tokens: Array, topics: int, half: int, key: np.uint64) -> None:
     """Give every token a uniformly random topic, and that topic as its proposal, so that the first visit accepts nothing.
 
     pairs: written; tokens: global ids, in the same order.
@@ -222,3 +222,22 @@ def word_topics(topic: Array, slices: Array, row_ptr: Array, topics: int, ptr: A
             count[k] = 0
         ptr[w + 1] = size
     return totals
+
+
+@njit(cache=True)
+def top_cells(word_ptr: Array, topics: Array, counts: Array, words: Array, most: Array) -> None:
+    """words[k, :], most[k, :] = the words with the largest counts in topic k and these, descending; of equal counts the lower word.
+
+    word_ptr, topics, counts: sparse counts by word; words: int64 [K, n], most: int32 [K, n], all 0 before; 0 counts end a list.
+    """
+    last = most.shape[1] - 1
+    for w in range(word_ptr.size - 1):
+        for i in range(word_ptr[w], word_ptr[w + 1]):
+            k, c = topics[i], counts[i]
+            if c <= most[k, last]:
+                continue
+            place = last
+            while place > 0 and most[k, place - 1] < c:
+                most[k, place], words[k, place] = most[k, place - 1], words[k, place - 1]
+                place -= 1
+            most[k, place], words[k, place] = c, w

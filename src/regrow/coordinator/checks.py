@@ -1,0 +1,70 @@
+"""Checking that the program is deterministic: in rounds 0 and 1 one partition of every role is run a second time.
+
+RULES OF THE FILE
+  - Repeating is done by workers that only check: fresh processes under another hash seed.
+  - What an unverified task reads is kept until it has been repeated; a lost input is rebuilt for it.
+  - A run that has nothing else left waits for its checks; if no such worker is there for a while, any worker may repeat.
+"""
+
+from __future__ import annotations
+
+from regrow.coordinator.ledger import Ledger
+from regrow.coordinator.plan import PhaseKey, Task
+
+__all__ = ["Checks"]
+
+CHECKED_ROUNDS = 2
+
+
+class Checks:
+    """The tasks that are to be repeated, and the workers that do nothing else."""
+
+    def __init__(self, ledger: Ledger, *, wanted: bool) -> None:
+        self.ledger, self.wanted = ledger, wanted
+        self.unverified: set[Task] = set()
+        self.inputs: set[PhaseKey] = set()
+        """Phases that an unverified task reads."""
+        self.queue: list[Task] = []
+        self.workers: dict[str, bool] = {}
+        """Workers that only check, and whether each is idle."""
+        self._seen: set[Task] = set()
+        self.alone_since: float | None = None
+        """Since when the run has waited for nothing but a worker that checks."""
+
+    def choose(self, task: Task) -> None:
+        """Decide whether a committed task will be repeated."""
+        middle = self.ledger.plan.roles[task.role].partitions // 2
+        if self.wanted and task.round < CHECKED_ROUNDS and task.partition == middle and task not in self._seen:
+            self._seen.add(task)
+            self.unverified.add(task)
+            self.queue.append(task)
+            self._note_inputs()
+
+    def next(self) -> Task | None:
+        """A task that can be repeated now, taken off the queue."""
+        for place, task in enumerate(self.queue):
+            if self.ledger.inputs_complete(PhaseKey(task.role, task.round)) and self.ledger.can_start(task):
+                return self.queue.pop(place)
+        return None
+
+    def give_back(self, task: Task) -> None:
+        """The attempt to repeat a task came to nothing."""
+        if task in self.unverified:
+            self.queue.append(task)
+
+    def verified(self, task: Task) -> None:
+        """A task came out the same."""
+        self.unverified.discard(task)
+        self._note_inputs()
+
+    def drop_after(self, end: int) -> None:
+        """Rounds after the end never happened."""
+        self.unverified = {task for task in self.unverified if task.round <= end}
+        self.queue = [task for task in self.queue if task in self.unverified]
+        self._note_inputs()
+
+    def _note_inputs(self) -> None:
+        plan, keys = self.ledger.plan, {PhaseKey(task.role, task.round) for task in self.unverified}
+        before = {found for key in keys if (found := plan.previous(key)) is not None}
+        owners = {PhaseKey(role, plan.newest(role, key.round)) for key in keys for role in plan.roles[key.role].states}
+        self.inputs = {read for key in keys for read in plan.inputs(key)} | before | owners

@@ -1,0 +1,107 @@
+"""Who is there, and who is at what.
+
+RULES OF THE FILE
+  - A worker and an attempt are identities that are used once: an answer from an attempt that is not under way is already decided.
+  - A worker runs one attempt at a time. One that drains, or that is being replaced, finishes it and gets nothing more.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+
+from regrow.coordinator.checks import Checks
+from regrow.coordinator.plan import Attempt, Task
+
+__all__ = ["Crew", "Running"]
+
+
+@dataclass(slots=True)
+class Running:
+    """An attempt under way."""
+
+    attempt: Attempt
+    began: float
+    checks: bool = False
+    backup: bool = False
+
+
+class Crew:
+    """The workers and their attempts. Workers that only check are in `checks` as well."""
+
+    def __init__(self, checks: Checks) -> None:
+        self.workers: dict[str, float] = {}
+        """Worker -> when it joined."""
+        self.running: dict[str, Running] = {}
+        """Worker -> its attempt, oldest attempt first."""
+        self.idle: dict[str, float] = {}
+        """Those who can take a task, longest wait first -> when they joined."""
+        self.leaving: set[str] = set()
+        self.backups: set[Task] = set()
+        self._checks = checks
+        self._attempts: Counter[Task] = Counter()
+
+    @property
+    def slots(self) -> int:
+        """The number of workers that run tasks for the first time."""
+        return len(self.workers) - len(self._checks.workers)
+
+    def join(self, worker: str, now: float, *, checks: bool) -> None:
+        """A worker is ready."""
+        if worker in self.workers:
+            raise ValueError(f"worker {worker} joined twice")
+        self.workers[worker] = now
+        if checks:
+            self._checks.workers[worker] = True
+        else:
+            self.idle[worker] = now
+
+    def start(self, worker: str, run: Running) -> None:
+        """A worker begins an attempt."""
+        self.running[worker] = run
+        self.idle.pop(worker, None)
+        if worker in self._checks.workers:
+            self._checks.workers[worker] = False
+        if not run.checks:
+            self._attempts[run.attempt.task] += 1
+        if run.backup:
+            self.backups.add(run.attempt.task)
+
+    def ended(self, worker: str) -> Running | None:
+        """A worker is no longer at its attempt, which is returned."""
+        run = self.running.pop(worker, None)
+        if run is not None and not run.checks:
+            task = run.attempt.task
+            self._attempts[task] -= 1
+            if not self._attempts[task]:
+                del self._attempts[task]
+            if run.backup:
+                self.backups.discard(task)
+        return run
+
+    def under_way(self, task: Task) -> bool:
+        """Whether somebody is at this task, repeating it left out."""
+        return task in self._attempts
+
+    def rest(self, worker: str) -> None:
+        """A worker has nothing to do."""
+        if worker in self.leaving or worker not in self.workers:
+            return
+        if worker in self._checks.workers:
+            self._checks.workers[worker] = True
+        else:
+            self.idle[worker] = self.workers[worker]
+
+    def retire(self, worker: str) -> None:
+        """A worker gets nothing more."""
+        self.leaving.add(worker)
+        self.idle.pop(worker, None)
+        if worker in self._checks.workers:
+            self._checks.workers[worker] = False
+
+    def leave(self, worker: str) -> None:
+        """A worker is gone."""
+        self.workers.pop(worker, None)
+        self.idle.pop(worker, None)
+        self.leaving.discard(worker)
+        self._checks.workers.pop(worker, None)

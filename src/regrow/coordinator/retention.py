@@ -1,0 +1,127 @@
+"""What must be kept, and why; everything else is forgotten at once.
+
+RULES OF THE FILE
+  - `kept_for` alone says why a phase's artifacts are kept. It looks at whole phases, because a reader reads them all.
+  - A phase for which it finds no reason is released. Of its artifacts those stay that hold a part of a state that a later phase
+    goes on from (`holds_state`), and those that a cut pins.
+  - Only released phases, dropped cuts and nothing else make an artifact a candidate: no event looks at all of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from regrow.coordinator.actions import Forget
+from regrow.coordinator.checks import Checks
+from regrow.coordinator.cuts import Cuts
+from regrow.coordinator.ledger import PRESENT, Ledger
+from regrow.coordinator.plan import PhaseKey, Task
+
+__all__ = ["Retention"]
+
+
+class Retention:
+    """Decides which artifacts are forgotten."""
+
+    def __init__(self, ledger: Ledger, cuts: Cuts, checks: Checks) -> None:
+        self.ledger, self.cuts, self.checks, self.plan = ledger, cuts, checks, ledger.plan
+        self.due = True
+        """Whether something has happened after which a phase may be released."""
+
+    # Reasons
+
+    def kept_for(self, key: PhaseKey, undecided: int) -> str:
+        """Why a phase's artifacts must be kept; "" if nobody will read them."""
+        ledger, plan = self.ledger, self.plan
+        phase = ledger.phases[key]
+        if key.round > ledger.end:
+            return ""
+        if not phase.done:
+            return "it is not complete"
+        for reader in plan.read_by(key):
+            if reader.round <= ledger.end and not ledger.done(reader):
+                return f"{reader.role} of round {reader.round} will read it"
+        following = plan.following(key)
+        if phase.stateful and following is not None and following.round <= ledger.end and not ledger.done(following):
+            return f"round {following.round} goes on from its state"
+        if key.round >= plan.newest(key.role, undecided) and self.read_at_end(key):
+            return "it may be the last round"
+        if self.cuts.pending is not None and key.round == plan.newest(key.role, self.cuts.pending):
+            return "a cut will hold it"
+        if key in self.checks.inputs:
+            return "a task that reads it will be repeated"
+        return ""
+
+    def read_at_end(self, key: PhaseKey) -> bool:
+        """Whether a phase's artifacts matter if the run ends with its round."""
+        return self.ledger.phases[key].holds or key.role in self.plan.read_at_end or key.role in self.plan.last
+
+    def holds_state(self, task: Task) -> bool:
+        """Whether a live phase goes on from a state that lies in this artifact."""
+        phases = self.ledger.phases
+        for round in self.ledger.live[task.role]:
+            if round >= task.round and task.round in phases[PhaseKey(task.role, round)].chains.get(task.partition, ()):
+                return True
+        return False
+
+    def needed(self, tasks: Iterable[Task]) -> list[Task]:
+        """Those of these artifacts that somebody will read (being in a cut is no such reason)."""
+        undecided = self.ledger.first_undecided()
+        keys = {PhaseKey(task.role, task.round) for task in tasks}
+        kept = {key for key in keys if self.kept_for(key, undecided)}
+        return [task for task in tasks if PhaseKey(task.role, task.round) in kept or self.holds_state(task)]
+
+    # Forgetting
+
+    def sweep(self) -> Iterator[Forget]:
+        """Release phases that nobody will read, and forget what they leave."""
+        self.due = False
+        ledger, undecided = self.ledger, self.ledger.first_undecided()
+        released: list[PhaseKey] = []
+        for role, rounds in ledger.live.items():
+            over = sorted(round for round in rounds if not self.kept_for(PhaseKey(role, round), undecided))
+            rounds.difference_update(over)
+            released.extend(PhaseKey(role, round) for round in over)
+        for key in released:
+            yield from self.forget(self._left_by(key))
+
+    def _left_by(self, key: PhaseKey) -> Iterator[Task]:
+        """The artifacts of a phase and those that its states lie in."""
+        phase = self.ledger.phases[key]
+        if phase.counts[PRESENT]:
+            yield from self.plan.tasks(key)
+        if phase.stateful:
+            for partition, chain in phase.chains.items():
+                for round in chain:
+                    if round != key.round:
+                        yield Task(key.role, round, partition)
+
+    def forget(self, candidates: Iterable[Task]) -> Iterator[Forget]:
+        """Forget those of these artifacts that exist and that nothing needs."""
+        gone = []
+        for task in candidates:
+            ledger = self.ledger
+            if ledger.standing(task) != PRESENT or task.round in ledger.live[task.role] or task in self.cuts.pinned:
+                continue
+            if not self.holds_state(task):
+                ledger.move(task, "no longer needed")
+                gone.append(task)
+        if gone:
+            yield Forget(tuple(gone))
+
+    # What a cut holds
+
+    def cut_tasks(self, round: int) -> frozenset[Task]:
+        """The artifacts of rounds <= round that later rounds may read, and those that hold each partition's newest state."""
+        found: set[Task] = set()
+        undecided = self.ledger.first_undecided()
+        for role in self.plan.always:
+            key = PhaseKey(role, self.plan.newest(role, round))
+            phase = self.ledger.phases[key]
+            read_later = any(reader.round > round for reader in self.plan.read_by(key))
+            at_end = key.round == self.plan.newest(role, undecided) and self.read_at_end(key)
+            if read_later or at_end or phase.stateful:
+                found.update(self.plan.tasks(key))
+            for partition, chain in phase.chains.items():
+                found.update(Task(role, at, partition) for at in chain)
+        return frozenset(found)

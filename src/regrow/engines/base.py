@@ -1,0 +1,150 @@
+"""The contract of an engine, and what all engines share whose artifacts lie in the run's directory.
+
+start(job)          make ready; workers join as events
+perform(action)     do it, or begin it; whatever comes of it arrives as an event
+next_event()        the next fact; a Tick if nothing happens for a while
+now()               seconds on the engine's clock
+close()             end all that was started; afterwards the tally is complete
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from abc import ABC, abstractmethod
+from collections import deque
+from dataclasses import dataclass, field
+
+from regrow.coordinator.actions import Action, Commit, Discard, DropCut, Forget, MakeCut, Replace, Start
+from regrow.coordinator.events import ArtifactsLost, CutFailed, CutMade, Event, Receipt, StopAsked
+from regrow.coordinator.plan import Attempt
+from regrow.job import Job
+from regrow.store.container import Broken
+from regrow.store.directory import Directory
+
+__all__ = ["Engine", "Tally"]
+
+TICK_SECONDS = 0.25
+SCAN_SECONDS = 1.0
+"""How often the directory is looked over for artifacts that somebody removed."""
+
+
+@dataclass(slots=True)
+class Tally:
+    """What a run cost. Measurements: they go to events, status and `--json`, never into an artifact or a model."""
+
+    attempts: int = 0
+    workers_lost: int = 0
+    cpu_seconds: float = 0.0
+    redone_seconds: float = 0.0
+    useful_seconds: float = 0.0
+    recovery_seconds: list[float] = field(default_factory=list)
+    peak_memory_bytes: int = 0
+    compile_seconds: float = 0.0
+
+
+class Engine(ABC):
+    """An engine whose artifacts lie in the directory of the run."""
+
+    def __init__(self) -> None:
+        self.tally = Tally()
+        self._events: deque[Event] = deque()
+        self._reported: dict[Attempt, tuple[Receipt, float]] = {}
+        """Attempts that came to their end -> receipt and CPU seconds, until they are committed or discarded."""
+        self._cutting: threading.Thread | None = None
+        self._scanned = 0.0
+        self.directory: Directory
+
+    def start(self, job: Job, directory: Directory) -> None:
+        """Make ready to run tasks of a job."""
+        self.directory = directory
+        self._start(job)
+
+    @abstractmethod
+    def _start(self, job: Job) -> None: ...
+
+    @abstractmethod
+    def _wait(self, seconds: float) -> None:
+        """Let facts arrive in the queue for at most so long."""
+
+    @abstractmethod
+    def _try(self, action: Start) -> None:
+        """Let a worker try a task."""
+
+    @abstractmethod
+    def _replace(self, worker: str) -> None:
+        """End a worker that is at nothing, and start another."""
+
+    def close(self) -> None:
+        """End all that was started."""
+        if self._cutting is not None:
+            self._cutting.join()
+
+    def now(self) -> float:
+        """Seconds, from an arbitrary start."""
+        return time.monotonic()
+
+    def interrupt(self, cause: str) -> None:
+        """Somebody wants the run to pause (may be called from a signal handler)."""
+        self._events.append(StopAsked(cause))
+
+    def next_event(self) -> Event | None:
+        """The next fact; None if nothing happened for a tick."""
+        if not self._events:
+            self._wait(TICK_SECONDS)
+        if not self._events:
+            self._scan()
+        return self._events.popleft() if self._events else None
+
+    def perform(self, action: Action) -> None:
+        """Do what the coordinator decided. Raises OSError where the disk refuses."""
+        match action:
+            case Start():
+                self.tally.attempts += 1
+                self._try(action)
+            case Commit(attempt):
+                self._commit(attempt)
+            case Discard(attempt):
+                self.directory.discard(attempt)
+                self.tally.redone_seconds += self._reported.pop(attempt, (None, 0.0))[1]
+            case Forget(tasks):
+                self.directory.forget(tasks)
+            case MakeCut():
+                self._cutting = threading.Thread(target=self._make_cut, args=(action,), daemon=True)
+                self._cutting.start()
+            case DropCut(round):
+                self.directory.drop_cut(round)
+            case Replace(worker):
+                self._replace(worker)
+
+    def _commit(self, attempt: Attempt) -> None:
+        receipt, seconds = self._reported.pop(attempt)
+        if self.directory.commit(attempt, receipt.digest):
+            self.tally.useful_seconds += seconds
+        else:
+            self.tally.redone_seconds += seconds
+            self._events.append(ArtifactsLost((attempt.task,), "what its attempt wrote was gone before it was committed"))
+
+    def _make_cut(self, cut: MakeCut) -> None:
+        """In a thread, off the critical path: fsync waits for the disk."""
+        try:
+            self.directory.make_cut(cut.round, cut.tasks)
+        except (OSError, Broken) as why:
+            self._events.append(CutFailed(cut.round, str(why)))
+        else:
+            self._events.append(CutMade(cut.round))
+
+    def _scan(self) -> None:
+        """Notice artifacts that somebody removed before anybody reads them."""
+        if self.now() - self._scanned >= SCAN_SECONDS:
+            self._scanned = self.now()
+            missing = self.directory.missing()
+            if missing:
+                self._events.append(ArtifactsLost(tuple(sorted(missing)), "removed from the run's directory"))
+
+
+def cpu_seconds() -> float:
+    """CPU seconds of this process, user and system."""
+    times = os.times()
+    return times.user + times.system

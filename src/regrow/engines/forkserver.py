@@ -1,0 +1,158 @@
+"""The process from which the workers of `local` are forked: program imported, kernels compiled and called, no threads.
+
+    python -P -m regrow.engines.forkserver FD server    a server: forks a worker for each "fork" on its control socket
+    python -P -m regrow.engines.forkserver FD worker    a worker by itself: for checks under another hash seed
+
+The job comes first over the socket FD: as one packet to a server, as one line to a worker. Everything ends with the
+coordinator: on end-of-file of the socket, and by the parent-death signal if it was killed.
+"""
+
+from __future__ import annotations
+
+import array
+import contextlib
+import ctypes
+import gc
+import json
+import os
+import selectors
+import signal
+import socket
+import sys
+import time
+from typing import Any
+
+from regrow.errors import RegrowError
+from regrow.job import Job
+from regrow.worker import Workshop, serve
+
+__all__ = ["main"]
+
+_PR_SET_PDEATHSIG = 1
+
+
+def die_with(parent: int) -> None:
+    """Let the kernel kill this process when its parent ends; leave at once if that has happened already."""
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    if os.getppid() != parent:
+        os._exit(0)
+
+
+class ForkServer:
+    """Forks workers, and reports how each ended and what CPU time it took."""
+
+    def __init__(self, control: socket.socket, shop: Workshop) -> None:
+        self._control, self._shop = control, shop
+        self._selector = selectors.DefaultSelector()
+        self._selector.register(control, selectors.EVENT_READ)
+        self._pidfds: dict[str, int] = {}
+
+    def run(self) -> None:
+        """Serve until the control socket closes."""
+        while True:
+            for key, _ in self._selector.select():
+                if key.fileobj is self._control:
+                    if not self._command():
+                        return
+                else:
+                    self._ended(key.fd, *key.data)
+
+    def _command(self) -> bool:
+        """One packet, one command."""
+        data, ancillary, _, _ = self._control.recvmsg(65536, socket.CMSG_LEN(array.array("i", [0]).itemsize))
+        if not data:
+            return False
+        command: dict[str, str] = json.loads(data)
+        if "kill" in command:
+            pidfd = self._pidfds.get(command["kill"])
+            if pidfd is not None:
+                with contextlib.suppress(ProcessLookupError):
+                    signal.pidfd_send_signal(pidfd, signal.SIGKILL)
+        else:
+            [(_, _, packed)] = ancillary
+            self._fork(command["fork"], array.array("i", packed)[0])
+        return True
+
+    def _fork(self, name: str, descriptor: int) -> None:
+        server = os.getpid()
+        pid = os.fork()
+        if pid == 0:
+            self._become_worker(server, descriptor)
+        os.close(descriptor)
+        pidfd = os.pidfd_open(pid)
+        self._pidfds[name] = pidfd
+        self._selector.register(pidfd, selectors.EVENT_READ, (name, pid))
+        self._tell({"forked": name, "pid": pid})
+
+    def _become_worker(self, server: int, descriptor: int) -> None:
+        """In the child: keep nothing of the server's but its memory, serve, and leave without cleaning up."""
+        status = 1
+        try:
+            die_with(server)
+            self._control.close()
+            self._selector.close()
+            for pidfd in self._pidfds.values():
+                os.close(pidfd)
+            serve(socket.socket(fileno=descriptor), self._shop)
+            status = 0
+        finally:
+            sys.stderr.flush()
+            os._exit(status)
+
+    def _ended(self, pidfd: int, name: str, pid: int) -> None:
+        self._selector.unregister(pidfd)
+        os.close(pidfd)
+        del self._pidfds[name]
+        _, status, usage = os.wait4(pid, 0)
+        code = os.waitstatus_to_exitcode(status)
+        self._tell({"ended": name, "code": code, "cpu": usage.ru_utime + usage.ru_stime})
+
+    def _tell(self, fact: dict[str, Any]) -> None:
+        with contextlib.suppress(BrokenPipeError):
+            self._control.send(json.dumps(fact).encode())
+
+
+def main() -> None:
+    """Load the job, warm its kernels, then serve."""
+    die_with(int(sys.argv[3]))
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    control = socket.socket(fileno=int(sys.argv[1]))
+    os.dup2(2, 1)  # what a task prints is no result
+    began = time.monotonic()
+    job = Job.from_json(json.loads(control.recv(1 << 20) if sys.argv[2] == "server" else _first_line(control)))
+    try:
+        shop = Workshop(job)
+        shop.program.warm()
+    except RegrowError as error:
+        _refuse(control, type(error).__name__, error.message, error.advice)
+        return
+    except Exception as error:
+        _refuse(control, "ProgramError", f"{job.program} cannot be made ready: {type(error).__name__}: {error}", "")
+        return
+    if sys.argv[2] == "worker":
+        serve(control, shop)
+        return
+    gc.collect()
+    gc.freeze()
+    control.send(json.dumps({"warm": time.monotonic() - began}).encode())
+    ForkServer(control, shop).run()
+
+
+def _first_line(control: socket.socket) -> bytes:
+    """Byte by byte: what follows the line belongs to others."""
+    line = bytearray()
+    while not line.endswith(b"\n"):
+        byte = control.recv(1)
+        if not byte:
+            os._exit(0)
+        line += byte
+    return bytes(line)
+
+
+def _refuse(control: socket.socket, kind: str, message: str, advice: str) -> None:
+    control.send(json.dumps({"refused": [kind, message, advice]}).encode() + b"\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,73 @@
+"""The engine `inline`: the same coordinator and the same artifacts, byte for byte, in one process, one task at a time.
+
+For debugging and tests: a debugger stops in the task, and an array that changes after it was sent is found.
+"""
+
+from __future__ import annotations
+
+from regrow.coordinator.actions import Start
+from regrow.coordinator.events import AttemptDone, AttemptFailed, WorkerJoined, WorkerLost
+from regrow.engines.base import Engine, cpu_seconds
+from regrow.engines.memory import MemoryWatch
+from regrow.errors import RegrowError
+from regrow.job import Job
+from regrow.worker import AttemptError, Workshop
+
+__all__ = ["InlineEngine"]
+
+
+class InlineEngine(Engine):
+    """One worker, which is this process; and one that checks, which is this process too."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._queue: list[Start] = []
+        self._joined = 0
+
+    def _start(self, job: Job) -> None:
+        began = self.now()
+        self._shop = Workshop(job, frozen_sends=True)
+        self._shop.directory = self.directory
+        self._shop.program.warm()
+        self.tally.compile_seconds = self.now() - began
+        self._memory = MemoryWatch()
+        self._memory.idle([])
+        self._cpu = cpu_seconds()
+        self._join()
+        self._events.append(WorkerJoined("check-1", checks=True))
+
+    def _join(self) -> None:
+        self._joined += 1
+        self._events.append(WorkerJoined(f"inline-{self._joined}"))
+
+    def _try(self, action: Start) -> None:
+        self._queue.append(action)
+
+    def _replace(self, worker: str) -> None:
+        self._events.append(WorkerLost(worker, "replaced after an error of the program"))
+        self._join()
+
+    def _wait(self, seconds: float) -> None:
+        if not self._queue:
+            if self._cutting is None:
+                raise RegrowError("the coordinator waits and nothing is under way", "please report this as a fault of regrow")
+            self._cutting.join(seconds)
+            return
+        action = self._queue.pop(0)
+        began = cpu_seconds()
+        try:
+            receipt = self._shop.attempt(action.attempt.task, action.chain, self.directory.attempt_path(action.attempt))
+        except AttemptError as error:
+            self._events.append(AttemptFailed(action.worker, action.attempt, error.kind, error.cause, error.lost))
+        else:
+            self._reported[action.attempt] = (receipt, cpu_seconds() - began)
+            self._events.append(AttemptDone(action.worker, action.attempt, receipt))
+        self._memory.sample([], self.now())
+        self._scan()
+
+    def close(self) -> None:
+        """Nothing outlives the run."""
+        super().close()
+        if hasattr(self, "_memory"):
+            self.tally.cpu_seconds += cpu_seconds() - self._cpu
+            self.tally.peak_memory_bytes = self._memory.peak_bytes

@@ -1,0 +1,194 @@
+"""What every process of a run must know: the program, its parameters, the seed, and where data and artifacts are.
+
+Nothing is pickled: a program is named by its module or file and its class, its parameters are JSON.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import importlib
+import importlib.util
+import inspect
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType, UnionType
+from typing import Any, Union, get_args, get_origin, get_type_hints
+
+from regrow.errors import ProgramError, UsageError
+from regrow.program import Program
+
+__all__ = ["Job", "ProgramName", "loading"]
+
+loading: list[str] = []
+"""Files of programs that are being imported now: whoever starts a run at that time has no `if __name__ == "__main__"`."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProgramName:
+    """A program by its place: a module of the package, or a file; and the class in it."""
+
+    place: str
+    """A dotted module name, or the path of a Python file."""
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.place}:{self.name}"
+
+    @property
+    def is_file(self) -> bool:
+        """Whether the place is a file."""
+        return self.place.endswith(".py")
+
+    @staticmethod
+    def parse(text: str) -> ProgramName:
+        """The program of a text like "examples/wordcount.py:WordCount". Raises UsageError."""
+        place, colon, name = text.rpartition(":")
+        if not colon or not place or not name.isidentifier():
+            raise UsageError(f'"{text}" names no program', "name a file and a class, e.g. examples/wordcount.py:WordCount")
+        return ProgramName(place, name)
+
+    @staticmethod
+    def of(program: Program) -> ProgramName:
+        """Where a program's class was defined. Raises ProgramError for one that was typed in (a notebook, `python -c`)."""
+        kind = type(program)
+        if kind.__module__ != "__main__":
+            module = sys.modules[kind.__module__]
+            return ProgramName(getattr(module, "__regrow_file__", kind.__module__), kind.__qualname__)
+        file = getattr(sys.modules["__main__"], "__file__", None)
+        if file is None or not Path(file).is_file():
+            raise ProgramError(
+                f"{kind.__name__} was typed in and is in no file: other processes cannot load it",
+                'write it to a file and import it from there, or run it with engine="inline"',
+            )
+        return ProgramName(str(Path(file).resolve()), kind.__qualname__)
+
+    def load(self) -> type[Program]:
+        """The class. Raises ProgramError or UsageError if it cannot be had."""
+        module = _load_file(self.place) if self.is_file else importlib.import_module(self.place)
+        found = getattr(module, self.name, None)
+        if not (inspect.isclass(found) and issubclass(found, Program)):
+            programs = [
+                name
+                for name, value in vars(module).items()
+                if inspect.isclass(value) and issubclass(value, Program) and value is not Program
+            ]
+            raise UsageError(
+                f"{self.place} has no program called {self.name}", f"it has: {', '.join(programs) or 'none (subclass regrow.Program)'}"
+            )
+        return found
+
+    def source(self) -> Path:
+        """The file that holds the source."""
+        if self.is_file:
+            return Path(self.place)
+        spec = importlib.util.find_spec(self.place)
+        if spec is None or spec.origin is None:
+            raise UsageError(f"there is no module {self.place}")
+        return Path(spec.origin)
+
+
+def _load_file(place: str) -> ModuleType:
+    """Import a file under a name of its own, so that it is never taken for the caller's __main__."""
+    path = Path(place).resolve()
+    if not path.is_file():
+        raise UsageError(f"{place}: no such file", "name the file that holds the program, e.g. examples/wordcount.py:WordCount")
+    name = f"regrow_program_{hashlib.sha256(str(path).encode()).hexdigest()[:12]}"
+    if name in sys.modules:
+        return sys.modules[name]
+    spec = importlib.util.spec_from_file_location(name, path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    module.__dict__["__regrow_file__"] = str(path)
+    sys.modules[name] = module
+    loading.append(place)
+    try:
+        spec.loader.exec_module(module)
+    except BaseException as error:
+        del sys.modules[name]
+        if isinstance(error, (UsageError, ProgramError)) or not isinstance(error, Exception):
+            raise
+        raise ProgramError(f"{place} cannot be imported: {type(error).__name__}: {error}") from error
+    finally:
+        loading.pop()
+    return module
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A program with its parameters, seed and data, and the directory in which it runs."""
+
+    program: ProgramName
+    parameters: Mapping[str, Any]
+    seed: int
+    data: Path
+    run: Path
+
+    def load(self) -> Program:
+        """The program with its parameters."""
+        return make(self.program.load(), self.parameters)
+
+    def to_json(self) -> dict[str, Any]:
+        """JSON values."""
+        return {
+            "place": self.program.place,
+            "name": self.program.name,
+            "parameters": dict(self.parameters),
+            "seed": self.seed,
+            "data": str(self.data),
+            "run": str(self.run),
+        }
+
+    @staticmethod
+    def from_json(found: Mapping[str, Any]) -> Job:
+        """The job of such values."""
+        return Job(ProgramName(found["place"], found["name"]), found["parameters"], found["seed"], Path(found["data"]), Path(found["run"]))
+
+
+def make(kind: type[Program], parameters: Mapping[str, Any]) -> Program:
+    """A program with parameters from JSON values or texts of the command line. Raises UsageError, naming the parameter."""
+    if not dataclasses.is_dataclass(kind):
+        raise ProgramError(f"{kind.__name__} is no dataclass", "put @dataclass(frozen=True) above the class")
+    fields = {field.name: field for field in dataclasses.fields(kind)}
+    hints = get_type_hints(kind)
+    unknown = [name for name in parameters if name not in fields]
+    if unknown:
+        raise UsageError(f'{kind.__name__} has no parameter "{unknown[0]}"', f"it has: {', '.join(fields) or 'none'}")
+    values = {name: _converted(name, value, hints[name]) for name, value in parameters.items()}
+    missing = [
+        name
+        for name, field in fields.items()
+        if name not in values and field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
+    ]
+    if missing:
+        raise UsageError(f"{kind.__name__} needs {', '.join(missing)}", f"give it, e.g. --set {missing[0]}=...")
+    return kind(**values)
+
+
+def _converted(name: str, value: Any, hint: Any) -> Any:
+    """A JSON value or a text as the type that a field has."""
+    if get_origin(hint) in (Union, UnionType):
+        kinds = get_args(hint)
+        if value is None or (value == "none" and type(None) in kinds):
+            return None
+        hint = next(kind for kind in kinds if kind is not type(None))
+    if get_origin(hint) is tuple and isinstance(value, list):
+        return tuple(value)
+    if isinstance(value, str) and hint in (int, float, bool):
+        return _parsed(name, value, hint)
+    if hint is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    return value
+
+
+def _parsed(name: str, text: str, hint: type) -> Any:
+    truths = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
+    try:
+        return truths[text.lower()] if hint is bool else hint(text.replace("_", ""))
+    except (ValueError, KeyError):
+        raise UsageError(
+            f'{name}="{text}" is no {hint.__name__}', f"give a value like --set {name}={3 if hint is not bool else 'yes'}"
+        ) from None

@@ -1,0 +1,96 @@
+"""What LDA training makes: sparse counts of topics by word, and what people ask of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from regrow.errors import DataError, UsageError
+from regrow.models.lda.kernels import top_cells
+from regrow.strings import Strings
+
+__all__ = ["TopicModel"]
+
+Array = npt.NDArray[Any]
+_ARRAYS = ("word_ptr", "topics", "counts", "topic_totals", "vocabulary", "vocabulary_counts", "alpha", "beta")
+
+
+class TopicModel:
+    """A trained topic model of K topics and V words: a view of its arrays, which may be memory-mapped.
+
+    arrays      as `LDA.model` makes them: word_ptr int64 [V + 1], topics (unsigned) and counts (int32) by word with topics
+                ascending, topic_totals int64 [K], vocabulary Strings [V], vocabulary_counts int64 [V], alpha float64 [K], beta float64 [1]
+    parameters  those of the program that trained it
+    """
+
+    def __init__(self, arrays: Mapping[str, Any], parameters: Mapping[str, Any]) -> None:
+        missing = [name for name in _ARRAYS if name not in arrays]
+        if missing:
+            raise DataError(f"a topic model without {', '.join(missing)}", f"it has {', '.join(sorted(arrays))}")
+        self.arrays = arrays
+        self.parameters = dict(parameters)
+
+    @property
+    def topics(self) -> int:
+        """K."""
+        return len(self.arrays["topic_totals"])
+
+    @property
+    def vocabulary(self) -> Strings:
+        """The words, by word id."""
+        words: Strings = self.arrays["vocabulary"]
+        return words
+
+    @property
+    def topic_totals(self) -> Array:
+        """How many tokens each topic has: int64 [K]."""
+        totals: Array = self.arrays["topic_totals"]
+        return totals
+
+    def top_words(self, n: int = 10) -> list[list[tuple[str, int]]]:
+        """The n most frequent words of each topic with their counts, most frequent first; of equal ones the lower word id first.
+
+        One pass over the non-zero cells; a topic with fewer words gives fewer.
+        """
+        if n < 1:
+            raise UsageError(f"{n} words a topic", "ask for at least one, e.g. --words 10")
+        words, counts = np.zeros((self.topics, n), np.int64), np.zeros((self.topics, n), np.int32)
+        top_cells(self.arrays["word_ptr"], self.arrays["topics"], self.arrays["counts"], words, counts)
+        text = {int(w): self.vocabulary[int(w)] for w in np.unique(words[counts > 0])}
+        lists = zip(words.tolist(), counts.tolist(), strict=True)
+        return [[(text[w], c) for w, c in zip(own, most, strict=True) if c] for own, most in lists]
+
+    def summary(self, topics: int = 20, words: int = 8) -> str:
+        """The largest topics as lines of text: number, share of the tokens, most frequent words."""
+        largest = np.argsort(-self.topic_totals, kind="stable")[:topics].tolist()
+        share = self.topic_totals / max(int(self.topic_totals.sum()), 1)
+        top = self.top_words(words)
+        return "\n".join(f"{k:>6} {100 * share[k]:5.1f} %  {' '.join(word for word, _ in top[k])}" for k in largest)
+
+    def to_scipy(self) -> Any:
+        """The counts as a scipy.sparse CSR array of V words by K topics."""
+        try:
+            from scipy.sparse import csr_array
+        except ImportError:
+            raise UsageError("scipy is not installed", "pip install scipy, or take the arrays of the model as they are") from None
+        return csr_array(self._csr(), shape=(len(self.vocabulary), self.topics))
+
+    def _csr(self) -> tuple[Array, Array, Array]:
+        """(data, indices, indptr) with the index type that scipy takes without copying."""
+        ptr = self.arrays["word_ptr"]
+        index = np.int32 if int(ptr[-1]) < 2**31 and self.topics <= 2**31 else np.int64
+        return np.asarray(self.arrays["counts"]), self.arrays["topics"].astype(index), ptr.astype(index)
+
+    def export_npz(self, folder: str | Path) -> None:
+        """Write counts.npz, which `scipy.sparse.load_npz` reads as V x K (CSR), and vocab.txt, one word per line and row."""
+        folder = Path(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        data, indices, indptr = self._csr()
+        shape = np.array([len(self.vocabulary), self.topics])
+        np.savez(folder / "counts.npz", indices=indices, indptr=indptr, format=np.array(b"csr"), shape=shape, data=data)
+        with open(folder / "vocab.txt", "w", encoding="utf-8", newline="\n") as file:
+            file.writelines(f"{word}\n" for word in self.vocabulary)

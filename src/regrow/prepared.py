@@ -1,0 +1,68 @@
+"""Prepared data that was made before, kept for the next run on the same input.
+
+An entry is named by what its content is a function of: the input's bytes, the options of preparing, and the version of the
+code. Runs hold hard links (or copies, on another file system), so an entry may be deleted at any time.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import uuid
+from pathlib import Path
+
+__all__ = ["default_folder", "fetch", "keep"]
+
+BYTES_MAX = 10 * 2**30
+"""Entries that were used longest ago are deleted beyond this."""
+
+
+def default_folder() -> Path:
+    """Where entries live: the user's cache (XDG Base Directory specification)."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "regrow" / "prepared"
+
+
+def fetch(cache: Path, key: str, folder: Path) -> bool:
+    """Put the entry of a key into a run's folder; False if there is none."""
+    entry = cache / key
+    try:
+        _link(entry, folder)
+        os.utime(entry)
+    except OSError:
+        shutil.rmtree(folder, ignore_errors=True)
+        return False
+    return True
+
+
+def keep(cache: Path, key: str, folder: Path) -> None:
+    """Keep a folder under a key. A cache that cannot be written is no error: the next run prepares again."""
+    try:
+        cache.mkdir(parents=True, exist_ok=True)
+        aside = cache / f"{key}.{uuid.uuid4().hex[:8]}.new"
+        _link(folder, aside)
+        try:
+            os.rename(aside, cache / key)
+        except OSError:  # somebody else kept it first
+            shutil.rmtree(aside, ignore_errors=True)
+        _trim(cache)
+    except OSError:
+        return
+
+
+def _link(source: Path, target: Path) -> None:
+    """The files of a folder, hard-linked where possible; dataset.json last, as it makes the others count."""
+    target.mkdir(parents=True)
+    for path in sorted(source.iterdir(), key=lambda path: path.name == "dataset.json"):
+        try:
+            os.link(path, target / path.name)
+        except OSError:
+            shutil.copy2(path, target / path.name)
+
+
+def _trim(cache: Path) -> None:
+    entries = sorted((path for path in cache.iterdir() if path.is_dir()), key=lambda path: path.stat().st_mtime, reverse=True)
+    total = 0
+    for entry in entries:
+        total += sum(file.stat().st_size for file in entry.iterdir())
+        if total > BYTES_MAX:
+            shutil.rmtree(entry, ignore_errors=True)

@@ -1,0 +1,175 @@
+"""What a run does (Spec) and how it does it (How), as files: run.json and how.json. All a resumed run needs."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from regrow.data import Source, TextOptions, content_digest
+from regrow.errors import DataError, UsageError
+from regrow.identity import source_name
+from regrow.job import Job, ProgramName
+
+if TYPE_CHECKING:
+    from regrow.engines.base import Engine
+
+__all__ = ["How", "Spec", "usable_cores"]
+
+FORMAT = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Spec:
+    """What to do: a program with its parameters and seed, on data made of these files in this way.
+
+    pipeline        "text": the program reads the layout "text"; "grid": it reads rows, columns and vocabulary
+    grid            rows and columns; None: from the data
+    topics          keeps the default grid small where there are very many; None: no matter
+    """
+
+    command: str
+    program: ProgramName
+    parameters: Mapping[str, Any]
+    seed: int
+    source: Source
+    options: TextOptions
+    pipeline: Literal["text", "grid"]
+    grid: tuple[int, int] | None = None
+    topics: int | None = None
+    input_digest: str = ""
+
+    def settled(self, run: Path) -> Spec:
+        """With the input's digest noted, and a program's file copied into the run."""
+        digest = content_digest([file.name for file in self.source.files], self.source.vocabulary)
+        program = self.program
+        if program.is_file:
+            name = source_name(Path(program.place))
+            (run / "program").mkdir(exist_ok=True)
+            shutil.copy2(program.place, run / name)
+            program = replace(program, place=name)
+        return replace(self, input_digest=digest, program=program)
+
+    def job(self, run: Path) -> Job:
+        """The job of the last program."""
+        program = replace(self.program, place=str((run / self.program.place).resolve())) if self.program.is_file else self.program
+        return Job(program, self.parameters, self.seed, run / "data", run)
+
+    def options_json(self) -> dict[str, Any]:
+        """The text options as JSON values."""
+        return asdict(self.options)
+
+    def write(self, run: Path) -> None:
+        """Write RUN/run.json."""
+        content = {
+            "format": FORMAT,
+            "command": self.command,
+            "program": str(self.program),
+            "parameters": dict(self.parameters),
+            "seed": self.seed,
+            "source": self.source.to_json(),
+            "options": self.options_json(),
+            "pipeline": self.pipeline,
+            "grid": self.grid,
+            "topics": self.topics,
+            "input_digest": self.input_digest,
+        }
+        _write(run / "run.json", content)
+
+    @staticmethod
+    def read(run: Path) -> Spec:
+        """Read RUN/run.json. Raises DataError."""
+        try:
+            found = json.loads((run / "run.json").read_text())
+            if found["format"] != FORMAT:
+                raise DataError(
+                    f"{run} has format {found['format']}, this regrow works on format {FORMAT}", "resume it with the regrow that began it"
+                )
+            grid = tuple(found["grid"]) if found["grid"] else None
+            return Spec(
+                found["command"],
+                ProgramName.parse(found["program"]),
+                found["parameters"],
+                found["seed"],
+                Source.from_json(found["source"]),
+                TextOptions(**found["options"]),
+                found["pipeline"],
+                grid,  # type: ignore[arg-type]
+                found["topics"],
+                found["input_digest"],
+            )
+        except (OSError, ValueError, KeyError, TypeError) as why:
+            raise DataError(f"{run}/run.json cannot be read: {why!r}", "is it the folder of a run?") from None
+
+
+@dataclass(frozen=True, slots=True)
+class How:
+    """How to do it: may change whenever the run is resumed, and changes no byte of the model.
+
+    durable_every   seconds between durable cuts; 0: none
+    preempt         kill a worker every so many seconds; None: leave them alone
+    cache           the folder of prepared data that runs share; None: prepare afresh
+    """
+
+    engine: str = "local"
+    workers: int = 0
+    preempt: float | None = None
+    durable_every: float = 10.0
+    verify: bool = True
+    cache: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.engine not in ("local", "inline"):
+            raise UsageError(f'there is no engine "{self.engine}"', "the engines are local and inline")
+        if self.workers < 0 or self.workers > 4096:
+            raise UsageError(f"{self.workers} workers", "a number from 1 to 4096; leave it out for as many as there are cores")
+        if self.preempt is not None and self.preempt <= 0:
+            raise UsageError(f"--preempt {self.preempt:g}", "a number of seconds above 0, e.g. --preempt 1")
+        if self.preempt is not None and self.engine == "inline":
+            raise UsageError("--preempt with --engine inline", "inline has no worker processes that could be killed; use --engine local")
+        if self.durable_every < 0:
+            raise UsageError(f"--durable-every {self.durable_every:g}", "a number of seconds, or 0 for no cuts")
+
+    def make_engine(self) -> Engine:
+        """The engine, not yet started."""
+        if self.engine == "inline":
+            from regrow.engines.inline import InlineEngine
+
+            return InlineEngine()
+        from regrow.engines.local import LocalEngine
+
+        return LocalEngine(self.workers or usable_cores(), preempt_seconds=self.preempt, verify=self.verify)
+
+    def write(self, run: Path) -> None:
+        """Write RUN/how.json."""
+        _write(run / "how.json", asdict(self))
+
+    @staticmethod
+    def read(run: Path) -> How:
+        """Read RUN/how.json; the defaults if there is none."""
+        try:
+            return How(**json.loads((run / "how.json").read_text()))
+        except (OSError, ValueError, TypeError):
+            return How()
+
+    def changed(self, changes: Mapping[str, Any]) -> How:
+        """With those of the changes that were given."""
+        given = {name: value for name, value in changes.items() if value is not None}
+        if given.get("engine") == "inline" and "preempt" not in given:
+            given["preempt"] = None
+        return replace(self, **given)
+
+
+def usable_cores() -> int:
+    """The cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _write(path: Path, content: Mapping[str, Any]) -> None:
+    aside = path.with_suffix(".new")
+    aside.write_text(json.dumps(content, indent=1))
+    os.replace(aside, path)

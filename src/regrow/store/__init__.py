@@ -1,0 +1,1 @@
+"""What survives: containers (one artifact = one safetensors file) and the directory of a run."""

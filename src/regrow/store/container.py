@@ -1,0 +1,218 @@
+"""One container = one safetensors file, in sections: a section is what one reader reads, with a checksum of its own.
+
+    8 bytes     length of the header, little-endian
+    header      JSON: "section/array" -> dtype, shape, offsets; under "__metadata__" the checks and a note; padded with blanks
+    data        the arrays, each section in one piece
+
+The file is a plain safetensors file: any reader of that format opens it. The bytes are a function of the content alone, so
+the digest of the header, which holds the checks of all sections, stands for the whole file. Reading maps the file and checks
+a section before its first use; what does not check raises Broken, never a wrong number.
+"""
+
+from __future__ import annotations
+
+import json
+import mmap
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import xxhash
+
+from regrow.program import Value
+from regrow.strings import Strings
+
+__all__ = ["Broken", "Container", "write"]
+
+ALIGNMENT = 64
+FORMAT = "regrow-1"
+_NAMES = {
+    "bool": "BOOL",
+    "uint8": "U8",
+    "int8": "I8",
+    "uint16": "U16",
+    "int16": "I16",
+    "float16": "F16",
+    "uint32": "U32",
+    "int32": "I32",
+    "float32": "F32",
+    "uint64": "U64",
+    "int64": "I64",
+    "float64": "F64",
+}
+_DTYPES = {name: np.dtype(dtype) for dtype, name in _NAMES.items()}
+_PAD = "~"
+"""Section of the padding between sections: the format allows no holes."""
+_ZEROS = bytes(ALIGNMENT)
+_PIECES_MAX = 512
+"""Buffers in one call of writev; the kernel takes 1,024."""
+
+Array = npt.NDArray[Any]
+Sections = Mapping[str, Mapping[str, Value]]
+
+
+class Broken(Exception):
+    """A container that is missing, cut short, or does not check."""
+
+
+def write(path: Path, sections: Sections, note: Mapping[str, Any]) -> str:
+    """Write a new file; returns its digest (32 hex digits).
+
+    note: JSON values, part of the content. Raises OSError (no room, file exists); what was begun is removed then.
+    """
+    header: dict[str, Any] = {"__metadata__": {}}
+    checks: dict[str, str] = {}
+    pieces: list[Any] = []
+    at = 0
+    for section, values in sections.items():
+        at = _pad(header, pieces, at)
+        check = xxhash.xxh3_64()
+        for name, array in sorted(_flat(values).items(), key=lambda item: (-item[1].itemsize, item[0])):
+            header[f"{section}/{name}"] = {
+                "dtype": _NAMES[array.dtype.name],
+                "shape": list(array.shape),
+                "data_offsets": [at, at + array.nbytes],
+            }
+            if array.nbytes:
+                piece = memoryview(array.reshape(-1).data).cast("B")
+                check.update(piece)
+                pieces.append(piece)
+            at += array.nbytes
+        checks[section] = check.hexdigest()
+    header["__metadata__"] = {"format": FORMAT, "checks": json.dumps(checks), "note": json.dumps(note, sort_keys=True)}
+    text = json.dumps(header, separators=(",", ":")).encode()
+    text += b" " * (-(len(text) + 8) % ALIGNMENT)
+    _write_pieces(path, [len(text).to_bytes(8, "little") + text, *pieces])
+    return xxhash.xxh3_128_hexdigest(text)
+
+
+def _pad(header: dict[str, Any], pieces: list[Any], at: int) -> int:
+    gap = -at % ALIGNMENT
+    if gap:
+        header[f"{_PAD}/{at}"] = {"dtype": "U8", "shape": [gap], "data_offsets": [at, at + gap]}
+        pieces.append(_ZEROS[:gap])
+    return at + gap
+
+
+def _flat(values: Mapping[str, Value]) -> dict[str, Array]:
+    """Strings as two arrays each; everything contiguous and little-endian."""
+    flat: dict[str, Array] = {}
+    for name, value in values.items():
+        if isinstance(value, Strings):
+            flat[f"{name}@offsets"], flat[f"{name}@utf8"] = value.offsets, value.utf8
+        else:
+            flat[name] = value
+    return {name: np.ascontiguousarray(value, value.dtype.newbyteorder("<")).reshape(value.shape) for name, value in flat.items()}
+
+
+def _write_pieces(path: Path, pieces: Sequence[Any]) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
+    try:
+        for start in range(0, len(pieces), _PIECES_MAX):
+            _write_all(descriptor, [memoryview(piece) for piece in pieces[start : start + _PIECES_MAX]])
+    except BaseException:
+        os.unlink(path)
+        raise
+    finally:
+        os.close(descriptor)
+
+
+def _write_all(descriptor: int, pieces: list[memoryview]) -> None:
+    """writev until all is written: it may stop early."""
+    while pieces:
+        written = os.writev(descriptor, pieces)
+        while pieces and written >= len(pieces[0]):
+            written -= len(pieces.pop(0))
+        if written:
+            pieces[0] = pieces[0][written:]
+
+
+class Container:
+    """A file mapped for reading. Arrays are views of the map: read-only, and alive as long as somebody holds one."""
+
+    def __init__(self, path: Path | str) -> None:
+        """Map the file. Raises Broken if it is missing, cut short or has no sound header."""
+        self.path = path
+        try:
+            descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+            try:
+                self._map = mmap.mmap(descriptor, 0, prot=mmap.PROT_READ)
+            finally:
+                os.close(descriptor)
+        except FileNotFoundError:
+            raise Broken(f"{path} is missing") from None
+        except ValueError:
+            raise Broken(f"{path} is empty") from None
+        self._read_header()
+
+    def _read_header(self) -> None:
+        size = int.from_bytes(self._map[:8], "little")
+        text = self._map[8 : 8 + size]
+        try:
+            header: dict[str, Any] = json.loads(text) if len(text) == size else {}
+            metadata = header.pop("__metadata__")
+            self._checks: dict[str, str] = json.loads(metadata["checks"])
+            self.note: dict[str, Any] = json.loads(metadata["note"])
+            end = max((entry["data_offsets"][1] for entry in header.values()), default=0)
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+            raise Broken(f"{self.path} has no sound header") from None
+        self._start = 8 + size
+        if len(self._map) != self._start + end:
+            raise Broken(f"{self.path} has {len(self._map):,} bytes instead of {self._start + end:,}")
+        self._entries = header
+        self.digest = xxhash.xxh3_128_hexdigest(text)
+
+    @property
+    def sections(self) -> tuple[str, ...]:
+        """The names of the sections."""
+        return tuple(self._checks)
+
+    def section(self, section: str) -> dict[str, Value]:
+        """The arrays of a section, checked; empty if there is none. Raises Broken."""
+        expected = self._checks.get(section)
+        if expected is None:
+            return {}
+        prefix = section + "/"
+        entries = [(name[len(prefix) :], entry) for name, entry in self._entries.items() if name.startswith(prefix)]
+        try:
+            return self._checked(section, entries, expected)
+        except (ValueError, TypeError, KeyError):
+            raise Broken(f"{self.path}: the header of section {section} is not sound") from None
+
+    def _checked(self, section: str, entries: list[tuple[str, Any]], expected: str) -> dict[str, Value]:
+        bounds = [self._start + offset for _, entry in entries for offset in entry["data_offsets"]]
+        if entries:
+            with memoryview(self._map) as whole, whole[min(bounds) : max(bounds)] as piece:
+                found = xxhash.xxh3_64_hexdigest(piece)
+        else:
+            found = xxhash.xxh3_64_hexdigest(b"")
+        if found != expected:
+            raise Broken(f"{self.path}: section {section} does not check ({found} instead of {expected})")
+        arrays = {name: self._array(entry) for name, entry in entries}
+        return _with_strings(arrays)
+
+    def _array(self, entry: Mapping[str, Any]) -> Array:
+        dtype, shape = _DTYPES[entry["dtype"]], tuple(entry["shape"])
+        count = int(np.prod(shape, dtype=np.int64))
+        if not count:
+            return np.empty(shape, dtype)
+        return np.frombuffer(self._map, dtype, count, self._start + entry["data_offsets"][0]).reshape(shape)
+
+    def check_all(self) -> None:
+        """Check every section. Raises Broken."""
+        for section in self._checks:
+            self.section(section)
+
+
+def _with_strings(arrays: Mapping[str, Array]) -> dict[str, Value]:
+    values: dict[str, Value] = {}
+    for name, array in arrays.items():
+        if name.endswith("@offsets"):
+            base = name.removesuffix("@offsets")
+            values[base] = Strings(array, arrays[f"{base}@utf8"])
+        elif not name.endswith("@utf8"):
+            values[name] = array
+    return values

@@ -1,0 +1,80 @@
+"""Prepared data: layouts as folders of containers, with what a program may know of them.
+
+    dataset.json        partitions of each layout, facts, digest
+    <layout>.<part>     one container each, with the section "result"
+
+The results of one program are the data of the next: a layout is the results of one role.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from regrow.errors import DataError
+from regrow.program import Data, Value
+from regrow.store.container import Broken, Container, write
+
+__all__ = ["Dataset", "DatasetWriter"]
+
+
+@dataclass(frozen=True, slots=True)
+class Dataset:
+    """Prepared data in a folder."""
+
+    path: Path
+    layouts: Mapping[str, int]
+    facts: Mapping[str, float]
+    digest: str
+
+    @staticmethod
+    def open(path: Path) -> Dataset:
+        """The dataset in a folder; raises DataError if there is none."""
+        try:
+            found = json.loads((path / "dataset.json").read_text())
+            return Dataset(path, found["layouts"], found["facts"], found["digest"])
+        except (OSError, ValueError, KeyError) as why:
+            raise DataError(f"{path} holds no prepared data ({why})", "train again, or resume a run that is whole") from None
+
+    @property
+    def data(self) -> Data:
+        """What a program may know of it."""
+        return Data(self.layouts, self.facts)
+
+    def part(self, layout: str, index: int) -> dict[str, Value]:
+        """The arrays of one partition, memory-mapped and checked. Raises DataError if they do not check."""
+        try:
+            return Container(self.path / f"{layout}.{index}").section("result")
+        except Broken as broken:
+            raise DataError(f"prepared data is damaged: {broken}", "train again with --overwrite: it is made anew from the input") from None
+
+
+class DatasetWriter:
+    """Fills a folder part by part and publishes it by writing dataset.json last."""
+
+    def __init__(self, path: Path) -> None:
+        path.mkdir(parents=True, exist_ok=True)
+        self.path = path
+        self.layouts: dict[str, int] = {}
+        self._digests: dict[str, str] = {}
+
+    def add(self, layout: str, index: int, arrays: Mapping[str, Value]) -> None:
+        """Write one part; parts of a layout may come in any order."""
+        path = self.path / f"{layout}.{index}"
+        path.unlink(missing_ok=True)
+        self._digests[f"{layout}.{index}"] = write(path, {"result": arrays}, {})
+        self.layouts[layout] = max(self.layouts.get(layout, 0), index + 1)
+
+    def publish(self, facts: Mapping[str, float]) -> Dataset:
+        """Write dataset.json; the digest covers the content of all parts and the facts."""
+        content = json.dumps([sorted(self._digests.items()), sorted(facts.items())])
+        digest = hashlib.sha256(content.encode()).hexdigest()
+        text = json.dumps({"layouts": self.layouts, "facts": dict(facts), "digest": digest}, indent=1)
+        aside = self.path / "dataset.json.new"
+        aside.write_text(text)
+        os.replace(aside, self.path / "dataset.json")
+        return Dataset(self.path, dict(self.layouts), dict(facts), digest)

@@ -1,0 +1,243 @@
+"""The directory of a run: where attempts become artifacts, and artifacts become cuts.
+
+    attempts/<epoch>/<task>.<n>     what workers write; an epoch is one start of a coordinator
+    committed/<task>                artifacts: linked here by the holder of the lock, create-if-absent, never changed
+    cuts/<round>.json               manifests of durable cuts: names and digests of their artifacts
+    records.jsonl                   one line per complete phase: its metrics, and whether it left state or results
+
+What lies in committed/ is the journal: a coordinator that starts again lists it and goes on. records.jsonl spares it
+work (a phase that is recorded and forgotten need not run again); a lost line costs time and never the result.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import uuid
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from regrow.coordinator.actions import Record
+from regrow.coordinator.events import Receipt
+from regrow.coordinator.ledger import Cut
+from regrow.coordinator.plan import Attempt, PhaseKey, Task
+from regrow.errors import RegrowError
+from regrow.store.artifact import read_receipt
+from regrow.store.container import Broken, Container
+
+__all__ = ["Directory"]
+
+
+class Directory:
+    """The artifacts of one run. One process at a time may write: the one that holds the run's lock."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.committed = path / "committed"
+        self.cuts = path / "cuts"
+        self.records = path / "records.jsonl"
+        self.epoch: Path = path / "attempts" / "none"
+        self._digests: dict[Task, str] = {}
+
+    def begin_epoch(self) -> None:
+        """Start afresh with nobody's unfinished attempts. Workers of earlier coordinators write into folders that are gone."""
+        shutil.rmtree(self.path / "attempts", ignore_errors=True)
+        self.epoch = self.path / "attempts" / uuid.uuid4().hex[:12]
+        for folder in (self.epoch, self.committed, self.cuts):
+            folder.mkdir(parents=True, exist_ok=True)
+
+    # Attempts become artifacts
+
+    def attempt_path(self, attempt: Attempt) -> Path:
+        """Where an attempt writes."""
+        return self.epoch / str(attempt)
+
+    def artifact_path(self, task: Task) -> Path:
+        """Where a task's artifact is once it is committed."""
+        return self.committed / str(task)
+
+    def open(self, task: Task) -> Container:
+        """A committed artifact, mapped. Raises Broken."""
+        return Container(self.artifact_path(task))
+
+    def commit(self, attempt: Attempt, digest: str) -> bool:
+        """Publish an attempt as its task's artifact; False if what it wrote is gone.
+
+        The link fails if an artifact is there already: then its digest must be the same.
+        """
+        source = self.attempt_path(attempt)
+        try:
+            os.link(source, self.artifact_path(attempt.task))
+        except FileNotFoundError:
+            return False
+        except FileExistsError:
+            if not self._same(attempt.task, digest):
+                return False
+        os.unlink(source)
+        self._digests[attempt.task] = digest
+        return True
+
+    def _same(self, task: Task, digest: str) -> bool:
+        """Whether the artifact that is there already has this digest; a broken one makes room."""
+        try:
+            found = self.open(task).digest
+        except Broken:
+            self.artifact_path(task).unlink(missing_ok=True)
+            return False
+        if found != digest:
+            raise RegrowError(
+                f"{self.artifact_path(task)} has digest {found}, a new attempt {digest}", "please report this as a fault of regrow"
+            )
+        return True
+
+    def discard(self, attempt: Attempt) -> None:
+        """Delete what an attempt wrote, if it wrote anything."""
+        self.attempt_path(attempt).unlink(missing_ok=True)
+
+    def forget(self, tasks: Iterable[Task]) -> None:
+        """Delete artifacts."""
+        for task in tasks:
+            self.artifact_path(task).unlink(missing_ok=True)
+            self._digests.pop(task, None)
+
+    def missing(self) -> list[Task]:
+        """Artifacts that were committed, not forgotten, and are not there."""
+        there = set(os.listdir(self.committed))
+        return [task for task in self._digests if str(task) not in there]
+
+    def mark_lost(self, tasks: Iterable[Task]) -> None:
+        """Take lost artifacts off the books, and what is left of broken ones off the disk."""
+        self.forget(tasks)
+
+    # Coming back
+
+    def present(self, *, check: bool) -> tuple[dict[Task, Receipt], list[str]]:
+        """The committed artifacts, and the names of those that are broken and were removed.
+
+        check: read every byte (after a restart of the machine, when only what was fsynced is sure to be whole).
+        """
+        found: dict[Task, Receipt] = {}
+        broken = []
+        for name in sorted(os.listdir(self.committed)):
+            try:
+                task = Task.parse(name)
+                container = self.open(task)
+                if check:
+                    container.check_all()
+                found[task] = read_receipt(container)
+            except (Broken, ValueError):
+                broken.append(name)
+                (self.committed / name).unlink(missing_ok=True)
+        self._digests = {task: receipt.digest for task, receipt in found.items()}
+        return found, broken
+
+    def read_records(self) -> list[tuple[Record, float]]:
+        """The recorded phases and when each was complete (seconds since the epoch); a torn last line is passed over."""
+        records = {}
+        for line in self._record_lines():
+            try:
+                entry = json.loads(line)
+                phase = PhaseKey(entry["role"], entry["round"])
+                records[phase] = (Record(phase, entry["metrics"], entry["stop"], entry["stateless"], entry["holds"]), entry["time"])
+            except (ValueError, KeyError, TypeError):
+                continue
+        return list(records.values())
+
+    def _record_lines(self) -> list[str]:
+        try:
+            return self.records.read_text().splitlines()
+        except FileNotFoundError:
+            return []
+
+    def record(self, record: Record, time: float) -> None:
+        """Append the record of a phase."""
+        entry = {
+            "role": record.phase.role,
+            "round": record.phase.round,
+            "metrics": record.metrics,
+            "stop": record.stop,
+            "stateless": record.stateless,
+            "holds": record.holds,
+            "time": round(time, 3),
+        }
+        with self.records.open("a") as file:
+            file.write(json.dumps(entry) + "\n")
+
+    # Cuts
+
+    def make_cut(self, round: int, tasks: Sequence[Task]) -> None:
+        """Make a cut durable: fsync its artifacts, then publish its manifest. Raises OSError or Broken; then there is no cut."""
+        digests = {str(task): self._digests.get(task, "") for task in tasks}
+        if "" in digests.values():
+            raise Broken(f"an artifact of round {round} was lost while its cut was made")
+        for path in [*(self.artifact_path(task) for task in tasks), self.records]:
+            _sync(path)
+        _sync(self.committed)
+        aside = self.cuts / f"{round}.new"
+        aside.write_text(json.dumps({"round": round, "artifacts": digests}))
+        _sync(aside)
+        os.replace(aside, self.cuts / f"{round}.json")
+        _sync(self.cuts)
+
+    def drop_cut(self, round: int) -> None:
+        """Remove the manifest of a cut."""
+        (self.cuts / f"{round}.json").unlink(missing_ok=True)
+
+    def read_cuts(self, present: Iterable[Task]) -> list[Cut]:
+        """The cuts whose artifacts are all there, oldest first; the manifests of the others are removed."""
+        there, cuts = set(present), []
+        for path in self.cuts.iterdir():
+            cut = self._read_cut(path)
+            if cut is not None and cut.tasks <= there:
+                cuts.append(cut)
+            else:
+                path.unlink()
+        return sorted(cuts, key=lambda cut: cut.round)
+
+    def _read_cut(self, path: Path) -> Cut | None:
+        try:
+            found: dict[str, Any] = json.loads(path.read_text())
+            tasks = {Task.parse(name): digest for name, digest in found["artifacts"].items()}
+            if path.suffix == ".json" and all(self._digests.get(task) == digest for task, digest in tasks.items()):
+                return Cut(int(found["round"]), frozenset(tasks))
+        except (OSError, ValueError, KeyError):
+            pass
+        return None
+
+    def back_to_cut(self) -> None:
+        """Delete every artifact and record that is newer than the newest cut: what follows is made by other code."""
+        present, _ = self.present(check=False)
+        cuts = self.read_cuts(present)
+        kept = cuts[-1] if cuts else Cut(-1, frozenset())
+        self.forget([task for task in present if task.round > kept.round])
+        lines = [line for line in self._record_lines() if self._round_of(line) <= kept.round]
+        self.records.write_text("".join(line + "\n" for line in lines))
+
+    @staticmethod
+    def _round_of(line: str) -> float:
+        try:
+            return float(json.loads(line)["round"])
+        except (ValueError, KeyError, TypeError):
+            return float("inf")
+
+    # Sizes
+
+    def bytes_held(self) -> int:
+        """Bytes of all committed artifacts and unfinished attempts."""
+        return sum(entry.stat().st_size for folder in (self.committed, self.epoch) if folder.is_dir() for entry in os.scandir(folder))
+
+    def clear(self) -> None:
+        """Delete all artifacts, attempts and cuts: the run is over."""
+        for folder in ("committed", "attempts", "cuts"):
+            shutil.rmtree(self.path / folder, ignore_errors=True)
+        self._digests.clear()
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

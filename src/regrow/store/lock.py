@@ -1,0 +1,49 @@
+"""The lock of a run: one coordinator at a time. The kernel releases it when its holder ends, however it ends."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from pathlib import Path
+
+from regrow.errors import UsageError
+
+__all__ = ["Lock", "is_locked"]
+
+
+class Lock:
+    """flock on RUN/lock, through a descriptor that no child inherits: a living orphan must not hold it."""
+
+    def __init__(self, run: Path) -> None:
+        """Take the lock. Raises UsageError if another process has it."""
+        self._descriptor = os.open(run / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        try:
+            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            holder = os.pread(self._descriptor, 32, 0).decode(errors="replace").strip()
+            os.close(self._descriptor)
+            raise UsageError(
+                f"{run} is running already (process {holder or 'unknown'})",
+                f"watch it with: regrow status {run}; or end that process first",
+            ) from None
+        os.ftruncate(self._descriptor, 0)
+        os.pwrite(self._descriptor, f"{os.getpid()}\n".encode(), 0)
+
+    def release(self) -> None:
+        """Let go."""
+        os.close(self._descriptor)
+
+
+def is_locked(run: Path) -> bool:
+    """Whether a coordinator works on a run now."""
+    try:
+        descriptor = os.open(run / "lock", os.O_RDWR | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False

@@ -1,0 +1,152 @@
+"""A trained model on disk: model.json, arrays in safetensors, tables in parquet; and its digest.
+
+An array called "table.column" is a column of table.parquet; strings are always columns. The digest is SHA-256 over, for each
+array and column in the order of their names: name, dtype, shape, little-endian bytes in C order (strings: their int64 offsets,
+then their UTF-8 bytes). Paths, times and versions are not in it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from regrow.errors import DataError
+from regrow.program import Value
+from regrow.strings import Strings
+
+__all__ = ["ModelFiles", "digest_of", "publish_model", "read_model"]
+
+FORMAT = 1
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFiles:
+    """A model as it was read."""
+
+    path: Path
+    kind: str
+    """The program that made it, "place:Class"."""
+    parameters: Mapping[str, Any]
+    digest: str
+    about: Mapping[str, Any]
+    """All of model.json."""
+    arrays: Mapping[str, Value]
+
+
+def digest_of(arrays: Mapping[str, Value]) -> str:
+    """The model digest: 64 hex digits."""
+    sha = hashlib.sha256()
+    for name in sorted(arrays):
+        value = arrays[name]
+        if isinstance(value, Strings):
+            sha.update(f"{name}\0utf8\0{[len(value)]}\0".encode())
+            sha.update(np.ascontiguousarray(value.offsets, "<i8").data)
+            sha.update(np.ascontiguousarray(value.utf8).data)
+        else:
+            array = np.ascontiguousarray(value, value.dtype.newbyteorder("<")).reshape(value.shape)
+            sha.update(f"{name}\0{array.dtype.name}\0{list(array.shape)}\0".encode())
+            sha.update(array.reshape(-1).data)
+    return sha.hexdigest()
+
+
+def publish_model(folder: Path, arrays: Mapping[str, Value], about: Mapping[str, Any]) -> str:
+    """Write a model aside, make it durable, and rename it to `folder`; returns its digest."""
+    from safetensors.numpy import save_file
+
+    aside = folder.with_name(folder.name + ".new")
+    shutil.rmtree(aside, ignore_errors=True)
+    aside.mkdir(parents=True)
+    digest = digest_of(arrays)
+    plain = {name: value for name, value in arrays.items() if not isinstance(value, Strings) and "." not in name}
+    save_file({name: np.ascontiguousarray(value).reshape(value.shape) for name, value in plain.items()}, aside / "arrays.safetensors")
+    _write_tables(aside, {name: value for name, value in arrays.items() if name not in plain})
+    text = json.dumps({**about, "format": FORMAT, "digest": digest}, indent=1, sort_keys=True)
+    (aside / "model.json").write_text(text + "\n")
+    for path in [*aside.iterdir(), aside]:
+        _sync(path)
+    if folder.exists():
+        shutil.rmtree(folder)
+    os.rename(aside, folder)
+    _sync(folder.parent)
+    return digest
+
+
+def _write_tables(folder: Path, columns: Mapping[str, Value]) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    tables: dict[str, dict[str, Any]] = {}
+    for name, value in columns.items():
+        table, _, column = name.rpartition(".")
+        tables.setdefault(table or name, {})[column] = _to_arrow(value)
+    for table, content in tables.items():
+        pq.write_table(pa.table(content), folder / f"{table}.parquet", compression="zstd")
+
+
+def _to_arrow(value: Value) -> Any:
+    import pyarrow as pa
+
+    if isinstance(value, Strings):
+        offsets = pa.py_buffer(np.ascontiguousarray(value.offsets, np.int64))
+        return pa.LargeStringArray.from_buffers(len(value), offsets, pa.py_buffer(np.ascontiguousarray(value.utf8)))
+    return pa.array(value)
+
+
+def _from_arrow(column: Any) -> Value:
+    import pyarrow as pa
+
+    column = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+    if not pa.types.is_large_string(column.type):
+        return np.asarray(column.to_numpy(zero_copy_only=False))
+    _, offsets, utf8 = column.buffers()
+    ends = np.frombuffer(offsets, np.int64)[column.offset : column.offset + len(column) + 1]
+    text = np.frombuffer(utf8, np.uint8) if utf8 is not None else np.empty(0, np.uint8)
+    return Strings(ends - ends[0], text[ends[0] : ends[-1]])
+
+
+def read_model(path: Path) -> ModelFiles:
+    """Read a model, or the model of a finished run. Raises DataError if there is none, or a run is not finished."""
+    folder = path / "model" if (path / "run.json").exists() else path
+    if not (folder / "model.json").exists():
+        if (path / "run.json").exists():
+            raise DataError(f"{path} is not finished", f"go on with it: regrow resume {path}")
+        raise DataError(f"{path} holds no model", "name a run (the folder that training printed first) or its model folder")
+    try:
+        about: dict[str, Any] = json.loads((folder / "model.json").read_text())
+        if about["format"] != FORMAT:
+            raise DataError(
+                f"{folder} has format {about['format']}, this regrow reads format {FORMAT}", "read it with the regrow that wrote it"
+            )
+        arrays = _read_arrays(folder)
+        return ModelFiles(folder, about["kind"], about["parameters"], about["digest"], about, arrays)
+    except (OSError, ValueError, KeyError) as why:
+        raise DataError(f"{folder} is damaged: {why}", "train again, or fetch it again") from None
+
+
+def _read_arrays(folder: Path) -> dict[str, Value]:
+    import pyarrow.parquet as pq
+    from safetensors.numpy import load_file
+
+    arrays: dict[str, Value] = dict(load_file(folder / "arrays.safetensors"))
+    for table in sorted(folder.glob("*.parquet")):
+        content = pq.read_table(table, memory_map=True)
+        for column in content.column_names:
+            name = table.stem if column == table.stem and len(content.column_names) == 1 else f"{table.stem}.{column}"
+            arrays[name] = _from_arrow(content[column])
+    return arrays
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,62 @@
+"""The story of a run: events.jsonl for people and pages. Nothing that is correct depends on it.
+
+One JSON object a line: {"time": seconds since 1970, "event": words, ...}. The words and their facts come from the
+coordinator's decisions; each redo has its cause.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+__all__ = ["Story", "read_story", "sentence"]
+
+VERSION = 1
+
+
+class Story:
+    """Appends to a run's events.jsonl, and tells a listener."""
+
+    def __init__(self, run: Path, listener: Callable[[Mapping[str, Any]], None] | None = None) -> None:
+        self._file = (run / "events.jsonl").open("a", buffering=1)
+        self._listener = listener
+
+    def tell(self, event: str, **facts: Any) -> None:
+        """Add a line."""
+        line = {"time": round(time.time(), 3), "event": event, **facts}
+        self._file.write(json.dumps(line) + "\n")
+        if self._listener is not None:
+            self._listener(line)
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+
+def read_story(run: Path) -> list[dict[str, Any]]:
+    """The lines of a story; a torn last line is passed over."""
+    lines = []
+    try:
+        for line in (run / "events.jsonl").read_text().splitlines():
+            try:
+                lines.append(json.loads(line))
+            except ValueError:
+                continue
+    except FileNotFoundError:
+        pass
+    return lines
+
+
+def sentence(line: Mapping[str, Any]) -> str:
+    """A line of the story as words."""
+    facts = {key: value for key, value in line.items() if key not in ("time", "event")}
+    return f"{line['event']}: " + ", ".join(f"{key} {_short(value)}" for key, value in facts.items()) if facts else str(line["event"])
+
+
+def _short(value: Any) -> str:
+    if isinstance(value, list):
+        return f"[{', '.join(map(str, value[:12]))}{f', ... {len(value) - 12} more' if len(value) > 12 else ''}]"
+    return str(value)

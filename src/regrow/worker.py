@@ -1,0 +1,208 @@
+"""One attempt: read what the task reads, run it, write what it made. And the loop of a process that does nothing else."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import json
+import signal
+import socket
+import time
+import traceback
+from collections.abc import Iterator, Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import xxhash
+
+from regrow import rng
+from regrow.coordinator.events import Receipt
+from regrow.coordinator.plan import PhaseKey, Plan, Task
+from regrow.errors import DataError, ProgramError, RegrowError
+from regrow.job import Job
+from regrow.program import Inputs, Message, Partition, Program, Roles, Value
+from regrow.store.artifact import BrokenArtifact, messages, read_state, write_artifact
+from regrow.store.container import Broken
+from regrow.store.dataset import Dataset
+from regrow.store.directory import Directory
+from regrow.strings import Strings
+
+__all__ = ["AttemptError", "Workshop", "serve"]
+
+ENVIRONMENT = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EMFILE, errno.ENFILE, errno.EIO, errno.EACCES, errno.EPERM}
+
+
+Kind = Literal["program", "data", "environment", "inputs"]
+
+
+class AttemptError(Exception):
+    """An attempt ended without an artifact; the fields are those of AttemptFailed."""
+
+    def __init__(self, kind: Kind, cause: str, lost: tuple[Task, ...] = ()) -> None:
+        super().__init__(cause)
+        self.kind, self.cause, self.lost = kind, cause, lost
+
+
+class Workshop:
+    """A job made ready in a process: the program loaded, its roles known, its data found."""
+
+    def __init__(self, job: Job, *, frozen_sends: bool = False) -> None:
+        """frozen_sends: check that arrays do not change after they were sent (costs a hash of each)."""
+        self.job = job
+        self.program: Program = job.load()
+        self.dataset = Dataset.open(job.data)
+        self.roles: Roles = checked_roles(self.program, self.dataset)
+        self.plan = Plan(self.roles)
+        self.directory = Directory(job.run)
+        self._frozen_sends = frozen_sends
+
+    def attempt(self, task: Task, chain: tuple[int, ...], path: Path) -> Receipt:
+        """Try a task and write its artifact to `path`. Raises AttemptError."""
+        try:
+            return self._attempt(task, chain, path)
+        except BrokenArtifact as broken:
+            raise AttemptError("inputs", str(broken), self._broken_inputs(task, chain) or (broken.task,)) from None
+        except DataError as error:
+            raise AttemptError("data", str(error)) from None
+        except OSError as error:
+            if error.errno in ENVIRONMENT:
+                raise AttemptError("environment", f"{error.strerror}: {error.filename or path}") from None
+            raise AttemptError("program", _trace(error)) from None
+        except RegrowError as error:
+            raise AttemptError("program", str(error)) from None
+        except Exception as error:
+            raise AttemptError("program", _trace(error)) from None
+
+    def _attempt(self, task: Task, chain: tuple[int, ...], path: Path) -> Receipt:
+        part = _Part(self, task, chain)
+        getattr(self.program, task.role)(part)
+        part.check_sent()
+        return write_artifact(path, task, part.outputs, chain, lambda: part.state)
+
+    def _broken_inputs(self, task: Task, chain: tuple[int, ...]) -> tuple[Task, ...]:
+        """All artifacts that a task reads and that do not check: named at once, so that they are rebuilt together."""
+        read = [source for phase in self.plan.inputs(PhaseKey(task.role, task.round)) for source in self.plan.tasks(phase)]
+        read += [Task(task.role, round, task.partition) for round in chain]
+        lost = []
+        for source in read:
+            try:
+                self.directory.open(source).check_all()
+            except Broken:
+                lost.append(source)
+        return tuple(lost)
+
+
+class _Part(Partition):
+    """A partition whose inputs are the artifacts of a run."""
+
+    def __init__(self, shop: Workshop, task: Task, chain: tuple[int, ...]) -> None:
+        self._shop, self._task, self._chain = shop, task, chain
+        self._sent: list[tuple[str, np.ndarray[Any, Any], int]] = []
+        inputs = Inputs(self._fixed_arrays, lambda: self._state, self._messages, self._states)
+        seed = shop.job.seed
+        super().__init__(
+            shop.roles, task.role, task.partition, task.round, lambda stream: rng.key_of(seed, task.role, stream, task.round), inputs
+        )
+
+    def _fixed_arrays(self) -> Mapping[str, Value]:
+        layout = self._shop.roles[self.role].data
+        assert layout is not None
+        return self._shop.dataset.part(layout, self.index)
+
+    @cached_property
+    def _state(self) -> Mapping[str, Value]:
+        return read_state(self._shop.directory.open, self.role, self.index, self._chain)
+
+    def _messages(self, role: str, offset: int) -> Iterator[Message]:
+        round = self._shop.plan.newest(role, self.round + offset)
+        if round < 0:
+            return iter(())
+        return messages(self._shop.directory.open, self._shop.plan, PhaseKey(role, round), self._task)
+
+    def _states(self, role: str) -> Iterator[Mapping[str, Value]]:
+        """The last states of a role. Its artifacts say themselves in which rounds they lie."""
+        open_artifact, round = self._shop.directory.open, self._shop.plan.newest(role, self.round)
+        for index in range(self._shop.roles[role].partitions):
+            task = Task(role, round, index)
+            try:
+                chain = tuple(open_artifact(task).note["chain"])
+            except Broken as broken:
+                raise BrokenArtifact(task, str(broken)) from None
+            yield read_state(open_artifact, role, index, chain)
+
+    def _put(self, role: str, receiver: int | None, arrays: Mapping[str, Any]) -> None:
+        super()._put(role, receiver, arrays)
+        if self._shop._frozen_sends:
+            for name in arrays:
+                value = self.outputs.messages[role, receiver][name]
+                array = value.utf8 if isinstance(value, Strings) else value
+                self._sent.append((name, array, xxhash.xxh3_64_intdigest(np.ascontiguousarray(array).data)))
+
+    def check_sent(self) -> None:
+        """Sending is final: raise ProgramError if an array changed after it was sent."""
+        for name, array, before in self._sent:
+            if xxhash.xxh3_64_intdigest(np.ascontiguousarray(array).data) != before:
+                raise ProgramError(f'role "{self.role}" changed "{name}" after it was sent', "send a copy, or send at the end")
+
+
+def checked_roles(program: Program, dataset: Dataset) -> Roles:
+    """The roles of a program on its data. Raises ProgramError or DataError for roles without a method or data."""
+    roles = program.roles(dataset.data)
+    for name, role in roles.items():
+        if not callable(getattr(program, name, None)):
+            raise ProgramError(f'{type(program).__name__} has a role "{name}" but no method of that name', f"define def {name}(self, part)")
+        if role.data is None:
+            continue
+        if role.data not in dataset.layouts:
+            raise DataError(
+                f'role "{name}" reads the layout "{role.data}", which the data has not', f"it has: {', '.join(dataset.layouts)}"
+            )
+        if dataset.layouts[role.data] != role.partitions:
+            raise ProgramError(
+                f'role "{name}" has {role.partitions} partitions, its layout "{role.data}" {dataset.layouts[role.data]}',
+                f'write Role(data["{role.data}"], data="{role.data}", ...)',
+            )
+    return roles
+
+
+def _trace(error: BaseException) -> str:
+    """The traceback from the first line of the program on: what lies above it is ours."""
+    frames = traceback.extract_tb(error.__traceback__)
+    own = next((place for place, frame in enumerate(frames) if frame.name == "_attempt"), -1)
+    lines = traceback.format_list(frames[own + 1 :]) + traceback.format_exception_only(error)
+    return "".join(lines).rstrip()
+
+
+def serve(connection: socket.socket, shop: Workshop) -> None:
+    """Try tasks as they come over the connection, one JSON line each, until it closes.
+
+    On SIGTERM (a notice of preemption) say so, finish what is under way, and leave.
+    """
+
+    def drain(*_: object) -> None:
+        with contextlib.suppress(OSError):
+            connection.sendall(b'{"draining": true}\n')
+
+    signal.signal(signal.SIGTERM, drain)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    connection.sendall(json.dumps({"ready": True, "cpu": time.process_time()}).encode() + b"\n")
+    for line in connection.makefile("rb"):
+        answer = _answer(shop, json.loads(line))
+        try:
+            connection.sendall(json.dumps(answer).encode() + b"\n")
+        except BrokenPipeError:
+            return
+
+
+def _answer(shop: Workshop, asked: Mapping[str, Any]) -> dict[str, Any]:
+    began = time.process_time()
+    task = Task(*asked["task"])
+    answer: dict[str, Any] = {"task": task, "number": asked["number"]}
+    try:
+        receipt = shop.attempt(task, tuple(asked["chain"]), Path(asked["path"]))
+        answer["receipt"] = [receipt.digest, receipt.chain, receipt.holds, receipt.stop, receipt.metrics]
+    except AttemptError as error:
+        answer |= {"failed": error.kind, "cause": error.cause, "lost": error.lost}
+    return answer | {"cpu": time.process_time() - began}

@@ -1,0 +1,148 @@
+"""LDA as a program, run by the reference: the grid changes nothing, the likelihood is right, planted topics are found."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from models.lda import naive
+from models.lda.corpus import facts, grid, planted_docs, random_docs
+from reference import Reference
+from regrow.errors import DataError, UsageError
+from regrow.models.lda import LDA
+from regrow.program import Data, Results
+from regrow.strings import Strings
+
+WORDS = 50
+DOCS = random_docs(70, WORDS, 15)
+
+
+def run(program: LDA, docs: list[list[int]], words: int, rows: int = 1, columns: int = 1, seed: int = 1) -> tuple[Reference, Results, Any]:
+    reference = Reference(program, grid(docs, words, rows, columns), facts(docs, words), seed)
+    results = reference.run()
+    return reference, results, program.model(results)
+
+
+def as_bytes(model: dict[str, Any]) -> dict[str, Any]:
+    return {k: (v.utf8.tobytes(), v.offsets.tobytes()) if isinstance(v, Strings) else (v.dtype.str, v.tobytes()) for k, v in model.items()}
+
+
+@pytest.mark.parametrize("topics", [12, 65_537])
+def test_the_grid_changes_no_byte_of_the_model(topics: int) -> None:
+    program = LDA(topics=topics, alpha_sum=2.0, rounds=7, likelihood_every=3)
+    runs = [run(program, DOCS, WORDS, *shape) for shape in ((1, 1), (2, 3), (5, 7))]
+    models = [as_bytes(model) for _, _, model in runs]
+    assert models[0] == models[1] == models[2]
+    assert runs[0][1].metrics == runs[1][1].metrics == runs[2][1].metrics
+    for round in (3, 6):
+        assert runs[0][0].metrics_of(round) == runs[1][0].metrics_of(round) == runs[2][0].metrics_of(round) != {}
+
+
+def test_another_seed_gives_another_model() -> None:
+    program = LDA(topics=12, rounds=2)
+    assert as_bytes(run(program, DOCS, WORDS, seed=1)[2]) != as_bytes(run(program, DOCS, WORDS, seed=2)[2])
+
+
+@pytest.mark.parametrize(("topics", "topic_type"), [(12, np.uint16), (65_536, np.uint16), (65_537, np.uint32)])
+def test_every_token_is_in_the_model(topics: int, topic_type: Any) -> None:
+    _, _, model = run(LDA(topics=topics, rounds=3), DOCS, WORDS, 2, 3)
+    tokens = sum(map(len, DOCS))
+    assert model["topics"].dtype == topic_type
+    assert model["counts"].dtype == np.int32
+    assert model["counts"].sum() == model["topic_totals"].sum() == tokens
+    assert np.array_equal(np.bincount(model["topics"], model["counts"], topics), model["topic_totals"])
+    by_word = [model["counts"][a:b].sum() for a, b in zip(model["word_ptr"], model["word_ptr"][1:], strict=False)]
+    assert by_word == model["vocabulary_counts"].tolist()
+    for a, b in zip(model["word_ptr"], model["word_ptr"][1:], strict=False):
+        assert (np.diff(model["topics"][a:b].astype(int)) > 0).all()
+    assert model["alpha"].sum() == pytest.approx(5.0)
+    assert list(model["vocabulary"])[:2] == ["word0000", "word0001"]
+
+
+def test_the_likelihood_is_that_of_the_textbook() -> None:
+    """Every round's likelihood, and the final one, against the plain formula on the topics of all tokens."""
+    topics, alpha, beta, tokens = 6, 0.4, 0.05, sum(map(len, DOCS))
+    program = LDA(topics=topics, alpha_sum=topics * alpha, beta=beta, rounds=4, likelihood_every=1)
+    layouts = grid(DOCS, WORDS, 2, 3)
+    reference = Reference(program, layouts, facts(DOCS, WORDS))
+    final = reference.run().metrics["final_log_likelihood"]
+    for rounds in (1, 2, 3, 4):
+        z: list[list[int]] = []
+        for r, part in enumerate(layouts["rows"]):
+            out = reference.history["docs", rounds - 1, r]
+            if rounds < 4:
+                cells = np.concatenate([out.messages["words", c]["pairs"] for c in range(3)]) & np.uint32(0xFFFF)
+            else:
+                cells = np.concatenate([out.state[f"z{c}"] for c in range(3)])
+            z += [cells[group].tolist() for group in naive.documents_of(part["doc_ptr"], part["cell"])]
+        expected = naive.joint_log_likelihood(DOCS, z, topics, WORDS, alpha, beta) / tokens
+        value = reference.metrics_of(rounds)["log_likelihood"] if rounds < 4 else final
+        assert value == pytest.approx(expected, rel=1e-10), rounds
+    assert "log_likelihood" not in reference.metrics_of(0)
+
+
+def test_planted_topics_are_found_and_the_likelihood_rises() -> None:
+    docs = planted_docs(400, topics=5, words_a_topic=20, length=30)
+    reference, results, model = run(LDA(topics=5, alpha_sum=1.0, rounds=60, likelihood_every=15), docs, 100, 2, 2)
+    values = [reference.metrics_of(round)["log_likelihood"] for round in (15, 30, 45)] + [results.metrics["final_log_likelihood"]]
+    assert values[0] < values[1] < values[3]
+    assert values[0] < values[2]
+    table = np.zeros((100, 5))
+    table[np.repeat(np.arange(100), np.diff(model["word_ptr"])), model["topics"]] = model["counts"]
+    by_plant = table.reshape(5, 20, 5).sum(axis=1)
+    assert sorted(by_plant.argmax(axis=1)) == [0, 1, 2, 3, 4]
+    assert by_plant.max(axis=1).sum() > 0.97 * by_plant.sum()
+
+
+def test_without_reports_only_the_final_likelihood_is_made() -> None:
+    reference, results, _ = run(LDA(topics=4, rounds=3, likelihood_every=0), DOCS, WORDS)
+    assert set(results.metrics) == {"final_log_likelihood"}
+    assert {name for name, _, _ in reference.history} == {"words", "docs", "counts", "end", "vocabulary"}
+
+
+def test_words_that_no_document_has_stay_in_the_model() -> None:
+    _, _, model = run(LDA(topics=3, rounds=2), [[0, 2, 2], [], [2]], 5, 2, 2)
+    assert np.diff(model["word_ptr"]).tolist()[1::2] == [0, 0]
+    assert model["topic_totals"].sum() == 4
+
+
+def test_fewer_documents_and_words_than_partitions() -> None:
+    program = LDA(topics=3, rounds=3, likelihood_every=1)
+    one, many = run(program, [[0, 1, 1]], 2)[2], run(program, [[0, 1, 1]], 2, 4, 5)[2]
+    assert as_bytes(one) == as_bytes(many)
+
+
+@pytest.mark.parametrize(
+    ("parameters", "says"),
+    [
+        ({"topics": 1}, "from 2"),
+        ({"topics": 2**31 + 1}, "2,147,483,648"),
+        ({"rounds": 0}, "at least one"),
+        ({"alpha_sum": 0.0}, "greater than 0"),
+        ({"beta": -0.1}, "greater than 0"),
+        ({"beta": float("nan")}, "greater than 0"),
+        ({"likelihood_every": -1}, "0 for only at the end"),
+    ],
+)
+def test_a_parameter_that_cannot_be_is_refused_with_advice(parameters: dict[str, Any], says: str) -> None:
+    with pytest.raises(UsageError, match=says):
+        LDA(**parameters)
+
+
+def test_no_words_at_all_is_an_error_of_the_data() -> None:
+    with pytest.raises(DataError, match="not one word"):
+        LDA().roles(Data({"rows": 1, "columns": 1, "vocabulary": 1}, {"tokens": 0}))
+
+
+@pytest.mark.parametrize("topics", [2, 65_537])
+def test_after_warming_nothing_is_compiled(topics: int) -> None:
+    from regrow.models.lda import kernels
+
+    program = LDA(topics=topics, rounds=2, likelihood_every=1)
+    program.warm()
+    used = [kernels.first_pairs, kernels.visit_words, kernels.visit_documents, kernels.topics_of, kernels.word_topics]
+    before = [len(kernel.signatures) for kernel in used]
+    run(program, DOCS, WORDS, 2, 2)
+    assert [len(kernel.signatures) for kernel in used] == before
