@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from reference import Reference
 
+from reference import Reference
 from regrow.data import Grid, Ingested, TextOptions, describe, ingest, tokens_program
 from regrow.program import Results
 

@@ -6,8 +6,8 @@ import gzip
 from pathlib import Path
 
 import pytest
-from data.preparing import tokens_of, write
 
+from data.preparing import tokens_of, write
 from regrow.data import TextOptions
 from regrow.errors import DataError, UsageError
 
@@ -31,15 +31,30 @@ BAD = [
     ("docs.csv", b"id,text\n", {}, "docs.csv holds a header and nothing else"),
     ("docs.jsonl", b'{"text": "a"}\n{"text": \n', {}, "docs.jsonl, line 2: not a JSON object at character"),
     ("docs.jsonl", b'{"text": "a"}\n\n[1]\n', {}, "docs.jsonl, line 3: not a JSON object but a list"),
-    ("docs.jsonl", b'{"text": "a"}\n{"id": 1, "title": "x", "body": "y"}\n', {}, 'docs.jsonl, line 2: no field "text" (fields: id, title, body)'),
+    (
+        "docs.jsonl",
+        b'{"text": "a"}\n{"id": 1, "body": "y"}\n',
+        {},
+        'docs.jsonl, line 2: no field "text" (fields: id, body)',
+    ),
     ("docs.jsonl", b'{"text": 5}\n', {}, 'docs.jsonl, line 1: the field "text" is a number, not a string'),
     ("docs.txt.gz", LONG[:60_000], {}, "the gzip stream ends early: 60,000 bytes read"),
     ("docs.txt.gz", LONG[:20_000] + b"\x07" * 30 + LONG[20_030:], {}, "docs.txt.gz: the gzip stream is broken after"),
     ("docs.txt.gz", LONG + b"rubbish", {}, "docs.txt.gz: the gzip stream is broken after"),
     ("docs.txt.gz", b"plain text", {}, "docs.txt.gz is not a gzip file"),
-    ("docword.x.txt", b"3\nfour\n2\n1 1 1\n", {}, 'docword.x.txt, line 2: a bag of words begins with the number of words there, and the line is "four"'),
-    ("docword.x.txt", b"3\n", {}, "docword.x.txt, line 2: a bag of words begins with the number of words there, and the line is empty"),
-    ("docword.x.txt", HEAD + "1 1 1\n1 x 1\n", {}, 'docword.x.txt, line 5: three integers `document word count` are expected, and the line is "1 x 1"'),
+    (
+        "docword.x.txt",
+        b"3\nfour\n2\n1 1 1\n",
+        {},
+        'line 2: a bag of words begins with the number of words there, and the line is "four"',
+    ),
+    ("docword.x.txt", b"3\n", {}, "line 2: a bag of words begins with the number of words there, and the line is empty"),
+    (
+        "docword.x.txt",
+        HEAD + "1 1 1\n1 x 1\n",
+        {},
+        'line 5: three integers `document word count` are expected, and the line is "1 x 1"',
+    ),
     ("docword.x.txt", HEAD + "1 1 1\n1 2\n", {}, "docword.x.txt, line 5: three integers"),
     ("docword.x.txt", HEAD + "1 1 1\n1 2 3 4\n", {}, "docword.x.txt, line 5: three integers"),
     ("docword.x.txt", HEAD + "1 1 1\n1 -2 3\n", {}, "docword.x.txt, line 5: three integers"),

@@ -11,20 +11,22 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from data.preparing import documents_of, parts_of, tokens_of, write
 
-from regrow.data import Source, TextOptions, content_digest, describe, part_bytes
+from data.preparing import documents_of, parts_of, tokens_of, write
+from regrow.data import Source, SourceFile, TextOptions, content_digest, describe, ingest, part_bytes
 from regrow.data.records import documents
 from regrow.errors import UsageError
 from regrow.program import Fixed
 
-TEXTS = ["Plain words", "quotes \"inside\" and, commas", "two\nlines\r\nof text", "naïve 漢字 ’round", "tab\tbed", "", '"', "last one"]
+TEXTS = ["Plain words", 'quotes "inside" and, commas', "two\nlines\r\nof text", "naïve 漢字 ’round", "tab\tbed", "", '"', "last one"]
 
 
 def texts_of(paths: list[str], options: TextOptions | None = None, part_bytes: int | None = None) -> list[str]:
     source = describe(paths, options)
     return [
-        text for part in parts_of(paths, options, part_bytes)[0]["text"] for text in documents(Fixed(part), source.format, source.text_fields).texts()
+        text
+        for part in parts_of(paths, options, part_bytes)[0]["text"]
+        for text in documents(Fixed(part), source.format, source.text_fields).texts()
     ]
 
 
@@ -41,7 +43,9 @@ def as_csv(texts: list[str], end: str = "\r\n") -> str:
 def test_csv_with_quoted_newlines_stays_whole_across_parts(tmp_path: Path, part: int, end: str) -> None:
     path = write(tmp_path, "docs.csv", as_csv(TEXTS, end))
     assert texts_of([path], None, part) == TEXTS
-    assert texts_of([path], TextOptions(text_field="more,text"), part) == [("x,y " if i % 2 else "z ") + text for i, text in enumerate(TEXTS)]
+    assert texts_of([path], TextOptions(text_field="more,text"), part) == [
+        ("x,y " if i % 2 else "z ") + text for i, text in enumerate(TEXTS)
+    ]
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -64,7 +68,9 @@ def test_tsv_has_no_quoting(tmp_path: Path) -> None:
 
 
 def test_jsonl_gives_the_named_field(tmp_path: Path) -> None:
-    path = write(tmp_path, "docs.jsonl", "".join(json.dumps({"id": i, "text": text, "more": {}}) + "\n" for i, text in enumerate(TEXTS)) + "\n")
+    path = write(
+        tmp_path, "docs.jsonl", "".join(json.dumps({"id": i, "text": text, "more": {}}) + "\n" for i, text in enumerate(TEXTS)) + "\n"
+    )
     for part in (1, 50, 1000):
         assert texts_of([path], None, part) == TEXTS
     lone = write(tmp_path, "lone.jsonl", '{"text": "a \\ud800 b"}')
@@ -81,7 +87,12 @@ def test_gzip_byte_order_mark_line_ends_and_the_last_newline_change_nothing(tmp_
         "docs.jsonl": [json.dumps({"text": text}) for text in texts],
     }[name]
     plain = "\n".join(lines) + "\n"
-    forms = {"plain": plain.encode(), "crlf": plain.replace("\n", "\r\n").encode(), "bom": b"\xef\xbb\xbf" + plain.encode(), "open": plain[:-1].encode()}
+    forms = {
+        "plain": plain.encode(),
+        "crlf": plain.replace("\n", "\r\n").encode(),
+        "bom": b"\xef\xbb\xbf" + plain.encode(),
+        "open": plain[:-1].encode(),
+    }
     forms["gz"] = gzip.compress(plain.encode())
     forms["members"] = gzip.compress(plain[:9].encode()) + gzip.compress(plain[9:].encode()) + b"\0" * 7
     expected = [["one", "two"], ["three", "naïve"], [], ["four", "four"], ["漢", "字", "five"]]
@@ -119,17 +130,20 @@ def test_a_description_goes_through_json(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("name", "content", "format"),
-    [("a.ndjson", '{"text": 1}', "jsonl"), ("README.md", "# x\n", "txt"), ("records", '{"text": "x"}\n', "jsonl"), ("x.txt", "1\n2\n3\n", "txt"),
-     ("x.txt", "3\n9\n2\n1 2 3\n", "bag"), ("a.tab.gz", gzip.compress(b"text\nx\n"), "tsv"), ("list.txt", '{"a": 1}', "txt")],
+    [("a.ndjson", '{"text": 1}', "jsonl"), ("README.md", "# x\n", "txt"), ("records", '{"text": "x"}\n', "jsonl"),
+     ("x.txt", "1\n2\n3\n", "txt"),     ("x.txt", "3\n9\n2\n1 2 3\n", "bag"), ("a.tab.gz", gzip.compress(b"text\nx\n"), "tsv"),
+     ("list.txt", '{"a": 1}', "txt")],
 )  # fmt: skip
 def test_the_format_is_seen(tmp_path: Path, name: str, content: str | bytes, format: str) -> None:
     assert describe([write(tmp_path, name, content)]).format == format
 
 
-def test_part_sizes_come_from_the_size_of_the_files(tmp_path: Path) -> None:
-    for size, gzipped, expected in ((10, False, 1 << 18), (1 << 26, False, 1 << 20), (1 << 26, True, 1 << 22), (1 << 31, False, 1 << 23), (1 << 40, True, 1 << 26)):
-        source = Source.from_json({"format": "txt", "files": [{"name": "x", "bytes": size, "gzipped": gzipped, "columns": []}], "text_fields": [], "vocabulary": None})
-        assert part_bytes(source) == expected
+@pytest.mark.parametrize(
+    ("size", "gzipped", "expected"),
+    [(10, False, 1 << 18), (1 << 26, False, 1 << 20), (1 << 26, True, 1 << 22), (1 << 31, False, 1 << 23), (1 << 40, True, 1 << 26)],
+)
+def test_part_sizes_come_from_the_size_of_the_files(size: int, gzipped: bool, expected: int) -> None:
+    assert part_bytes(Source("txt", (SourceFile("x", size, gzipped),))) == expected
 
 
 BAG = "5\n4\n6\n1 1 2\n1 3 1\n3 2 1\n3 1 1\n3 4 3\n4 1 1\n"
@@ -181,8 +195,6 @@ def test_rare_words_are_kept_unless_someone_says_otherwise(tmp_path: Path) -> No
 
 
 def test_progress_counts_the_bytes_on_disk(tmp_path: Path) -> None:
-    from regrow.data import ingest
-
     paths = [write(tmp_path, "a.txt.gz", gzip.compress(b"a b\n" * 999)), write(tmp_path, "b.txt", "b\n")]
     source, seen = describe(paths), []
     ingest(source, lambda *_: None, lambda done, total: seen.append((done, total)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import unicodedata
 from collections import Counter
@@ -15,7 +16,7 @@ from regrow.data.records import Documents
 from regrow.data.text import count_words
 from regrow.data.vocabulary import WordSet, by_count, taken
 from regrow.data.word_kernels import map_stream
-from regrow.strings import Strings, strings
+from regrow.packed import Strings, strings
 
 ALONE = "[\u3005-\u3007\u3021-\u3029\u3041-\u309f\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U0001b001-\U0001b11f\U00020000-\U0003ffff]"
 
@@ -38,11 +39,13 @@ def cut(texts: list[str], lower: bool = True, pattern: str | None = None) -> tup
     found = Documents(np.frombuffer(b"".join(encoded), np.uint8), starts, ends, 1)
     stream, doc_ptr, words, counts, shares = count_words(found, lower, pattern)
     names = list(words)
-    documents = [[names[w] for w in stream[a:b]] for a, b in zip(doc_ptr[:-1], doc_ptr[1:], strict=True)]
+    documents = [[names[w] for w in stream[a:b]] for a, b in itertools.pairwise(doc_ptr)]
     return documents, Counter(dict(zip(names, counts.tolist(), strict=True))), Counter(dict(zip(names, shares.tolist(), strict=True)))
 
 
-LETTERS = st.sampled_from("abzABZ09 _-.'’éÉßñłŁ\u0301\u0308жЖאश्रี漢字ひらカタ々𠀀ΩωȺ̈İ𐐀🙂\n\t") | st.characters(exclude_categories=["Cs"], exclude_characters="Σ")
+LETTERS = st.sampled_from("abzABZ09 _-.'’éÉßñłŁ\u0301\u0308жЖאश्रี漢字ひらカタ々𠀀ΩωȺ̈İ𐐀🙂\n\t") | st.characters(
+    exclude_categories=["Cs"], exclude_characters="Σ"
+)
 
 
 @given(st.lists(st.text(LETTERS, max_size=40), min_size=1, max_size=6), st.booleans())
@@ -101,6 +104,12 @@ def test_a_vocabulary_descends_by_count_and_ties_go_by_bytes() -> None:
     assert list(taken(words, order)) == ["z", "zz", "a", "b", "é", "ﬀ", "𐐀"]
     sliced = Strings(words.offsets[2:], words.utf8)
     assert list(taken(sliced, np.array([1, 0]))) == ["a", "z"]
+
+
+@given(st.lists(st.tuples(st.text("ab\u00e9", max_size=30), st.integers(1, 3)), unique_by=lambda pair: pair[0]))
+def test_the_order_of_a_vocabulary_is_that_of_the_slow_twin(pairs: list[tuple[str, int]]) -> None:
+    order = by_count(strings(word for word, _ in pairs), np.array([count for _, count in pairs], np.int64))
+    assert [pairs[i] for i in order] == sorted(pairs, key=lambda pair: (-pair[1], pair[0].encode()))
 
 
 def test_dropped_tokens_leave_their_documents() -> None:

@@ -8,14 +8,14 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from regrow.data.record_kernels import triples
+from regrow.data.record_kernels import counts_of, triples
 from regrow.data.source import shown_line
 from regrow.data.text import nothing_left
 from regrow.data.vocabulary import WordSet, read_only
 from regrow.data.word_kernels import map_stream
 from regrow.errors import DataError
+from regrow.packed import strings
 from regrow.program import Data, Partition, Program, Role, Roles
-from regrow.strings import strings
 
 __all__ = ["BagTokens"]
 
@@ -52,12 +52,10 @@ class BagTokens(Program):
         """Read the triples; then, when it is known which words are kept, drop the others."""
         if part.round == 0:
             stream, doc_ptr = _tokens(part)
-            words, counts = np.unique(stream, return_counts=True)
-            document = np.repeat(np.arange(len(doc_ptr) - 1), np.diff(doc_ptr))
-            pairs = np.unique(document * (int(words[-1]) + 1 if len(words) else 1) + stream)
-            shares = np.bincount(pairs % (int(words[-1]) + 1), minlength=1)[words] if len(words) else counts
+            counts, shares = counts_of(stream, doc_ptr, int(part.fixed["documents"][3]))
+            words = np.flatnonzero(counts)
             part.keep(stream=stream, doc_ptr=doc_ptr)
-            part.send("vocabulary", 0, words=words, counts=counts, shares=shares, filled=[np.count_nonzero(np.diff(doc_ptr))])
+            part.send("vocabulary", 0, words=words, counts=counts[words], shares=shares[words], filled=[np.count_nonzero(np.diff(doc_ptr))])
             return
         (message,) = part.inbox("vocabulary")
         stream = read_only(part.state["stream"])
@@ -93,6 +91,7 @@ class BagTokens(Program):
     def warm(self) -> None:
         """Compile or load the kernels."""
         stream, doc_ptr, *_ = triples(read_only(np.frombuffer(b"1 1 1", np.uint8)), 1, 2, 1, 1)
+        counts_of(stream, doc_ptr, 1)
         map_stream(read_only(stream), read_only(doc_ptr), read_only(np.zeros(1, np.int32)))
         WordSet().add(strings([""]))
 

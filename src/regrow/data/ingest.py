@@ -17,7 +17,7 @@ from regrow.data.source import Source, SourceFile
 from regrow.data.streams import Stream, file_digest, joined_digest
 from regrow.data.vocabulary import read_vocabulary
 from regrow.errors import DataError
-from regrow.strings import strings
+from regrow.packed import strings
 
 __all__ = ["Ingested", "ingest", "part_bytes"]
 

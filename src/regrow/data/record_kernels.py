@@ -6,7 +6,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-__all__ = ["csv_end", "fields", "filled_lines", "triples"]
+__all__ = ["counts_of", "csv_end", "fields", "filled_lines", "triples"]
 
 NEWLINE, RETURN, QUOTE = 10, 13, 34
 
@@ -167,3 +167,19 @@ def triples(text, first, end, documents, vocabulary):
         stream[at : at + counts[j]] = words[j]
         at += counts[j]
     return stream, pointers, 0, 0, 0
+
+
+@njit(cache=True)
+def counts_of(stream, pointers, vocabulary):
+    """How often each word occurs, and in how many documents: (counts, shares), both int64 [vocabulary]."""
+    counts = np.zeros(vocabulary, np.int64)
+    shares = np.zeros(vocabulary, np.int64)
+    last = np.full(vocabulary, -1, np.int64)
+    for document in range(pointers.size - 1):
+        for token in range(pointers[document], pointers[document + 1]):
+            word = stream[token]
+            counts[word] += 1
+            if last[word] != document:
+                last[word] = document
+                shares[word] += 1
+    return counts, shares

@@ -16,8 +16,8 @@ from regrow.data.unicode import character_classes, lower_cases
 from regrow.data.vocabulary import WordSet, by_count, read_only, taken
 from regrow.data.word_kernels import map_stream, tokenise
 from regrow.errors import DataError
+from regrow.packed import Strings, strings
 from regrow.program import Data, Partition, Program, Role, Roles
-from regrow.strings import Strings, strings
 
 __all__ = ["TextTokens", "count_words", "nothing_left"]
 
@@ -81,11 +81,11 @@ class TextTokens(Program):
         filled = 0
         for message in part.inbox("tokens"):
             numbers.append(found.add(message["words"]))
-            counts, shares = (np.concatenate([a, np.zeros(len(found) - len(a), np.int64)]) for a in (counts, shares))
+            counts, shares = _longer(counts, len(found)), _longer(shares, len(found))
             counts[numbers[-1]] += message["counts"]  # each word is in a message at most once
             shares[numbers[-1]] += message["shares"]
             filled += int(message["filled"][0])
-        words = found.words()
+        words, counts, shares = found.words(), counts[: len(found)], shares[: len(found)]
         keep = (counts >= self.min_count) & (shares <= self.max_doc_share * filled)
         stop = found.add(strings(self.stop_words))
         keep[stop[stop < len(words)]] = False
@@ -109,6 +109,11 @@ class TextTokens(Program):
         stream, doc_ptr, words, _, _ = count_words(found, self.lower, None)
         numbers = WordSet().add(words)
         map_stream(read_only(stream), read_only(doc_ptr), read_only(numbers))
+
+
+def _longer(array: npt.NDArray[np.int64], size: int) -> npt.NDArray[np.int64]:
+    """The array with zeros after it, at least twice as long if it is too short."""
+    return array if size <= len(array) else np.concatenate([array, np.zeros(max(size - len(array), len(array)), np.int64)])
 
 
 def count_words(found: Documents, lower: bool, token_pattern: str | None) -> Words:

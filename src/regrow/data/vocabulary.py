@@ -10,9 +10,9 @@ import numpy.typing as npt
 from regrow.data.source import Source, undecodable
 from regrow.data.stopwords import ENGLISH
 from regrow.data.streams import Stream, frozen
-from regrow.data.word_kernels import add_words
+from regrow.data.wordset_kernels import add_words, empty_set, packed
 from regrow.errors import DataError
-from regrow.strings import Strings, strings
+from regrow.packed import Strings, strings
 
 __all__ = ["WordSet", "by_count", "read_stop_words", "read_vocabulary", "taken"]
 
@@ -31,10 +31,7 @@ class WordSet:
     """Distinct strings, numbered in the order in which they came."""
 
     def __init__(self) -> None:
-        self._slots = np.full(1 << 12, -1, np.int32)
-        self._hashes = np.empty(1 << 11, np.uint64)
-        self._offsets = np.zeros(1 << 12, np.int64)
-        self._utf8 = np.empty(1 << 14, np.uint8)
+        self._set = empty_set()
         self._words = 0
 
     def __len__(self) -> int:
@@ -43,28 +40,43 @@ class WordSet:
     def add(self, words: Strings) -> npt.NDArray[np.int32]:
         """Add those that are new; the numbers of all, int32."""
         numbers: npt.NDArray[np.int32]
-        numbers, self._slots, self._hashes, self._offsets, self._utf8, self._words = add_words(
-            read_only(words.offsets), read_only(words.utf8), self._slots, self._hashes, self._offsets, self._utf8, self._words
+        slots, hashes, starts, lengths, lines = self._set
+        numbers, self._set, self._words = add_words(
+            read_only(words.offsets), read_only(words.utf8), slots, hashes, starts, lengths, lines, self._words
         )
         return numbers
 
     def words(self) -> Strings:
         """All strings, in order."""
-        offsets = self._offsets[: self._words + 1]
-        return Strings(offsets, self._utf8[: offsets[-1]])
+        _, _, starts, lengths, lines = self._set
+        offsets, utf8 = packed(starts, lengths, lines, self._words)
+        return Strings(offsets, utf8)
 
 
 def by_count(words: Strings, counts: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
     """The order of a vocabulary: descending count, then ascending UTF-8 bytes (int64, positions)."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
+    order = np.argsort(-counts, kind="stable")
+    begins = np.append(True, np.diff(counts[order]) != 0)[: len(order)]  # whether a group of ties begins here
+    longest = int(np.diff(words.offsets).max(initial=0))
+    for start in range(0, longest, 8):
+        tied = np.flatnonzero(~(begins & np.append(begins[1:], True)))
+        if not len(tied):
+            break
+        keys = _eight_bytes(words, order[tied], start)
+        sorting = np.lexsort((keys, np.cumsum(begins)[tied]))
+        order[tied], keys = order[tied][sorting], keys[sorting]
+        begins[tied[1:]] |= keys[1:] != keys[:-1]
+    return order
 
-    offsets, utf8 = pa.py_buffer(np.ascontiguousarray(words.offsets)), pa.py_buffer(np.ascontiguousarray(words.utf8))
-    column = pa.Array.from_buffers(pa.large_binary(), len(words), [None, offsets, utf8])
-    table = pa.table({"count": counts, "word": column})
-    order = pc.sort_indices(table, sort_keys=[("count", "descending"), ("word", "ascending")])
-    positions: npt.NDArray[np.int64] = order.to_numpy().astype(np.int64)
-    return positions
+
+def _eight_bytes(words: Strings, positions: npt.NDArray[np.int64], start: int) -> npt.NDArray[np.uint64]:
+    """Bytes start .. start + 7 of these strings as numbers that sort as they do."""
+    utf8 = np.append(words.utf8, np.zeros(1, np.uint8))
+    at, end = words.offsets[positions] + start, words.offsets[positions + 1]
+    keys = np.zeros(len(positions), np.uint64)
+    for i in range(8):
+        keys = keys << np.uint64(8) | np.where(at + i < end, utf8[np.minimum(at + i, len(utf8) - 1)], 0).astype(np.uint64)
+    return keys
 
 
 def taken(words: Strings, positions: npt.NDArray[np.int64]) -> Strings:
