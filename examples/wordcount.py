@@ -1,6 +1,6 @@
 """Count words: the smallest program. Two roles and one round, which is MapReduce.
 
-    regrow run examples/wordcount.py:WordCount README.md
+regrow run examples/wordcount.py:WordCount README.md
 """
 
 from __future__ import annotations

@@ -1,6 +1,61 @@
-"""regrow: train long-tail models on processes that may be taken away at any moment, and end with the same bytes."""
+"""regrow: train long-tail models on processes that may be taken away at any moment, and end with the same bytes.
 
-from regrow.program import Data, Message, Partition, Program, Results, Role, Roles
-from regrow.strings import Strings, hash64, strings
+Names are loaded when they are first used, so that `import regrow` and `regrow --help` answer at once.
+"""
 
-__all__ = ["Data", "Message", "Partition", "Program", "Results", "Role", "Roles", "Strings", "hash64", "strings"]
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from regrow.launch import Run, run
+    from regrow.models.lda.estimator import LDA
+    from regrow.packed import Strings, hash64, strings
+    from regrow.program import Data, Message, Partition, Program, Results, Role, Roles
+
+_PLACES = {
+    "LDA": "regrow.models.lda.estimator",
+    "Run": "regrow.launch",
+    "run": "regrow.launch",
+    "Data": "regrow.program",
+    "Message": "regrow.program",
+    "Partition": "regrow.program",
+    "Program": "regrow.program",
+    "Results": "regrow.program",
+    "Role": "regrow.program",
+    "Roles": "regrow.program",
+    "Strings": "regrow.packed",
+    "hash64": "regrow.packed",
+    "strings": "regrow.packed",
+}
+
+__all__ = [
+    "LDA",
+    "Data",
+    "Message",
+    "Partition",
+    "Program",
+    "Results",
+    "Role",
+    "Roles",
+    "Run",
+    "Strings",
+    "hash64",
+    "run",
+    "strings",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("regrow")
+    if name not in _PLACES:
+        raise AttributeError(f"module 'regrow' has no attribute '{name}'")
+    return getattr(import_module(_PLACES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*__all__, "__version__"])

@@ -1,0 +1,1 @@
+"""The only door from the shell: it reads arguments and the environment, and shows what comes out."""

@@ -1,0 +1,58 @@
+"""Options that several commands share, and what they become."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from regrow.errors import UsageError
+
+if TYPE_CHECKING:
+    from regrow.spec import How
+
+__all__ = ["DurableEvery", "Engine", "Files", "Json", "Overwrite", "Preempt", "RunDir", "Seed", "Verify", "Workers", "how", "parse_grid"]
+
+Files = Annotated[list[str], typer.Argument(metavar="FILES", help="Input files, plain or gzipped.", show_default=False)]
+RunDir = Annotated[
+    Path | None, typer.Option("--run", metavar="DIR", help="The run's directory [runs/<command>-<UTC time>].", show_default=False)
+]
+Workers = Annotated[int | None, typer.Option(help="Worker processes [as many as cores may be used].", show_default=False)]
+Seed = Annotated[int, typer.Option(help="Seed of all random numbers.")]
+Engine = Annotated[
+    str | None, typer.Option(help="local (worker processes) or inline (in this process, for debugging).", show_default="local")
+]
+Preempt = Annotated[
+    float | None,
+    typer.Option(metavar="SECONDS", help="Kill a random worker every so many seconds and start a new one.", show_default=False),
+]
+DurableEvery = Annotated[float | None, typer.Option(metavar="SECONDS", help="Make a durable cut so often; 0: never.", show_default="10")]
+Verify = Annotated[str, typer.Option(help="auto: run a few tasks twice to see that they are deterministic; off: do not.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Begin anew in place of a run that is there already.")]
+Json = Annotated[bool, typer.Option("--json", help="Print one line of JSON.")]
+
+
+def how(
+    engine: str | None, workers: int | None, preempt: float | None, durable_every: float | None, verify: str, *, cache: bool = True
+) -> How:
+    """How to run, from options. Raises UsageError."""
+    from regrow.launch import shared_cache
+    from regrow.spec import How
+
+    if verify not in ("auto", "off"):
+        raise UsageError(f"--verify {verify}", "auto or off")
+    if workers is not None and workers < 1:
+        raise UsageError(f"--workers {workers}", "at least one; leave it out for as many as there are cores")
+    every = 10.0 if durable_every is None else durable_every
+    return How(engine or "local", workers or 0, preempt, every, verify != "off", shared_cache() if cache else None)
+
+
+def parse_grid(text: str | None) -> tuple[int, int] | None:
+    """ "5x7" as (5, 7). Raises UsageError."""
+    if text is None:
+        return None
+    rows, _, columns = text.lower().partition("x")
+    if not (rows.isdecimal() and columns.isdecimal() and 1 <= int(rows) <= 4096 and 1 <= int(columns) <= 4096):
+        raise UsageError(f"--grid {text}", "rows x columns, each from 1 to 4096, e.g. --grid 8x8")
+    return int(rows), int(columns)

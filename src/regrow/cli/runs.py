@@ -1,0 +1,114 @@
+"""Commands that know nothing of models: run, resume, status, digest."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from regrow.cli.options import DurableEvery, Engine, Json, Overwrite, Preempt, RunDir, Seed, Verify, Workers, how
+from regrow.errors import DataError, UsageError
+
+__all__ = ["add_run_commands"]
+
+RunPath = Annotated[Path, typer.Argument(metavar="RUN", help="The directory of a run.", show_default=False)]
+
+
+def add_run_commands(app: typer.Typer) -> None:
+    """Add them to the command `regrow`."""
+    for command in (run, resume, status, digest):
+        app.command()(command)
+
+
+def run(
+    program: Annotated[str, typer.Argument(metavar="FILE.py:Class", help="A program of your own.", show_default=False)],
+    files: Annotated[
+        list[str], typer.Argument(metavar="DATA", help='Text files, plain or gzipped; the layout "text".', show_default=False)
+    ],
+    set: Annotated[
+        list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="A parameter of the program.", show_default=False)
+    ] = None,
+    seed: Seed = 1,
+    run: RunDir = None,
+    workers: Workers = None,
+    engine: Engine = None,
+    preempt: Preempt = None,
+    durable_every: DurableEvery = None,
+    verify: Verify = "auto",
+    overwrite: Overwrite = False,
+    json: Json = False,
+) -> None:
+    """Run a program of your own on text files, on workers that may be killed at any moment."""
+    from regrow.cli.shown import run_and_show
+    from regrow.data import TextOptions, describe
+    from regrow.job import ProgramName, make
+    from regrow.launch import default_run
+    from regrow.running import begin
+    from regrow.spec import Spec
+
+    name = ProgramName.parse(program)
+    made = make(name.load(), dict(_pair(text) for text in set or []))
+    options = TextOptions(format="txt")
+    spec = Spec("run", name, made.parameters(), seed, describe(files, options), options, "text")
+    way = how(engine, workers, preempt, durable_every, verify, cache=False)
+    path = run or default_run("run")
+    run_and_show(path, lambda watcher: begin(spec, path, way, watcher, overwrite=overwrite), json)
+
+
+def _pair(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise UsageError(f"--set {text}", "write --set NAME=VALUE, e.g. --set k=5")
+    return name, value
+
+
+def resume(
+    run: RunPath,
+    workers: Workers = None,
+    engine: Engine = None,
+    preempt: Preempt = None,
+    durable_every: DurableEvery = None,
+    accept_changes: Annotated[
+        bool, typer.Option("--accept-changes", help="Go on from the newest cut although code or data changed.")
+    ] = False,
+    json: Json = False,
+) -> None:
+    """Go on with a run from all that was committed. A finished run says so."""
+    from regrow.cli.shown import run_and_show
+    from regrow.running import resume as go_on
+
+    changes = {"workers": workers, "engine": engine, "preempt": preempt, "durable_every": durable_every}
+    run_and_show(run, lambda watcher: go_on(run, watcher, accept_changes=accept_changes, **changes), json)
+
+
+def status(run: RunPath, json: Json = False) -> None:
+    """Say how far a run is, and what it has cost so far."""
+    from regrow.cli.shown import print_json
+    from regrow.story import sentence
+    from regrow.summary import status_of
+
+    if not (run / "run.json").exists():
+        raise DataError(f"{run} is no run", "name the folder that training printed first")
+    found = status_of(run)
+    if json:
+        print_json(found)
+        return
+    last = found.pop("last_event")
+    for name, value in found.items():
+        print(f"{name:15} {value:,}" if isinstance(value, int) else f"{name:15} {value}")
+    if last:
+        print(f"{'last event':15} {sentence(last)}")
+
+
+def digest(path: Annotated[Path, typer.Argument(metavar="MODEL", help="A finished run, or a model folder.", show_default=False)]) -> None:
+    """Print the model digest: the 64 hex digits that are equal if and only if the models are."""
+    from regrow.store.model import digest_of, read_model
+
+    files = read_model(path)
+    found = digest_of(files.arrays)
+    if found != files.digest:
+        raise DataError(
+            f"{path}: the model's content has digest {found}, model.json says {files.digest}", "the files were changed: train again"
+        )
+    print(found)

@@ -1,0 +1,104 @@
+"""Runs from Python: `regrow.run(program, data)`, for programs of one's own and for the estimators."""
+
+from __future__ import annotations
+
+import datetime
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from regrow import prepared
+from regrow.data import TextOptions, describe
+from regrow.errors import ProgramError
+from regrow.job import ProgramName, loading
+from regrow.program import Program
+from regrow.running import Watcher, begin
+from regrow.spec import How, Spec
+from regrow.store.model import ModelFiles, read_model
+
+__all__ = ["Run", "default_run", "launch", "run", "shared_cache"]
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished run."""
+
+    path: Path
+    summary: Mapping[str, Any]
+    """What it did and cost: the fields of `train --json`."""
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the model's content: 64 hex digits."""
+        return str(self.summary["digest"])
+
+    @cached_property
+    def files(self) -> ModelFiles:
+        """The model as it was stored."""
+        return read_model(self.path)
+
+    @property
+    def model(self) -> Mapping[str, Any]:
+        """The arrays and strings of the model, by name."""
+        return self.files.arrays
+
+
+def default_run(command: str) -> Path:
+    """runs/<command>-<UTC time>, with a number behind it if that is taken."""
+    stamp = datetime.datetime.now(datetime.UTC).strftime("%Y%m%dT%H%M%SZ")
+    path = Path("runs") / f"{command.replace(' ', '-')}-{stamp}"
+    number = 1
+    while path.exists():
+        number += 1
+        path = path.with_name(f"{command.replace(' ', '-')}-{stamp}-{number}")
+    return path
+
+
+def run(
+    program: Program,
+    data: str | Path | Sequence[str | Path],
+    *,
+    seed: int = 1,
+    workers: int | None = None,
+    engine: str = "local",
+    run: str | Path | None = None,
+    preempt: float | None = None,
+    durable_every: float = 10.0,
+    verify: bool = True,
+    overwrite: bool = False,
+    format: str = "txt",
+) -> Run:
+    """Run a program of your own on text files (the layout "text"), and come back when it has ended.
+
+    data        a file or several, plain or gzipped; each line is a line of `part.fixed.lines()`
+    workers     processes; None: as many as cores may be used
+    run         the run's directory; None: a temporary one, which goes away with the Run's files when Python ends
+    The other parameters are those of `regrow run`. Raises ProgramError if the program raises or is not deterministic, DataError for
+    data that cannot be read, UsageError for parameters that cannot be.
+    """
+    files = [data] if isinstance(data, (str, Path)) else list(data)
+    options = TextOptions(format=format)
+    name = ProgramName.of(program, inline=engine == "inline")
+    spec = Spec("run", name, program.parameters(), seed, describe([str(file) for file in files], options), options, "text")
+    how = How(engine, workers or 0, preempt, durable_every, verify)
+    return launch(spec, how, run, overwrite=overwrite)
+
+
+def launch(spec: Spec, how: How, run: str | Path | None, watcher: Watcher | None = None, *, overwrite: bool = False) -> Run:
+    """Begin a run in a directory, or in a temporary one."""
+    if loading:
+        raise ProgramError(f"{loading[-1]} starts a run while it is imported", 'put what starts it below: if __name__ == "__main__":')
+    if run is None:
+        folder = tempfile.TemporaryDirectory(prefix="regrow-")
+        made = Run(Path(folder.name), begin(spec, Path(folder.name), how, watcher, overwrite=overwrite))
+        object.__setattr__(made, "_folder", folder)  # lives as long as the Run
+        return made
+    return Run(Path(run), begin(spec, Path(run), how, watcher, overwrite=overwrite))
+
+
+def shared_cache() -> str:
+    """The folder of prepared data that runs share."""
+    return str(prepared.default_folder())
