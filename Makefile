@@ -1,0 +1,37 @@
+# Two commands for a fresh machine (git, make, python3 >= 3.11 with venv): `make demo` and `make test`.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+
+.PHONY: demo test test-fast lint types clean
+
+# What users need; what tests need on top of it.
+$(VENV)/ready: pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "regrow needs Python 3.11 or newer: make PYTHON=python3.11 ...")'
+	$(PYTHON) -m venv $(VENV)
+	$(PIP) --editable .
+	touch $@
+
+$(VENV)/ready-to-test: $(VENV)/ready
+	$(PIP) --editable '.[test]'
+	touch $@
+
+demo: $(VENV)/ready
+	$(BIN)/python examples/demo.py
+
+test: $(VENV)/ready-to-test
+	$(BIN)/python -m pytest -n 2 --dist worksteal
+
+test-fast: $(VENV)/ready-to-test
+	$(BIN)/python -m pytest -m "not slow" -n 2 --dist worksteal
+
+lint: $(VENV)/ready-to-test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/ready-to-test
+	$(BIN)/mypy
+
+clean:
+	rm -rf $(VENV) runs demo-runs
