@@ -15,7 +15,7 @@ import hashlib
 import numpy as np
 from numba import njit, uint64
 
-__all__ = ["GENERATOR", "bits", "key_of", "uniform"]
+__all__ = ["GENERATOR", "bits", "key_of", "uniform", "uniforms", "warm"]
 
 GENERATOR = "splitmix64-1"
 """Name and version of the generator: part of a run's identity."""
@@ -46,3 +46,18 @@ def bits(key, item, draw=0):  # type: ignore[no-untyped-def]
 def uniform(key, item, draw=0):  # type: ignore[no-untyped-def]
     """A float64 in [0, 1) with 53 random bits."""
     return float(bits(key, item, draw) >> uint64(11)) * _TO_UNIT
+
+
+@njit(cache=True)
+def uniforms(key, items, draw=0):  # type: ignore[no-untyped-def]
+    """`uniform` of each of an array of items, for programs without kernels of their own: float64 of the same length."""
+    found = np.empty(len(items))
+    for i in range(len(items)):
+        found[i] = uniform(key, items[i], draw)
+    return found
+
+
+def warm() -> None:
+    """Compile what plain Python calls, before the first worker starts: a worker that lives shortly must not compile."""
+    uniforms(np.uint64(1), np.zeros(1, np.int64))
+    uniforms(np.uint64(1), np.zeros(1, np.int64), 1)

@@ -7,21 +7,25 @@ from typing import Any
 
 import numpy as np
 
-from regrow.strings import strings
+from regrow.packed import strings
 
 Layouts = dict[str, list[dict[str, Any]]]
 
 
 def grid(docs: Sequence[Sequence[int]], n_words: int, rows: int, columns: int) -> Layouts:
-    """Layouts rows, columns and vocabulary of documents given as lists of word ids.
+    """Layouts rows, columns and vocabulary of documents given as lists of word ids."""
+    words = np.array([w for doc in docs for w in doc], np.int64)
+    return grid_of(words, np.array([len(doc) for doc in docs], np.int64), n_words, rows, columns)
+
+
+def grid_of(words: Any, lengths: Any, n_words: int, rows: int, columns: int) -> Layouts:
+    """The same of documents one after the other: words [N] and lengths [D], int64.
 
     Rows are contiguous blocks of documents, columns the words with the same id modulo `columns`. Inside a cell tokens are in the
     order (word, document, position).
     """
-    lengths = np.array([len(doc) for doc in docs], np.int64)
-    words = np.array([w for doc in docs for w in doc], np.int64)
-    doc_of = np.repeat(np.arange(len(docs)), lengths)
-    row_of_doc = np.arange(len(docs)) * rows // max(len(docs), 1)
+    doc_of = np.repeat(np.arange(len(lengths)), lengths)
+    row_of_doc = np.arange(len(lengths)) * rows // max(len(lengths), 1)
     row, column, ids = row_of_doc[doc_of], words % columns, np.arange(len(words))
     row_parts, slots = [], np.empty(len(words), np.int64)
     for r in range(rows):
@@ -30,7 +34,7 @@ def grid(docs: Sequence[Sequence[int]], n_words: int, rows: int, columns: int) -
         slots[order] = np.arange(len(order))
         row_parts.append(
             {
-                "doc_ptr": np.cumsum([0, *lengths[row_of_doc == r]]).astype(np.int64),
+                "doc_ptr": np.concatenate([[0], np.cumsum(lengths[row_of_doc == r])]).astype(np.int64),
                 "cell": slots[mine].astype(np.uint32),
                 "cell_ptr": np.searchsorted(column[order], np.arange(columns + 1)).astype(np.int64),
                 "first_token": np.array([mine[0] if len(mine) else 0], np.int64),
@@ -52,6 +56,9 @@ def grid(docs: Sequence[Sequence[int]], n_words: int, rows: int, columns: int) -
         )
     names = strings(f"word{w:04}" for w in range(n_words))
     counts = np.bincount(words, minlength=n_words).astype(np.int64)
+    for part in row_parts + column_parts:  # as memory-mapped files are
+        for array in part.values():
+            array.flags.writeable = False
     return {"rows": row_parts, "columns": column_parts, "vocabulary": [{"words": names, "counts": counts}]}
 
 

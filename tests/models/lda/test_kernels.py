@@ -11,7 +11,7 @@ from scipy.stats import chisquare
 from models.lda import naive
 from models.lda.corpus import grid, random_docs
 from regrow.models.lda import kernels
-from regrow.models.lda.exchange import Packing, Tally
+from regrow.models.lda.exchange import Packing, Tally, steady
 
 KEYS = np.array([0x0123456789ABCDEF, 0xFEDCBA9876543210], np.uint64)
 PRIORS = np.array([0.3, 11.7])
@@ -67,11 +67,39 @@ def test_a_visit_of_documents_is_its_twin(topics: int) -> None:
     assert dict(zip(*map(np.ndarray.tolist, tally.histogram()), strict=True)) == naive.count_histogram(groups, [s for s, _ in expected])
 
 
+def test_more_tokens_than_32_bits_can_number() -> None:
+    """Ids of uint64, beyond 2^32, in a visit of words and in one of documents."""
+    part = grid(random_docs(60, WORDS, 12), WORDS, 2, 2)["columns"][1]
+    tokens, row_ptr, slices = steady(part["tokens"].astype(np.uint64) + np.uint64(2**40)), part["row_ptr"], part["slices"]
+    pairs, plain, totals = pairs_and_totals(len(tokens), 7)
+    nothing = np.zeros(0, np.int64)
+    kernels.visit_words(pairs, 16, tokens, slices, row_ptr, totals, PRIORS, KEYS, nothing, nothing)
+    assert unpacked(pairs, 7) == naive.visit_groups(naive.words_of(slices, row_ptr), tokens, plain, totals.tolist(), PRIORS, KEYS)[0]
+
+    pairs, plain, totals = pairs_and_totals(30, 7)
+    ptr, cell = steady(np.array([0, 11, 11, 30])), steady(np.random.default_rng(1).permutation(30).astype(np.uint64))
+    kernels.visit_documents(pairs, 16, 2**40, ptr, cell, totals, PRIORS, KEYS, nothing, nothing)
+    items = np.empty(30, np.int64)
+    items[cell] = 2**40 + np.arange(30)
+    assert unpacked(pairs, 7) == naive.visit_groups(naive.documents_of(ptr, cell), items, plain, totals.tolist(), PRIORS, KEYS)[0]
+
+
+@pytest.mark.parametrize("documents", [0, 3])
+def test_groups_larger_than_a_batch_and_many_in_one(documents: int) -> None:
+    """One document of many batches' tokens among small ones: its bounds, and those of the batches, are kept."""
+    lengths = np.array([*[5] * documents, 2 * kernels.BATCH + 3, 0, *[3] * 4000, 1], np.int64)
+    n, ptr = int(lengths.sum()), steady(np.concatenate([[0], np.cumsum(lengths)]))
+    pairs, plain, totals = pairs_and_totals(n, 7)
+    nothing, cell = np.zeros(0, np.int64), steady(np.arange(n, dtype=np.uint32))
+    kernels.visit_documents(pairs, 16, 0, ptr, cell, totals, PRIORS, KEYS, nothing, nothing)
+    assert unpacked(pairs, 7) == naive.visit_groups(naive.documents_of(ptr, cell), range(n), plain, totals.tolist(), PRIORS, KEYS)[0]
+
+
 def test_counts_too_large_for_the_array_are_listed() -> None:
     topic = np.array([3] * 9 + [1] * 5 + [2] * 2 + [0], np.uint32)
     pairs = topic | topic << np.uint32(16)
     dense, large = np.zeros(4, np.int64), np.zeros(5, np.int64)
-    ids, ptr = np.arange(17, dtype=np.uint32), np.array([0, 17], np.int64)
+    ids, ptr = steady(np.arange(17, dtype=np.uint32)), steady(np.array([0, 17], np.int64))
     kernels.visit_documents(pairs, 16, 0, ptr, ids, np.ones(4, np.int32), PRIORS, KEYS, dense, large)
     counts = sorted(np.bincount(pairs & np.uint32(0xFFFF)).tolist())
     assert sorted(large[1 : 1 + large[0]].tolist()) == [c for c in counts if c >= 4]
@@ -80,7 +108,7 @@ def test_counts_too_large_for_the_array_are_listed() -> None:
 
 @pytest.mark.parametrize("topics", [7, 65536, 65537])
 def test_first_topics_are_their_twin_and_their_own_proposals(topics: int) -> None:
-    tokens = np.array([0, 1, 2, 77, 4_000_000_000], np.uint32)
+    tokens = steady(np.array([0, 1, 2, 77, 4_000_000_000], np.uint32))
     pairs = np.zeros(len(tokens), Packing(topics).pair)
     kernels.first_pairs(pairs, tokens, topics, Packing(topics).half, KEYS[0])
     expected = [naive.first_topic(int(KEYS[0]), int(token), topics) for token in tokens]
@@ -105,7 +133,7 @@ def test_proposals_follow_counts_plus_prior() -> None:
     own = np.array([0] * 6 + [1] * 3 + [2] * 2 + [4], np.uint32)
     topic = np.tile(own, groups)
     pairs = topic | topic << np.uint32(16)
-    ptr, cell = np.arange(0, groups * n + 1, n), np.arange(groups * n, dtype=np.uint32)
+    ptr, cell = steady(np.arange(0, groups * n + 1, n)), steady(np.arange(groups * n, dtype=np.uint32))
     nothing = np.zeros(0, np.int64)
     kernels.visit_documents(pairs, 16, 0, ptr, cell, np.full(topics, 100, np.int32), np.array([prior, 3.0]), KEYS, nothing, nothing)
     assert np.array_equal(pairs & np.uint32(0xFFFF), topic)
@@ -120,7 +148,7 @@ def test_acceptance_has_the_probability_of_its_formula() -> None:
     topic, proposal = np.array([0, 0, 0, 1], np.uint32), np.array([1, 0, 0, 1], np.uint32)
     totals = np.array([40, 60], np.int32)
     pairs = np.tile(topic | proposal << np.uint32(16), groups)
-    ptr, cell = np.arange(0, groups * 4 + 1, 4), np.arange(groups * 4, dtype=np.uint32)
+    ptr, cell = steady(np.arange(0, groups * 4 + 1, 4)), steady(np.arange(groups * 4, dtype=np.uint32))
     nothing = np.zeros(0, np.int64)
     kernels.visit_documents(pairs, 16, 0, ptr, cell, totals, np.array([prior, prior_sum]), KEYS, nothing, nothing)
     p = (1 + prior) * (40 - 1 + prior_sum) / ((3 - 1 + prior) * (60 + prior_sum))

@@ -12,7 +12,7 @@ import scipy.sparse
 
 from regrow.errors import DataError, UsageError
 from regrow.models.lda import TopicModel
-from regrow.strings import strings
+from regrow.packed import strings
 
 WORDS, TOPICS = 30, 7
 
@@ -28,8 +28,8 @@ def random_model() -> tuple[TopicModel, Any]:
         "topics": where[1].astype(np.uint16),
         "counts": table[where].astype(np.int32),
         "topic_totals": table.sum(axis=0),
-        "vocabulary": strings([f"w{w}" for w in range(WORDS - 1)] + ["été"]),
-        "vocabulary_counts": table.sum(axis=1),
+        "vocabulary.word": strings([f"w{w}" for w in range(WORDS - 1)] + ["été"]),
+        "vocabulary.count": table.sum(axis=1),
         "alpha": np.full(TOPICS, 0.1),
         "beta": np.array([0.01]),
     }

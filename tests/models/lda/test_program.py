@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from typing import Any
 
 import numpy as np
@@ -12,8 +15,8 @@ from models.lda.corpus import facts, grid, planted_docs, random_docs
 from reference import Reference
 from regrow.errors import DataError, UsageError
 from regrow.models.lda import LDA
+from regrow.packed import Strings
 from regrow.program import Data, Results
-from regrow.strings import Strings
 
 WORDS = 50
 DOCS = random_docs(70, WORDS, 15)
@@ -40,6 +43,21 @@ def test_the_grid_changes_no_byte_of_the_model(topics: int) -> None:
         assert runs[0][0].metrics_of(round) == runs[1][0].metrics_of(round) == runs[2][0].metrics_of(round) != {}
 
 
+@pytest.mark.slow
+def test_a_plain_processor_gives_the_same_bytes() -> None:
+    """Compiled for any x86-64 (no vector extensions, no fused multiply-add) and for this one: not a byte differs."""
+    code = (
+        "import zlib\nfrom models.lda.test_program import DOCS, LDA, WORDS, run\n"
+        "_, results, model = run(LDA(topics=12, rounds=5, likelihood_every=2), DOCS, WORDS, 2, 2)\n"
+        "print(results.metrics, [zlib.crc32(model[name].tobytes()) for name in ('topics', 'counts', 'log_likelihood')])"
+    )
+    prints = []
+    for extra in ({}, {"NUMBA_CPU_NAME": "generic", "NUMBA_CPU_FEATURES": ""}):
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), **extra}
+        prints.append(subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True).stdout)
+    assert prints[0] == prints[1] != ""
+
+
 def test_another_seed_gives_another_model() -> None:
     program = LDA(topics=12, rounds=2)
     assert as_bytes(run(program, DOCS, WORDS, seed=1)[2]) != as_bytes(run(program, DOCS, WORDS, seed=2)[2])
@@ -54,11 +72,11 @@ def test_every_token_is_in_the_model(topics: int, topic_type: Any) -> None:
     assert model["counts"].sum() == model["topic_totals"].sum() == tokens
     assert np.array_equal(np.bincount(model["topics"], model["counts"], topics), model["topic_totals"])
     by_word = [model["counts"][a:b].sum() for a, b in zip(model["word_ptr"], model["word_ptr"][1:], strict=False)]
-    assert by_word == model["vocabulary_counts"].tolist()
+    assert by_word == model["vocabulary.count"].tolist()
     for a, b in zip(model["word_ptr"], model["word_ptr"][1:], strict=False):
         assert (np.diff(model["topics"][a:b].astype(int)) > 0).all()
     assert model["alpha"].sum() == pytest.approx(5.0)
-    assert list(model["vocabulary"])[:2] == ["word0000", "word0001"]
+    assert list(model["vocabulary.word"])[:2] == ["word0000", "word0001"]
 
 
 def test_the_likelihood_is_that_of_the_textbook() -> None:
@@ -133,7 +151,7 @@ def test_a_parameter_that_cannot_be_is_refused_with_advice(parameters: dict[str,
 
 def test_no_words_at_all_is_an_error_of_the_data() -> None:
     with pytest.raises(DataError, match="not one word"):
-        LDA().roles(Data({"rows": 1, "columns": 1, "vocabulary": 1}, {"tokens": 0}))
+        LDA().roles(Data({"rows": 1, "columns": 1, "vocabulary.word": 1}, {"tokens": 0}))
 
 
 @pytest.mark.parametrize("topics", [2, 65_537])

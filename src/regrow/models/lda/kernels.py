@@ -24,7 +24,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit, uint32, uint64
+from numba import njit, uint64
 
 from regrow.rng import bits, uniform
 
@@ -32,6 +32,10 @@ __all__ = ["first_pairs", "top_cells", "topics_of", "visit_documents", "visit_wo
 
 Array = npt.NDArray[Any]
 
+BATCH = 4096
+"""How many tokens are fetched at a time: a few hundred waits at once, and their buffers fit the nearest caches."""
+
+_ONE, _FIVE, _HALF = np.uint64(1), np.uint64(5), np.uint64(32)
 _LOW = np.uint64(0xFFFFFFFF)
 _TWO_32 = 4294967296.0
 
@@ -55,16 +59,16 @@ def topics_of(pairs: Array, topics: Array) -> None:
 
 
 @njit(inline="always")
-def _tally(topic, n, count, histogram, large):  # type: ignore[no-untyped-def]
-    """histogram[c] += 1 for every topic that c > 0 of the n tokens have; counts beyond it go to large[1:1 + large[0]].
+def _tally(token, start, end, count, histogram, large):  # type: ignore[no-untyped-def]
+    """histogram[c] += 1 for every topic that c > 0 tokens of a group have; counts beyond it go to large[1:1 + large[0]].
 
-    count: all 0, before and after.
+    token: as in `_visit`; count: all 0, before and after.
     """
-    for i in range(n):
-        count[topic[i]] += 1
-    for i in range(n):
-        c = count[topic[i]]
-        count[topic[i]] = 0
+    for i in range(start, end):
+        count[token[i] & _LOW] += 1
+    for i in range(start, end):
+        c = count[token[i] & _LOW]
+        count[token[i] & _LOW] = 0
         if c >= histogram.size:
             large[0] += 1
             large[large[0]] = c
@@ -73,125 +77,160 @@ def _tally(topic, n, count, histogram, large):  # type: ignore[no-untyped-def]
 
 
 @njit(inline="always")
-def _update(topic, proposal, item, n, count, totals, fresh, topics, prior, prior_sum, accept, propose):  # type: ignore[no-untyped-def]
-    """One visit of a group of n tokens: accept or refuse, count into `fresh`, draw proposals. The formulas stand above.
+def _draw(keys, n, coin, random):  # type: ignore[no-untyped-def]
+    """From the global ids random[:n] make coin[:n], uniform in [0, 1), and random[:n], 64 random bits (vectorised by the compiler)."""
+    accept, propose = keys[0], keys[1]
+    for i in range(n):
+        item = random[i]
+        coin[i] = uniform(accept, item)
+        random[i] = bits(propose, item)
 
-    topic, proposal: uint32, rewritten; item: global ids; count: all 0, before and after; totals, fresh: by topic.
+
+@njit(inline="always")
+def _visit(token, topic, coin, random, start, end, count, totals, fresh, prior, prior_sum):  # type: ignore[no-untyped-def]
+    """Visit the group of tokens [start, end): accept or refuse, count into `fresh`, draw proposals. The formulas stand above.
+
+    token           topic in the low, proposal in the high 32 bits; rewritten
+    coin, random    one of each for every token (see `_draw`)
+    topic           room for as many uint32
+    count           all 0, before and after; totals: C_k; fresh: the new topics are added; all by topic
+
+    No branch depends on chance: one of two is taken by shifting a word that holds both by 0 or 32 bits. A branch that the
+    processor cannot predict costs as much as the rest of a token's work.
     """
-    for i in range(n):
-        count[topic[i]] += 1
-    for i in range(n):
-        s = topic[i]
-        t = proposal[i]
+    n, topics = end - start, uint64(totals.size)
+    for i in range(start, end):
+        count[token[i] & _LOW] += 1
+    for i in range(start, end):
+        s = token[i] & _LOW
+        t = token[i] >> _HALF
         gain = (count[t] + prior) * (totals[s] - 1 + prior_sum)
         loss = (count[s] - 1 + prior) * (totals[t] + prior_sum)
-        proposal[i] = t if uniform(accept, item[i]) * loss < gain else s
-    for i in range(n):
-        count[topic[i]] = 0
-        topic[i] = proposal[i]
-        fresh[topic[i]] += 1
+        topic[i] = token[i] >> (uint64(coin[i] * loss < gain) << _FIVE)
     any_topic = uint64(topics * prior / (topics * prior + n) * _TWO_32)
-    for i in range(n):
-        random = bits(propose, item[i])
-        free = random >> uint64(32) < any_topic
-        pick = (random & _LOW) * (uint64(topics) if free else uint64(n)) >> uint64(32)
-        proposal[i] = uint32(pick) if free else topic[uint64(0) if free else pick]
+    n_or_topics = n | topics << _HALF
+    for i in range(start, end):
+        count[token[i] & _LOW] = 0
+        fresh[topic[i]] += 1
+        side = uint64(random[i] >> _HALF < any_topic) << _FIVE  # 32: any topic; 0: that of a token
+        place = (random[i] & _LOW) * (n_or_topics >> side & _LOW) >> _HALF
+        proposal = (topic[start + (place >> side)] | place << _HALF) >> side
+        token[i] = topic[i] | proposal << _HALF
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
 def visit_words(
-    pairs: Array,
-    half: int,
-    tokens: Array,
-    slices: Array,
-    row_ptr: Array,
-    totals: Array,
-    priors: Array,
-    keys: Array,
-    histogram: Array,
-    large: Array,
-) -> Array:
+    pairs: Array, half: int, tokens: Array, slices: Array, row_ptr: Array,
+    totals: Array, priors: Array, keys: Array, histogram: Array, large: Array,
+) -> Array:  # fmt: skip
     """Visit the words of a set of columns. Returns the new topic totals of these tokens, with the dtype of `totals`.
 
     pairs       [N] uint32 or uint64: rewritten in place; cells concatenated, rows ascending
     tokens      [N] global ids, in the same order
-    slices      [R, W + 1]: word w's tokens in cell r are [slices[r, w], slices[r, w + 1]) of that cell
+    slices      [R, W + 1]: word w's tokens in cell r are [slices[r, w], slices[r, w + 1]) of that cell; fewer than 2^32 a word
     row_ptr     [R + 1]: bounds of the cells
     totals      [K] int32 or int64: C_k, held still
     priors      (b of one topic, B), float64; keys: (accept, propose), uint64
     histogram   int64, `large` int64 [1 + room]: if not empty, the counts C_wk on arrival are added (see `_tally`)
     """
     rows, words = slices.shape[0], slices.shape[1] - 1
-    topics = totals.size
-    mask = (uint64(1) << uint64(half)) - uint64(1)
-    longest = 0
-    for w in range(words):
-        n = 0
-        for r in range(rows):
-            n += slices[r, w + 1] - slices[r, w]
-        longest = max(longest, n)
-    topic, proposal, item = np.empty(longest, np.uint32), np.empty(longest, np.uint32), np.empty(longest, tokens.dtype)
-    count, fresh = np.zeros(topics, np.int32), np.zeros(topics, totals.dtype)
-    for w in range(words):
-        n = 0
-        for r in range(rows):
-            for i in range(row_ptr[r] + slices[r, w], row_ptr[r] + slices[r, w + 1]):
-                pair = uint64(pairs[i])
-                topic[n], proposal[n], item[n] = pair & mask, pair >> uint64(half), tokens[i]
-                n += 1
-        if histogram.size:
-            _tally(topic, n, count, histogram, large)
-        _update(topic, proposal, item, n, count, totals, fresh, topics, priors[0], priors[1], keys[0], keys[1])
-        n = 0
-        for r in range(rows):
-            for i in range(row_ptr[r] + slices[r, w], row_ptr[r] + slices[r, w + 1]):
-                pairs[i] = uint64(topic[n]) | uint64(proposal[n]) << uint64(half)
-                n += 1
+    ptr = _bounds_of_words(slices)
+    room = _room(ptr)
+    token, random, coin, topic = np.empty(room, np.uint64), np.empty(room, np.uint64), np.empty(room, np.float64), np.empty(room, np.uint32)
+    count, fresh = np.zeros(totals.size, np.int32), np.zeros(totals.size, totals.dtype)
+    shift, mask = uint64(half), (_ONE << uint64(half)) - _ONE
+    first = 0
+    while first < words:
+        last = _batch(ptr, first, room)
+        n = uint64(0)
+        for w in range(first, last):
+            for r in range(rows):
+                for i in range(uint64(row_ptr[r]) + uint64(slices[r, w]), uint64(row_ptr[r]) + uint64(slices[r, w + 1])):
+                    token[n], random[n] = pairs[i] & mask | pairs[i] >> shift << _HALF, tokens[i]
+                    n += _ONE
+        _draw(keys, n, coin, random)
+        for w in range(first, last):
+            start, end = uint64(ptr[w] - ptr[first]), uint64(ptr[w + 1] - ptr[first])
+            if histogram.size:
+                _tally(token, start, end, count, histogram, large)
+            _visit(token, topic, coin, random, start, end, count, totals, fresh, priors[0], priors[1])
+        n = uint64(0)
+        for w in range(first, last):
+            for r in range(rows):
+                for i in range(uint64(row_ptr[r]) + uint64(slices[r, w]), uint64(row_ptr[r]) + uint64(slices[r, w + 1])):
+                    pairs[i] = token[n] & mask | token[n] >> _HALF << shift
+                    n += _ONE
+        first = last
     return fresh
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
 def visit_documents(
-    pairs: Array,
-    half: int,
-    first_token: int,
-    doc_ptr: Array,
-    cell: Array,
-    totals: Array,
-    priors: Array,
-    keys: Array,
-    histogram: Array,
-    large: Array,
-) -> Array:
+    pairs: Array, half: int, first_token: int, doc_ptr: Array, cell: Array,
+    totals: Array, priors: Array, keys: Array, histogram: Array, large: Array,
+) -> Array:  # fmt: skip
     """Visit the documents of a block of rows. Returns the new topic totals of these tokens, with the dtype of `totals`.
 
     pairs       [N] uint32 or uint64: rewritten in place; cells concatenated, columns ascending
     first_token the global id of the block's first token
-    doc_ptr     [D + 1] int64: bounds of the documents in the block's tokens
+    doc_ptr     [D + 1] int64: bounds of the documents in the block's tokens, from 0; fewer than 2^32 a document
     cell        [N]: where in `pairs` the tokens are, document after document
     totals      [K] int32 or int64: C_k, held still
     priors      (a of one topic, B), float64; keys: (accept, propose), uint64
     histogram   int64, `large` int64 [1 + room]: if not empty, the counts C_dk on leaving are added (see `_tally`)
     """
-    topics = totals.size
-    mask = (uint64(1) << uint64(half)) - uint64(1)
-    longest = 0
-    for d in range(doc_ptr.size - 1):
-        longest = max(longest, doc_ptr[d + 1] - doc_ptr[d])
-    topic, proposal, item = np.empty(longest, np.uint32), np.empty(longest, np.uint32), np.empty(longest, np.uint64)
-    count, fresh = np.zeros(topics, np.int32), np.zeros(topics, totals.dtype)
-    for d in range(doc_ptr.size - 1):
-        start = doc_ptr[d]
-        n = doc_ptr[d + 1] - start
+    documents, room = doc_ptr.size - 1, _room(doc_ptr)
+    token, random, coin, topic = np.empty(room, np.uint64), np.empty(room, np.uint64), np.empty(room, np.float64), np.empty(room, np.uint32)
+    count, fresh = np.zeros(totals.size, np.int32), np.zeros(totals.size, totals.dtype)
+    shift, mask = uint64(half), (_ONE << uint64(half)) - _ONE
+    first = 0
+    while first < documents:
+        last = _batch(doc_ptr, first, room)
+        here, n = uint64(doc_ptr[first]), uint64(doc_ptr[last] - doc_ptr[first])
         for i in range(n):
-            pair = uint64(pairs[cell[start + i]])
-            topic[i], proposal[i], item[i] = pair & mask, pair >> uint64(half), uint64(first_token + start + i)
-        _update(topic, proposal, item, n, count, totals, fresh, topics, priors[0], priors[1], keys[0], keys[1])
-        if histogram.size:
-            _tally(topic, n, count, histogram, large)
+            pair = pairs[cell[here + i]]
+            token[i], random[i] = pair & mask | pair >> shift << _HALF, uint64(first_token) + here + i
+        _draw(keys, n, coin, random)
+        for d in range(first, last):
+            start, end = uint64(doc_ptr[d]) - here, uint64(doc_ptr[d + 1]) - here
+            _visit(token, topic, coin, random, start, end, count, totals, fresh, priors[0], priors[1])
+            if histogram.size:
+                _tally(token, start, end, count, histogram, large)
         for i in range(n):
-            pairs[cell[start + i]] = uint64(topic[i]) | uint64(proposal[i]) << uint64(half)
+            pairs[cell[here + i]] = token[i] & mask | token[i] >> _HALF << shift
+        first = last
     return fresh
+
+
+# Groups are visited in batches: tokens come from all over `pairs`, and a processor waits for many at a time as for one.
+
+
+@njit(inline="always")
+def _room(ptr):  # type: ignore[no-untyped-def]
+    """The room of a batch, in tokens: that of the largest group if it is larger than usual."""
+    room = BATCH
+    for g in range(ptr.size - 1):
+        room = max(room, ptr[g + 1] - ptr[g])
+    return room
+
+
+@njit(inline="always")
+def _batch(ptr, first, room):  # type: ignore[no-untyped-def]
+    """The end of the batch of groups that begins with group `first`."""
+    last = first + 1
+    while last < ptr.size - 1 and ptr[last + 1] - ptr[first] <= room:
+        last += 1
+    return last
+
+
+@njit(inline="always")
+def _bounds_of_words(slices):  # type: ignore[no-untyped-def]
+    """ptr[w + 1] - ptr[w] = the number of word w's tokens in all rows."""
+    ptr = np.zeros(slices.shape[1], np.int64)
+    for r in range(slices.shape[0]):
+        for w in range(slices.shape[1]):
+            ptr[w] += np.int64(slices[r, w])
+    return ptr
 
 
 @njit(cache=True)

@@ -11,19 +11,19 @@ import numpy.typing as npt
 
 from regrow.errors import DataError, UsageError
 from regrow.models.lda.kernels import top_cells
-from regrow.strings import Strings
+from regrow.packed import Strings
 
 __all__ = ["TopicModel"]
 
 Array = npt.NDArray[Any]
-_ARRAYS = ("word_ptr", "topics", "counts", "topic_totals", "vocabulary", "vocabulary_counts", "alpha", "beta")
+_ARRAYS = ("word_ptr", "topics", "counts", "topic_totals", "vocabulary.word", "vocabulary.count", "alpha", "beta")
 
 
 class TopicModel:
     """A trained topic model of K topics and V words: a view of its arrays, which may be memory-mapped.
 
     arrays      as `LDA.model` makes them: word_ptr int64 [V + 1], topics (unsigned) and counts (int32) by word with topics
-                ascending, topic_totals int64 [K], vocabulary Strings [V], vocabulary_counts int64 [V], alpha float64 [K], beta float64 [1]
+                ascending, topic_totals int64 [K], vocabulary.word Strings [V], vocabulary.count int64 [V], alpha float64 [K], beta float64 [1]
     parameters  those of the program that trained it
     """
 
@@ -42,7 +42,7 @@ class TopicModel:
     @property
     def vocabulary(self) -> Strings:
         """The words, by word id."""
-        words: Strings = self.arrays["vocabulary"]
+        words: Strings = self.arrays["vocabulary.word"]
         return words
 
     @property

@@ -74,7 +74,7 @@ class LDA(Program):
             "end": Role(1, when="last", reads={"docs": 0, "counts": 0}),
             "vocabulary": Role(1, data="vocabulary", when="last"),
         }
-        if self.likelihood_every:
+        if 0 < self.likelihood_every < self.rounds:
             roles["likelihood"] = Role(1, reads={"words": 0, "docs": -1}, every=self.likelihood_every)
         return Roles(self.rounds, **roles)
 
@@ -126,7 +126,7 @@ class LDA(Program):
             part.metric("log_likelihood", log_likelihood(documents, part.inbox("words"), self.alpha_sum / self.topics, self.beta))
 
     def _likelihood_due(self, round: int) -> bool:
-        return self.likelihood_every > 0 and round % self.likelihood_every == 0
+        return 0 < self.likelihood_every and round < self.rounds and round % self.likelihood_every == 0
 
     def _topics_of(self, pairs: Array) -> Array:
         topics = np.empty(pairs.size, Packing(self.topics).topic)
@@ -160,7 +160,7 @@ class LDA(Program):
         word_ptr            int64 [V + 1]: word w's cells are [word_ptr[w], word_ptr[w + 1]) of
         topics, counts      uint16 (uint32 beyond 65,536 topics) and int32: only cells with a count, topics ascending
         topic_totals        int64 [K]
-        vocabulary          Strings [V]; vocabulary_counts: int64 [V]
+        vocabulary.word     Strings [V]; vocabulary.count: int64 [V], how often each word stands in the training text
         alpha, beta         float64 [K] and [1]: the priors
         log_likelihood      float64 [1]: joint, in nats per token
         """
@@ -171,8 +171,8 @@ class LDA(Program):
             "topics": topics,
             "counts": counts,
             "topic_totals": np.sum([np.asarray(part["totals"]) for part in parts], axis=0),
-            "vocabulary": vocabulary["words"],
-            "vocabulary_counts": vocabulary["counts"],
+            "vocabulary.word": vocabulary["words"],
+            "vocabulary.count": vocabulary["counts"],
             "alpha": np.full(self.topics, self.alpha_sum / self.topics),
             "beta": np.array([self.beta]),
             "log_likelihood": np.atleast_1d(np.asarray(results["end"][0]["log_likelihood"])),
