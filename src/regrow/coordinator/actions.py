@@ -47,7 +47,7 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class Forget:
-    """Delete artifacts that nobody will read."""
+    """Delete artifacts that nobody will read, and what may be left of lost ones."""
 
     tasks: tuple[Task, ...]
 

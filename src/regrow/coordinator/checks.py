@@ -43,7 +43,7 @@ class Checks:
     def next(self) -> Task | None:
         """A task that can be repeated now, taken off the queue."""
         for place, task in enumerate(self.queue):
-            if self.ledger.inputs_complete(PhaseKey(task.role, task.round)) and self.ledger.can_start(task):
+            if self.ledger.startable(task):
                 return self.queue.pop(place)
         return None
 
@@ -68,3 +68,5 @@ class Checks:
         before = {found for key in keys if (found := plan.previous(key)) is not None}
         owners = {PhaseKey(role, plan.newest(role, key.round)) for key in keys for role in plan.roles[key.role].states}
         self.inputs = {read for key in keys for read in plan.inputs(key)} | before | owners
+        for key in self.inputs:
+            self.ledger.touch(key)

@@ -35,6 +35,8 @@ TRANSITIONS: Mapping[tuple[int, str], int] = {
     (PRESENT, "no longer needed"): FORGOTTEN,
     (PRESENT, "artifact lost"): WAITING,
     (FORGOTTEN, "needed again"): WAITING,
+    (WAITING, "no longer needed"): FORGOTTEN,
+    (READY, "no longer needed"): FORGOTTEN,
     (WAITING, "found on disk"): PRESENT,
     (FORGOTTEN, "found on disk"): PRESENT,
 }
@@ -44,6 +46,7 @@ TRANSITIONS: Mapping[tuple[int, str], int] = {
 class Phase:
     """The standing of all tasks of one role in one round.
 
+    before      the phase whose state it goes on from
     counts      how many tasks have each standing
     chains      partition -> the rounds whose artifacts hold its state after this task
     stateful    whether some partition may have a state
@@ -51,6 +54,7 @@ class Phase:
     """
 
     key: PhaseKey
+    before: PhaseKey | None
     standing: bytearray
     counts: list[int] = field(default_factory=lambda: [0] * len(NAMES))
     digests: dict[int, str] = field(default_factory=dict)
@@ -105,7 +109,7 @@ class Ledger:
         """The phase, made if it is new."""
         phase = self.phases.get(key)
         if phase is None:
-            phase = Phase(key, bytearray([standing]) * self.plan.roles[key.role].partitions)
+            phase = Phase(key, self.plan.previous(key), bytearray([standing]) * self.plan.roles[key.role].partitions)
             phase.counts[standing] = phase.size
             if standing == FORGOTTEN:
                 phase.recorded, phase.stateful = True, True
@@ -155,7 +159,7 @@ class Ledger:
 
     def next_number(self, task: Task) -> int:
         """A number for an attempt that no attempt of the task had before."""
-        numbers = self.phases[PhaseKey(task.role, task.round)].numbers
+        numbers = self.open_phase(PhaseKey(task.role, task.round), FORGOTTEN).numbers
         numbers[task.partition] = number = numbers.get(task.partition, self._numbers_pruned) + 1
         return number
 
@@ -163,9 +167,14 @@ class Ledger:
         """Drop the memory of phases from before a round, as far as it says nothing about the present."""
         for key in [key for key in self.phases if key.round < self.plan.newest(key.role, oldest)]:
             phase = self.phases[key]
-            if phase.done and not phase.counts[PRESENT] and key.round not in self.live[key.role]:
+            if phase.done and not phase.counts[PRESENT] and key.round not in self.live[key.role] and not self._goes_on(key):
                 self._numbers_pruned = max(self._numbers_pruned, max(phase.numbers.values(), default=0))
                 del self.phases[key]
+
+    def _goes_on(self, key: PhaseKey) -> bool:
+        """Whether tasks wait that go on from the state of a phase, or from knowing that it has none."""
+        after = self.phases.get(following) if (following := self.plan.following(key)) else None
+        return after is not None and not after.done
 
     def undone_before(self, round: int) -> bool:
         """Whether a task of a round <= this one is wanted again."""
@@ -181,8 +190,12 @@ class Ledger:
 
     def chain_before(self, task: Task) -> tuple[int, ...] | None:
         """The rounds that hold the state from which a task goes on; None if that is unknown."""
-        before = self.plan.previous(PhaseKey(task.role, task.round))
-        return () if before is None else self.chain_after(Task(before.role, before.round, task.partition))
+        own = self.phases.get(PhaseKey(task.role, task.round))
+        before = self.plan.previous(PhaseKey(task.role, task.round)) if own is None else own.before
+        if before is None:
+            return ()
+        phase = self.phases.get(before)
+        return None if phase is None else phase.chains.get(task.partition)
 
     def chain_after(self, task: Task) -> tuple[int, ...] | None:
         """The rounds that hold the state of a partition after a task; None while that is unknown."""
@@ -192,7 +205,22 @@ class Ledger:
     def can_start(self, task: Task) -> bool:
         """Whether a task's own previous state can be read."""
         chain = self.chain_before(task)
-        return chain is not None and all(self.standing(Task(task.role, round, task.partition)) == PRESENT for round in chain)
+        if chain is None:
+            return False
+        for round in chain:
+            phase = self.phases.get(PhaseKey(task.role, round))
+            if phase is None or phase.standing[task.partition] != PRESENT:
+                return False
+        return True
+
+    def startable(self, task: Task) -> bool:
+        """Whether everything that a task reads is there."""
+        return self.inputs_complete(PhaseKey(task.role, task.round)) and self.can_start(task)
+
+    def digest(self, task: Task) -> str | None:
+        """The digest of what a task put out, if it was ever done and is remembered."""
+        phase = self.phases.get(PhaseKey(task.role, task.round))
+        return None if phase is None else phase.digests.get(task.partition)
 
     # Commits
 

@@ -10,15 +10,18 @@ RULES OF THE ROOM
     of what it makes superfluous.
   - What happens in a round that may turn out never to have happened cannot fail the run before that is decided.
 
-Who does what: `ledger` remembers, `retention` says what is kept, `losses` what is run again, `cuts` and `checks` keep their own
-small books, `crew` knows the workers, `queue` what can be started, `opening` which rounds there are, `policy` holds the small decisions.
+Who does what: `ledger` remembers, `retention` says what is kept, `losses` what is run again, `keeping` what follows for artifacts
+and cuts; `cuts` and `checks` keep their own small books; `crew` knows the workers, `queue` what can be started, `opening` which
+rounds there are, `budgets` what went wrong; `assigning` gives out the work, and `policy` holds the small decisions.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from regrow.coordinator.actions import Action, Commit, Discard, DropCut, Fail, Finish, MakeCut, Pause, Record, Replace, Start, Tell
+from regrow.coordinator.actions import Action, Commit, Discard, DropCut, Fail, Finish, Pause, Record, Replace, Tell
+from regrow.coordinator.assigning import Assigning
+from regrow.coordinator.budgets import Budgets
 from regrow.coordinator.checks import Checks
 from regrow.coordinator.crew import Crew, Running
 from regrow.coordinator.cuts import Cut, Cuts
@@ -36,11 +39,11 @@ from regrow.coordinator.events import (
     WorkerJoined,
     WorkerLost,
 )
+from regrow.coordinator.keeping import Keeping
 from regrow.coordinator.ledger import PRESENT, RUNNING, Ledger
-from regrow.coordinator.losses import want
 from regrow.coordinator.opening import Rounds
-from regrow.coordinator.plan import Attempt, PhaseKey, Plan, Task
-from regrow.coordinator.policy import Limits, Pace, backup_due, failed_for_good, pick_worker
+from regrow.coordinator.plan import Attempt, Plan, Task
+from regrow.coordinator.policy import Limits
 from regrow.coordinator.queue import Queue
 from regrow.coordinator.retention import Retention
 
@@ -62,12 +65,9 @@ class Machine:
         self.retention = Retention(self.ledger, self.cuts, self.checks)
         self.queue = Queue(self.ledger)
         self.rounds = Rounds(self.ledger, self.queue, self.limits.run_ahead_rounds)
-        self._losses: dict[Task, int] = {}
-        self._failures: dict[Task, list[str]] = {}
-        self._avoid: dict[Task, set[str]] = {}
-        self._redone: dict[Task, float] = {}
-        """Artifacts that were committed more than once -> when last: what was said of an earlier one does not count."""
-        self._paces: dict[str, Pace] = {name: Pace() for name in plan.roles}
+        self.keeping = Keeping(self.retention, self.rounds)
+        self.budgets = Budgets(self.ledger, self.limits)
+        self.assigning = Assigning(self.ledger, self.crew, self.queue, self.checks, self.budgets, self.limits)
         self._reason_to_stop = ""
         self._handlers = {
             WorkerJoined: self._joined,
@@ -118,8 +118,11 @@ class Machine:
         """What to do about an event. Raises ValueError, and changes nothing, for one that cannot be."""
         if self.ended:
             return []
+        handler = self._handlers.get(type(event))
+        if handler is None:
+            raise ValueError(f"{event!r} is no event")
         actions: list[Action] = []
-        self._handlers[type(event)](event, now, actions)  # type: ignore[operator]
+        handler(event, now, actions)  # type: ignore[operator]
         if not self.ended:
             self._advance(now, actions)
         return actions
@@ -154,10 +157,11 @@ class Machine:
         if run is None:
             return
         actions.append(Discard(run.attempt))
-        if event.crashed:
+        if event.crashed and self._undecided(run):
             self._give_back(run, parked=self._count_failure(run.attempt.task, event.worker, event.cause, actions))
         else:
-            self._losses[run.attempt.task] = self._losses.get(run.attempt.task, 0) + 1
+            if not run.checks and self.ledger.standing(run.attempt.task) == RUNNING:
+                self.budgets.lost(run.attempt.task)
             self._give_back(run)
 
     def _give_back(self, run: Running, *, parked: bool = False) -> None:
@@ -186,9 +190,8 @@ class Machine:
             return
         self._free(event.worker, actions)
         task, receipt = event.attempt.task, event.receipt
-        known = self.ledger.phases[PhaseKey(task.role, task.round)].digests.get(task.partition)
-        if not run.checks:
-            self._paces[task.role].add(now - run.began)
+        known = self.ledger.digest(task)
+        self.assigning.ended(run, now)
         if known is not None and known != receipt.digest:
             self._differs(task, known, receipt.digest, actions)
         elif run.checks:
@@ -203,10 +206,9 @@ class Machine:
         task = attempt.task
         actions.append(Commit(attempt))
         phase = self.ledger.commit(task, receipt)
-        for forgetful in (self._losses, self._failures, self._avoid):
-            forgetful.pop(task, None)
+        self.budgets.committed(task)
         if again:
-            self._redone[task] = now
+            self.keeping.redone[task] = now
         self.checks.choose(task)
         if receipt.stop and task.round < self.ledger.end:
             self._shorten(task, actions)
@@ -251,89 +253,41 @@ class Machine:
             if event.kind == "program" and event.worker in self.workers:
                 self.crew.retire(event.worker)
                 actions.append(Replace(event.worker))
-            parked = self._count_failure(task, event.worker, event.cause, actions, data=event.kind == "data")
+            parked = self._undecided(run) and self._count_failure(task, event.worker, event.cause, actions, data=event.kind == "data")
+        elif event.kind == "inputs" and self.ledger.startable(task) and not self._known(event.lost):
+            parked = self._count_failure(task, event.worker, f"nothing that it reads is lost, yet: {event.cause}", actions)
         self._give_back(run, parked=parked)
         if event.kind == "inputs":
-            lost = [found for found in event.lost if self._redone.get(found, run.began - 1) < run.began]
-            self._lose(lost, event.cause, actions)
+            lost = [found for found in event.lost if self.keeping.is_news(found, run.began)]
+            actions.extend(self.keeping.lose(lost, event.cause))
+
+    def _undecided(self, run: Running) -> bool:
+        """Whether it matters how an attempt ends: not if another one has won already."""
+        return run.checks or self.ledger.standing(run.attempt.task) == RUNNING
+
+    def _known(self, tasks: Iterable[Task]) -> bool:
+        """Whether any of these artifacts exists as far as is known."""
+        return any(self.ledger.standing(task) == PRESENT for task in tasks)
 
     def _count_failure(self, task: Task, worker: str, cause: str, actions: list[Action], *, data: bool = False) -> bool:
         """Note that a task raised. Returns whether it is set aside until it is known whether its round happens at all."""
-        self._failures.setdefault(task, []).append(cause)
-        self._avoid.setdefault(task, set()).add(worker)
-        over, why = (True, "refused the data") if data else failed_for_good(self._failures[task], self.limits)
-        happens = task.round <= self.ledger.first_undecided()
-        if over and not happens:
-            why = "set aside: the run may end before this round"
+        failure, aside, why = self.budgets.failed(task, worker, cause, data=data)
         actions.append(Tell("attempt failed", {"task": str(task), "worker": worker, "cause": cause, "then": why}))
-        if over and happens:
-            where = f'role "{task.role}", partition {task.partition}, round {task.round} {why}'
-            self._end(Fail("data", cause) if data else Fail("program", f"{where}\n{cause}"), actions)
-        return over and not happens
+        if failure is not None:
+            self._end(failure, actions)
+        return aside
 
-    # Losses of artifacts
+    # Artifacts and cuts
 
     def _artifacts_lost(self, event: ArtifactsLost, now: float, actions: list[Action]) -> None:
-        self._lose(event.tasks, event.cause, actions)
-
-    def _lose(self, lost: Iterable[Task], cause: str, actions: list[Action]) -> None:
-        """These artifacts exist no more: run again what is needed to have them. Those that are forgotten anyway stay so."""
-        ledger = self.ledger
-        gone = [task for task in dict.fromkeys(lost) if ledger.standing(task) == PRESENT]
-        if not gone:
-            return
-        needed = set(self.retention.needed(gone))
-        for task in gone:
-            ledger.move(task, "artifact lost" if task in needed else "no longer needed")
-            ledger.touch(PhaseKey(task.role, task.round))
-        broken = self.cuts.lose(set(gone))
-        again = want(ledger, needed)
-        facts = {"artifacts": [str(task) for task in gone], "cause": cause, "tasks_again": len(again) + len(needed)}
-        actions.append(Tell("artifacts lost", facts | ({"cuts_dropped": [cut.round for cut in broken]} if broken else {})))
-        actions.extend(DropCut(cut.round) for cut in broken)
-        self.rounds.try_phases({PhaseKey(task.role, task.round) for task in (*needed, *again)})
-        self.retention.due = True
-        for cut in broken:
-            actions.extend(self.retention.forget(sorted(cut.tasks)))
-
-    # Cuts
-
-    def _cut(self, now: float, actions: list[Action]) -> None:
-        """Want a cut when it is time; ask for it when its round is complete and everything in it is there."""
-        ledger, cuts = self.ledger, self.cuts
-        if cuts.due(now) and ledger.opened - 1 < ledger.end:
-            cuts.pending = ledger.opened - 1
-        round = cuts.pending
-        if round is None or cuts.making is not None or not round < ledger.floor <= ledger.end or ledger.undone_before(round):
-            return
-        tasks = self.retention.cut_tasks(round)
-        cuts.begin(Cut(round, tasks))
-        self.retention.due = True
-        actions.append(MakeCut(round, tuple(sorted(tasks))))
+        actions.extend(self.keeping.lose(event.tasks, event.cause))
 
     def _cut_made(self, event: CutMade, now: float, actions: list[Action]) -> None:
-        self._cut_answered(event, now, actions)
+        actions.extend(self.keeping.cut_answered(event.round, now, success=True))
 
     def _cut_failed(self, event: CutFailed, now: float, actions: list[Action]) -> None:
         actions.append(Tell("cut failed", {"round": event.round, "cause": event.cause}))
-        self._cut_answered(event, now, actions)
-
-    def _cut_answered(self, event: CutMade | CutFailed, now: float, actions: list[Action]) -> None:
-        success = isinstance(event, CutMade)
-        if self.cuts.making is None or self.cuts.making.round != event.round:
-            if success:
-                actions.append(DropCut(event.round))
-            return
-        new, over = self.cuts.finish(now, success=success)
-        actions.extend(DropCut(cut.round) for cut in over)
-        if new is not None:
-            actions.append(Tell("cut made", {"round": new.round, "artifacts": len(new.tasks)}))
-        for cut in over:
-            actions.extend(self.retention.forget(sorted(cut.tasks)))
-        if new is not None and len(self.cuts.made) > 1:
-            self.ledger.prune(self.cuts.made[0].round)
-            for task in [task for task in self._redone if task.round < self.cuts.made[0].round]:
-                del self._redone[task]
+        actions.extend(self.keeping.cut_answered(event.round, now, success=False))
 
     # The end
 
@@ -348,8 +302,8 @@ class Machine:
         if self.ledger.floor > self.ledger.end and self._over(now):
             self._end(Finish(self.ledger.end), actions)
             return
-        self._cut(now, actions)
-        self._assign(now, actions)
+        actions.extend(self.keeping.cut(now))
+        actions.extend(self.assigning.assign(now))
 
     def _over(self, now: float) -> bool:
         """Whether everything is done and checked."""
@@ -364,59 +318,12 @@ class Machine:
             self.ended = True
             actions.append(action)
 
+    def _tick(self, event: Tick, now: float, actions: list[Action]) -> None:
+        if self.stopping is None:
+            actions.extend(self.assigning.back_up(now))
+
     def _stop_asked(self, event: StopAsked, now: float, actions: list[Action]) -> None:
         if self.stopping is None:
             self.stopping = now
             self._reason_to_stop = event.cause
             actions.append(Tell("stop asked", {"cause": event.cause, "under_way": len(self.running)}))
-
-    # Who does what next
-
-    def _assign(self, now: float, actions: list[Action]) -> None:
-        self._assign_checks(now, actions)
-        self.queue.take_aside()
-        held: list[Task] = []
-        while self.crew.idle and (task := self.queue.pop()) is not None:
-            worker, why = pick_worker(self.crew.idle, self._avoid.get(task, ()), self._losses.get(task, 0))
-            if worker is None:
-                held.append(task)
-                continue
-            if task in self._losses or task in self._failures:
-                actions.append(Tell("task redone", {"task": str(task), "worker": worker, "why": why}))
-            self.ledger.move(task, "started")
-            self._start(worker, task, now, actions)
-        for task in held:
-            self.queue.push(task)
-
-    def _start(self, worker: str, task: Task, now: float, actions: list[Action], *, checks: bool = False, backup: bool = False) -> None:
-        attempt = Attempt(task, self.ledger.next_number(task))
-        self.crew.start(worker, Running(attempt, now, checks, backup))
-        actions.append(Start(worker, attempt, self.ledger.chain_before(task) or ()))
-
-    def _assign_checks(self, now: float, actions: list[Action]) -> None:
-        if not self.checks.queue:
-            return
-        free = [worker for worker, idle in self.checks.workers.items() if idle]
-        alone = self.checks.alone_since
-        if not self.checks.workers and alone is not None and now - alone >= self.limits.checker_wait_seconds:
-            free = list(self.crew.idle)[: len(self.checks.queue)]
-        for worker in free:
-            task = self.checks.next()
-            if task is not None:
-                self._start(worker, task, now, actions, checks=True)
-
-    def _tick(self, event: Tick, now: float, actions: list[Action]) -> None:
-        """Give a slow task to an idle worker as well: the first that commits wins, and both would write the same."""
-        if self.queue.waiting or self.stopping is not None:
-            return
-        for run in list(self.running.values()):
-            if not self.crew.idle or now - run.began <= self.limits.backup_elapsed_seconds_min:
-                return
-            task = run.attempt.task
-            if run.checks or task in self.crew.backups or self.ledger.standing(task) != RUNNING or task.round > self.ledger.end:
-                continue
-            due, why = backup_due(now - run.began, self._paces[task.role], len(self.crew.backups), self.crew.slots, self.limits)
-            if due and self.rounds.startable(task):
-                worker = next(reversed(self.crew.idle))
-                actions.append(Tell("backup attempt", {"task": str(task), "worker": worker, "why": why}))
-                self._start(worker, task, now, actions, backup=True)

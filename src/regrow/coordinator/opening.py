@@ -109,10 +109,6 @@ class Rounds:
             self.ledger.move(task, "inputs complete")
             self.queue.push(task)
 
-    def startable(self, task: Task) -> bool:
-        """Whether everything that a task reads is there."""
-        return self.ledger.inputs_complete(PhaseKey(task.role, task.round)) and self.ledger.can_start(task)
-
     # Tasks are done
 
     def phase_done(self, phase: Phase) -> Iterator[Action]:

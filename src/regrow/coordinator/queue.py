@@ -5,7 +5,7 @@ from __future__ import annotations
 import heapq
 
 from regrow.coordinator.ledger import READY, Ledger
-from regrow.coordinator.plan import PhaseKey, Task
+from regrow.coordinator.plan import Task
 
 __all__ = ["Queue"]
 
@@ -45,7 +45,7 @@ class Queue:
             task = heapq.heappop(self._heap)[-1]
             if task.round > self.ledger.end or self.ledger.standing(task) != READY:
                 continue
-            if self.ledger.inputs_complete(PhaseKey(task.role, task.round)) and self.ledger.can_start(task):
+            if self.ledger.startable(task):
                 return task
             self.ledger.move(task, "inputs lost")
         return None

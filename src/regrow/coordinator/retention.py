@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator
 from regrow.coordinator.actions import Forget
 from regrow.coordinator.checks import Checks
 from regrow.coordinator.cuts import Cuts
-from regrow.coordinator.ledger import PRESENT, Ledger
+from regrow.coordinator.ledger import PRESENT, RUNNING, Ledger
 from regrow.coordinator.plan import PhaseKey, Task
 
 __all__ = ["Retention"]
@@ -36,7 +36,7 @@ class Retention:
         phase = ledger.phases[key]
         if key.round > ledger.end:
             return ""
-        if not phase.done:
+        if not phase.recorded:
             return "it is not complete"
         for reader in plan.read_by(key):
             if reader.round <= ledger.end and not ledger.done(reader):
@@ -50,17 +50,19 @@ class Retention:
             return "a cut will hold it"
         if key in self.checks.inputs:
             return "a task that reads it will be repeated"
+        if phase.counts[RUNNING]:
+            return "one of its tasks is under way"
         return ""
 
     def read_at_end(self, key: PhaseKey) -> bool:
         """Whether a phase's artifacts matter if the run ends with its round."""
         return self.ledger.phases[key].holds or key.role in self.plan.read_at_end or key.role in self.plan.last
 
-    def holds_state(self, task: Task) -> bool:
-        """Whether a live phase goes on from a state that lies in this artifact."""
+    def holds_state(self, task: Task, after: int = -1) -> bool:
+        """Whether a live phase (of a round > after) goes on from a state that lies in this artifact."""
         phases = self.ledger.phases
         for round in self.ledger.live[task.role]:
-            if round >= task.round and task.round in phases[PhaseKey(task.role, round)].chains.get(task.partition, ()):
+            if round >= task.round and round > after and task.round in phases[PhaseKey(task.role, round)].chains.get(task.partition, ()):
                 return True
         return False
 
@@ -74,16 +76,36 @@ class Retention:
     # Forgetting
 
     def sweep(self) -> Iterator[Forget]:
-        """Release phases that nobody will read, and forget what they leave."""
+        """Release phases that nobody will read, and forget what they leave.
+
+        Where a phase that was to be done again is not wanted any more, what it would read may not be wanted either: so again.
+        """
         self.due = False
-        ledger, undecided = self.ledger, self.ledger.first_undecided()
         released: list[PhaseKey] = []
-        for role, rounds in ledger.live.items():
-            over = sorted(round for round in rounds if not self.kept_for(PhaseKey(role, round), undecided))
-            rounds.difference_update(over)
-            released.extend(PhaseKey(role, round) for round in over)
-        for key in released:
+        undecided, dropped = self.ledger.first_undecided(), True
+        while dropped:
+            dropped = False
+            for role, rounds in self.ledger.live.items():
+                for round in sorted(rounds, reverse=True):
+                    key = PhaseKey(role, round)
+                    if not self.kept_for(key, undecided):
+                        dropped |= self._drop_undone(key)
+                        if self.ledger.phases[key].done or round > self.ledger.end:
+                            rounds.discard(round)
+                            released.append(key)
+        for key in reversed(released):
             yield from self.forget(self._left_by(key))
+
+    def _drop_undone(self, key: PhaseKey) -> bool:
+        """Tasks that were to be done again, and whose artifacts nobody will read now, are not to be."""
+        phase, dropped = self.ledger.phases[key], False
+        if phase.done or key.round > self.ledger.end:
+            return False
+        for task in self.plan.tasks(key):
+            if phase.standing[task.partition] < RUNNING and not self.holds_state(task, after=key.round):
+                self.ledger.move(task, "no longer needed")
+                dropped = True
+        return dropped
 
     def _left_by(self, key: PhaseKey) -> Iterator[Task]:
         """The artifacts of a phase and those that its states lie in."""
@@ -120,8 +142,10 @@ class Retention:
             phase = self.ledger.phases[key]
             read_later = any(reader.round > round for reader in self.plan.read_by(key))
             at_end = key.round == self.plan.newest(role, undecided) and self.read_at_end(key)
-            if read_later or at_end or phase.stateful:
+            following = self.plan.following(key)
+            goes_on = phase.stateful and following is not None and following.round <= self.ledger.end
+            if read_later or at_end or goes_on:
                 found.update(self.plan.tasks(key))
-            for partition, chain in phase.chains.items():
-                found.update(Task(role, at, partition) for at in chain)
+            if at_end or goes_on:
+                found.update(Task(role, at, partition) for partition, chain in phase.chains.items() for at in chain)
         return frozenset(found)

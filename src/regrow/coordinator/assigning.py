@@ -1,0 +1,84 @@
+"""Who does what next: idle workers get the oldest work, those that check repeat tasks, and slow tasks get a second attempt.
+
+RULES OF THE FILE
+  - A task is started only when everything that it reads is there (`queue` and `checks` see to it).
+  - A second attempt is given only when nothing else is to be done: it takes no worker from anybody.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from regrow.coordinator.actions import Action, Start, Tell
+from regrow.coordinator.budgets import Budgets
+from regrow.coordinator.checks import Checks
+from regrow.coordinator.crew import Crew, Running
+from regrow.coordinator.ledger import RUNNING, Ledger
+from regrow.coordinator.plan import Attempt, Task
+from regrow.coordinator.policy import Limits, Pace, backup_due, pick_worker
+from regrow.coordinator.queue import Queue
+
+__all__ = ["Assigning"]
+
+
+class Assigning:
+    """Gives work to workers."""
+
+    def __init__(self, ledger: Ledger, crew: Crew, queue: Queue, checks: Checks, budgets: Budgets, limits: Limits) -> None:
+        self.ledger, self.crew, self.queue, self.checks, self.budgets, self.limits = ledger, crew, queue, checks, budgets, limits
+        self._paces: dict[str, Pace] = {name: Pace() for name in ledger.plan.roles}
+
+    def ended(self, run: Running, now: float) -> None:
+        """An attempt has come to its end: so long does a task of this role take."""
+        if not run.checks:
+            self._paces[run.attempt.task.role].add(now - run.began)
+
+    def assign(self, now: float) -> Iterator[Action]:
+        """Give work to those who are idle."""
+        yield from self._assign_checks(now)
+        self.queue.take_aside()
+        held: list[Task] = []
+        while self.crew.idle and (task := self.queue.pop()) is not None:
+            worker, why = pick_worker(self.crew.idle, self.budgets.avoid(task), self.budgets.losses(task))
+            if worker is None:
+                held.append(task)
+                continue
+            if self.budgets.trouble(task):
+                yield Tell("task redone", {"task": str(task), "worker": worker, "why": why})
+            self.ledger.move(task, "started")
+            yield self._start(worker, task, now)
+        for task in held:
+            self.queue.push(task)
+
+    def _assign_checks(self, now: float) -> Iterator[Action]:
+        if not self.checks.queue:
+            return
+        free = [worker for worker, idle in self.checks.workers.items() if idle]
+        alone = self.checks.alone_since
+        if not self.checks.workers and alone is not None and now - alone >= self.limits.checker_wait_seconds:
+            free = list(self.crew.idle)[: len(self.checks.queue)]
+        for worker in free:
+            task = self.checks.next()
+            if task is not None:
+                yield self._start(worker, task, now, checks=True)
+
+    def back_up(self, now: float) -> Iterator[Action]:
+        """Give a slow task to an idle worker as well: the first that commits wins, and both would write the same."""
+        if self.queue.waiting:
+            return
+        for run in list(self.crew.running.values()):
+            if not self.crew.idle or now - run.began <= self.limits.backup_elapsed_seconds_min:
+                return  # those that follow began later
+            task = run.attempt.task
+            if run.checks or task in self.crew.backups or self.ledger.standing(task) != RUNNING or task.round > self.ledger.end:
+                continue
+            due, why = backup_due(now - run.began, self._paces[task.role], len(self.crew.backups), self.crew.slots, self.limits)
+            if due and self.ledger.startable(task):
+                worker = next(reversed(self.crew.idle))
+                yield Tell("backup attempt", {"task": str(task), "worker": worker, "why": why})
+                yield self._start(worker, task, now, backup=True)
+
+    def _start(self, worker: str, task: Task, now: float, *, checks: bool = False, backup: bool = False) -> Start:
+        attempt = Attempt(task, self.ledger.next_number(task))
+        self.crew.start(worker, Running(attempt, now, checks, backup))
+        return Start(worker, attempt, self.ledger.chain_before(task) or ())

@@ -1,0 +1,63 @@
+from regrow.coordinator.policy import Limits, Pace, backup_due, failed_for_good, pick_worker
+
+LIMITS = Limits()
+
+
+def pace(*seconds: float) -> Pace:
+    found = Pace()
+    for one in seconds:
+        found.add(one)
+    return found
+
+
+def test_no_backup_before_the_pace_is_known() -> None:
+    assert backup_due(100.0, pace(1, 1, 1, 1), 0, 10, LIMITS) == (False, "too few attempts to know the pace")
+
+
+def test_a_backup_needs_more_than_the_tail_and_half_as_much_again_as_the_median() -> None:
+    usual = pace(*[1.0] * 50)
+    assert not backup_due(1.5, usual, 0, 10, LIMITS)[0]
+    assert backup_due(1.6, usual, 0, 10, LIMITS) == (True, "runs for 1.60 s, the usual time is 1.00 s")
+    tailed = pace(*[1.0] * 40, *[5.0] * 10)
+    assert not backup_due(4.9, tailed, 0, 10, LIMITS)[0]
+    assert backup_due(5.1, tailed, 0, 10, LIMITS)[0]
+
+
+def test_short_tasks_are_never_worth_a_backup() -> None:
+    assert not backup_due(0.4, pace(*[0.01] * 50), 0, 10, LIMITS)[0]
+
+
+def test_backups_take_one_worker_or_five_in_a_hundred() -> None:
+    usual = pace(*[1.0] * 50)
+    assert not backup_due(9.0, usual, 1, 10, LIMITS)[0]
+    assert backup_due(9.0, usual, 4, 100, LIMITS)[0]
+    assert backup_due(9.0, usual, 5, 100, LIMITS) == (False, "5 backup attempts run already")
+
+
+def test_the_pace_follows_the_recent_attempts() -> None:
+    found = Pace(kept=5)
+    for seconds in (9, 9, 9, 9, 9, 1, 1, 1, 1, 1):
+        found.add(seconds)
+    assert found.quantile(0.5) == found.quantile(0.95) == 1
+
+
+def test_the_worker_that_waits_longest_takes_the_task() -> None:
+    assert pick_worker({"b": 5.0, "a": 1.0}, (), 0) == ("b", "first to be idle")
+
+
+def test_a_task_that_was_lost_twice_goes_to_the_longest_lived_worker() -> None:
+    assert pick_worker({"b": 5.0, "a": 1.0}, (), 2) == ("a", "lost 2 times: the longest-lived worker")
+
+
+def test_a_worker_that_failed_at_a_task_does_not_get_it_again() -> None:
+    assert pick_worker({"b": 5.0, "a": 1.0}, {"b"}, 0)[0] == "a"
+    assert pick_worker({"b": 5.0}, {"b"}, 3) == (None, "every idle worker has failed at this task")
+
+
+def test_nobody_idle_is_no_decision_against_anybody() -> None:
+    assert pick_worker({}, (), 0)[0] is None
+
+
+def test_a_task_that_raises_is_tried_once_more() -> None:
+    assert failed_for_good(["x"], LIMITS) == (False, "once more, in another process")
+    assert failed_for_good(["x", "y"], LIMITS) == (True, "failed 2 times in different processes")
