@@ -14,6 +14,7 @@ from typing import Any
 from regrow.job import Job
 from regrow.program import Program, Roles
 from regrow.rng import GENERATOR
+from regrow.sources import source_files
 from regrow.store.dataset import Dataset
 
 __all__ = ["difference", "identity_of"]
@@ -35,10 +36,12 @@ def identity_of(job: Job, dataset: Dataset, program: Program, roles: Roles) -> d
 
 
 def _sources(job: Job) -> dict[str, str]:
-    """SHA-256 of the program's file, and of the files beside it if it is part of a package."""
+    """SHA-256 of the program's file, and of those that belong to it: copied into the run with it, or of the same package."""
     file = job.program.source()
-    files = [file] if job.program.is_file else sorted(file.parent.glob("*.py"))
-    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+    if file is None:
+        return {}
+    files = sorted(source_files(file) if job.program.is_file else file.parent.glob("*.py"))
+    return {str(path.relative_to(file.parent)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
 
 
 def difference(then: Mapping[str, Any], now: Mapping[str, Any], prefix: str = "") -> list[str]:

@@ -5,22 +5,24 @@ Nothing is pickled: a program is named by its module or file and its class, its 
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import hashlib
 import importlib
 import importlib.util
 import inspect
 import sys
-from collections.abc import Mapping
+import traceback
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType, UnionType
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
-from regrow.errors import ProgramError, UsageError
+from regrow.errors import ProgramError, RegrowError, UsageError
 from regrow.program import Program
 
-__all__ = ["Job", "ProgramName", "loading"]
+__all__ = ["Job", "ProgramName", "guest", "loading", "make"]
 
 loading: list[str] = []
 """Files of programs that are being imported now: whoever starts a run at that time has no `if __name__ == "__main__"`."""
@@ -51,14 +53,19 @@ class ProgramName:
         return ProgramName(place, name)
 
     @staticmethod
-    def of(program: Program) -> ProgramName:
-        """Where a program's class was defined. Raises ProgramError for one that was typed in (a notebook, `python -c`)."""
+    def of(program: Program, *, inline: bool = False) -> ProgramName:
+        """Where a program's class was defined.
+
+        Raises ProgramError for one that was typed in (a notebook, `python -c`), unless it is to run in this process.
+        """
         kind = type(program)
         if kind.__module__ != "__main__":
             module = sys.modules[kind.__module__]
             return ProgramName(getattr(module, "__regrow_file__", kind.__module__), kind.__qualname__)
         file = getattr(sys.modules["__main__"], "__file__", None)
         if file is None or not Path(file).is_file():
+            if inline:
+                return ProgramName("__main__", kind.__qualname__)
             raise ProgramError(
                 f"{kind.__name__} was typed in and is in no file: other processes cannot load it",
                 'write it to a file and import it from there, or run it with engine="inline"',
@@ -67,7 +74,7 @@ class ProgramName:
 
     def load(self) -> type[Program]:
         """The class. Raises ProgramError or UsageError if it cannot be had."""
-        module = _load_file(self.place) if self.is_file else importlib.import_module(self.place)
+        module = _load_file(self.place) if self.is_file else _load_module(self.place)
         found = getattr(module, self.name, None)
         if not (inspect.isclass(found) and issubclass(found, Program)):
             programs = [
@@ -80,22 +87,51 @@ class ProgramName:
             )
         return found
 
-    def source(self) -> Path:
-        """The file that holds the source."""
+    def source(self) -> Path | None:
+        """The file that holds the source; None for a program that was typed in."""
         if self.is_file:
             return Path(self.place)
+        if self.place == "__main__":
+            return None
         spec = importlib.util.find_spec(self.place)
         if spec is None or spec.origin is None:
             raise UsageError(f"there is no module {self.place}")
         return Path(spec.origin)
 
 
+@contextlib.contextmanager
+def guest(what: str) -> Iterator[None]:
+    """Code of a program's author runs: what it prints is no result, and what it raises is a ProgramError."""
+    try:
+        with contextlib.redirect_stdout(sys.stderr):
+            yield
+    except RegrowError:
+        raise
+    except (Exception, SystemExit) as error:
+        frames = traceback.extract_tb(error.__traceback__)[1:]
+        trace = "".join(traceback.format_list(frames) + traceback.format_exception_only(error)).rstrip()
+        raise ProgramError(f"{what}: {type(error).__name__}: {error}\n{trace}") from error
+
+
+def _load_module(place: str) -> ModuleType:
+    try:
+        return importlib.import_module(place)
+    except ModuleNotFoundError as error:
+        if error.name is not None and (place + ".").startswith(error.name + "."):
+            raise UsageError(f"there is no module {place}", "name a file and a class, e.g. examples/wordcount.py:WordCount") from None
+        raise ProgramError(f"{place} cannot be imported: {error}") from error
+
+
 def _load_file(place: str) -> ModuleType:
-    """Import a file under a name of its own, so that it is never taken for the caller's __main__."""
+    """Import a file under a name of its own, so that it is never taken for the caller's __main__.
+
+    The name is made of the place and the content: a file that has changed is loaded again. Modules beside the file are found after
+    those that are installed: a file called random.py does not take the place of Python's.
+    """
     path = Path(place).resolve()
     if not path.is_file():
         raise UsageError(f"{place}: no such file", "name the file that holds the program, e.g. examples/wordcount.py:WordCount")
-    name = f"regrow_program_{hashlib.sha256(str(path).encode()).hexdigest()[:12]}"
+    name = f"regrow_program_{hashlib.sha256(str(path).encode() + path.read_bytes()).hexdigest()[:12]}"
     if name in sys.modules:
         return sys.modules[name]
     spec = importlib.util.spec_from_file_location(name, path)
@@ -104,14 +140,15 @@ def _load_file(place: str) -> ModuleType:
     module = importlib.util.module_from_spec(spec)
     module.__dict__["__regrow_file__"] = str(path)
     sys.modules[name] = module
+    if str(path.parent) not in sys.path:
+        sys.path.append(str(path.parent))
     loading.append(place)
     try:
-        spec.loader.exec_module(module)
-    except BaseException as error:
+        with guest(f"{place} cannot be imported"):
+            spec.loader.exec_module(module)
+    except BaseException:
         del sys.modules[name]
-        if isinstance(error, (UsageError, ProgramError)) or not isinstance(error, Exception):
-            raise
-        raise ProgramError(f"{place} cannot be imported: {type(error).__name__}: {error}") from error
+        raise
     finally:
         loading.pop()
     return module
@@ -153,7 +190,8 @@ def make(kind: type[Program], parameters: Mapping[str, Any]) -> Program:
     if not dataclasses.is_dataclass(kind):
         raise ProgramError(f"{kind.__name__} is no dataclass", "put @dataclass(frozen=True) above the class")
     fields = {field.name: field for field in dataclasses.fields(kind)}
-    hints = get_type_hints(kind)
+    with guest(f"the types of {kind.__name__}'s parameters cannot be read"):
+        hints = get_type_hints(kind)
     unknown = [name for name in parameters if name not in fields]
     if unknown:
         raise UsageError(f'{kind.__name__} has no parameter "{unknown[0]}"', f"it has: {', '.join(fields) or 'none'}")
@@ -165,7 +203,8 @@ def make(kind: type[Program], parameters: Mapping[str, Any]) -> Program:
     ]
     if missing:
         raise UsageError(f"{kind.__name__} needs {', '.join(missing)}", f"give it, e.g. --set {missing[0]}=...")
-    return kind(**values)
+    with guest(f"{kind.__name__} does not take these parameters"):
+        return kind(**values)
 
 
 def _converted(name: str, value: Any, hint: Any) -> Any:

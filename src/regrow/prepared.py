@@ -11,6 +11,9 @@ import shutil
 import uuid
 from pathlib import Path
 
+from regrow.errors import DataError
+from regrow.store.dataset import Dataset
+
 __all__ = ["default_folder", "fetch", "keep"]
 
 BYTES_MAX = 10 * 2**30
@@ -23,7 +26,7 @@ def default_folder() -> Path:
 
 
 def fetch(cache: Path, key: str, folder: Path) -> bool:
-    """Put the entry of a key into a run's folder; False if there is none."""
+    """Put the entry of a key into a run's folder; False if there is none that is whole."""
     entry = cache / key
     try:
         _link(entry, folder)
@@ -31,7 +34,14 @@ def fetch(cache: Path, key: str, folder: Path) -> bool:
     except OSError:
         shutil.rmtree(folder, ignore_errors=True)
         return False
-    return True
+    try:
+        damage = Dataset.open(folder).damage()
+    except DataError as error:
+        damage = error.message
+    if damage:
+        shutil.rmtree(folder, ignore_errors=True)
+        shutil.rmtree(entry, ignore_errors=True)
+    return not damage
 
 
 def keep(cache: Path, key: str, folder: Path) -> None:
@@ -39,10 +49,10 @@ def keep(cache: Path, key: str, folder: Path) -> None:
     try:
         cache.mkdir(parents=True, exist_ok=True)
         aside = cache / f"{key}.{uuid.uuid4().hex[:8]}.new"
-        _link(folder, aside)
         try:
+            _link(folder, aside)
             os.rename(aside, cache / key)
-        except OSError:  # somebody else kept it first
+        except OSError:  # somebody else kept it first, or there is no room
             shutil.rmtree(aside, ignore_errors=True)
         _trim(cache)
     except OSError:

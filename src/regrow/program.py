@@ -22,7 +22,7 @@ import numpy as np
 import numpy.typing as npt
 
 from regrow.errors import ProgramError
-from regrow.strings import Strings
+from regrow.packed import Strings
 
 __all__ = ["Arrays", "Data", "Fixed", "Inputs", "Message", "Outputs", "Partition", "Program", "Results", "Role", "Roles"]
 
@@ -168,7 +168,11 @@ class Fixed(Mapping[str, Any]):
 
     def lines(self) -> Iterator[str]:
         """The lines of a part of a text, without their ends, decoded as UTF-8."""
-        yield from bytes(memoryview(self["text"])).decode("utf-8").splitlines()
+        lines = bytes(memoryview(self["text"])).decode("utf-8").split("\n")  # str.splitlines() would also cut at form feeds and others
+        if not lines[-1]:
+            lines.pop()
+        for line in lines:
+            yield line.removesuffix("\r")
 
 
 class Message(Mapping[str, Any]):

@@ -16,51 +16,35 @@ the data of the next. A stage that is whole is never repeated: `resume` goes on 
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import json
 import os
 import shutil
-import signal
-import threading
 import time
 import traceback
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from regrow import prepared
-from regrow.coordinator.actions import Action, Fail, Finish, Pause, Record, Tell
-from regrow.coordinator.events import ArtifactsLost, Tick
-from regrow.coordinator.machine import Machine
-from regrow.coordinator.plan import PhaseKey, Plan
-from regrow.coordinator.policy import Limits
 from regrow.data import Grid, Ingested, content_digest, default_grid, ingest, tokens_program
-from regrow.engines.base import Engine
 from regrow.errors import DataError, Paused, ProgramError, RegrowError, UsageError
 from regrow.identity import difference, identity_of
-from regrow.job import Job, ProgramName
-from regrow.program import Program, Results, Roles
+from regrow.interrupts import Interrupts
+from regrow.job import Job, ProgramName, guest, loading
+from regrow.program import Program, as_value
 from regrow.spec import How, Spec
-from regrow.store.container import Broken
+from regrow.stage import Around, Stage, Watcher
 from regrow.store.dataset import Dataset, DatasetWriter
 from regrow.store.directory import Directory
 from regrow.store.lock import Lock
 from regrow.store.model import publish_model
 from regrow.story import Story
 from regrow.summary import Session, summary_of
-from regrow.worker import ENVIRONMENT, checked_roles
+from regrow.worker import ENVIRONMENT
 
 __all__ = ["Watcher", "begin", "resume"]
-
-
-class Watcher:
-    """Who wants to see a run go on: a progress bar, or nobody."""
-
-    def progress(self, stage: str, done: float, total: float, note: str = "") -> None:
-        """A stage has come so far."""
-
-    def event(self, line: Mapping[str, Any]) -> None:
-        """A line was added to the story."""
 
 
 def begin(spec: Spec, run: Path, how: How, watcher: Watcher | None = None, *, overwrite: bool = False) -> dict[str, Any]:
@@ -69,72 +53,123 @@ def begin(spec: Spec, run: Path, how: How, watcher: Watcher | None = None, *, ov
     Raises UsageError if the directory is there already, DataError or ProgramError for what the user can mend, Paused when it
     can be resumed.
     """
-    _make_directory(run, overwrite)
-    lock = Lock(run)
-    try:
+    _refuse_imports()
+    interrupts = Interrupts(f"go on with it: regrow resume {run}")
+    with _patient_with_disk(run), interrupts.caught(), _new_directory(run, overwrite):
         spec = spec.settled(run)
         spec.write(run)
         how.write(run)
-        return _Run(run, spec, how, watcher or Watcher()).to_the_end()
-    finally:
-        lock.release()
+        return _Run(run, spec, how, watcher or Watcher(), interrupts).to_the_end()
 
 
 def resume(run: Path, watcher: Watcher | None = None, *, accept_changes: bool = False, **changes: Any) -> dict[str, Any]:
     """Go on with a run, with its own engine and workers unless others are given; returns its summary."""
+    _refuse_imports()
     if not (run / "run.json").exists():
         raise DataError(f"{run} is no run", "name the folder that training printed first")
     spec, how = Spec.read(run), How.read(run).changed(changes)
-    lock = Lock(run)
-    try:
+    interrupts = Interrupts(f"go on with it: regrow resume {run}")
+    with _patient_with_disk(run), interrupts.caught(), _locked(run):
         if (run / "model" / "model.json").exists() and (run / "done").exists():
             return summary_of(run)
         how.write(run)
-        return _Run(run, spec, how, watcher or Watcher(), accept_changes).to_the_end()
+        return _Run(run, spec, how, watcher or Watcher(), interrupts, resumed=True, accept_changes=accept_changes).to_the_end()
+
+
+def _refuse_imports() -> None:
+    """A script that starts a run whenever it is imported would start one in every worker."""
+    if loading:
+        raise ProgramError(f"{loading[-1]} starts a run while it is imported", 'put what starts it below: if __name__ == "__main__":')
+
+
+BEGUN = {"lock", "program", "run.new", "run.json", "how.new"}
+"""What a run consists of that was stopped before anything was done."""
+
+
+@contextlib.contextmanager
+def _locked(run: Path) -> Iterator[None]:
+    lock = Lock(run)
+    try:
+        yield
     finally:
         lock.release()
 
 
-def _make_directory(run: Path, overwrite: bool) -> None:
-    if run.exists() and (not run.is_dir() or any(run.iterdir())):
-        if not (run / "run.json").exists():
-            raise UsageError(f"{run} is there already and is no run", "take another name with --run DIR")
-        if not overwrite:
-            raise UsageError(
-                f"{run} is there already",
-                f"go on with it: regrow resume {run}; or take another name: --run DIR; or begin anew in its place: --overwrite",
-            )
-        lock = Lock(run)  # refuses while somebody works on it
-        lock.release()
-        shutil.rmtree(run)
-    run.mkdir(parents=True, exist_ok=True)
+@contextlib.contextmanager
+def _new_directory(run: Path, overwrite: bool) -> Iterator[None]:
+    """A directory for a new run, locked. Raises UsageError for one that is in use, or that is something else."""
+    try:
+        run.mkdir(parents=True, exist_ok=True)
+        _check_free(run, overwrite)
+    except OSError as error:
+        if error.errno in NO_PLACE:
+            raise UsageError(f"{run} cannot be made: {error.strerror}", "name another folder with --run DIR") from None
+        raise
+    with _locked(run):
+        _check_free(run, overwrite)
+        for path in sorted(run.iterdir(), key=lambda path: path.name == "run.json"):  # last: until then it is seen to be a run
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
+            elif path.name != "lock":
+                path.unlink()
+        yield
+
+
+NO_PLACE = {errno.ENOENT, errno.EACCES, errno.EPERM, errno.EROFS, errno.EEXIST, errno.ENOTDIR, errno.ENAMETOOLONG}
+
+
+def _check_free(run: Path, overwrite: bool) -> None:
+    names = {path.name for path in run.iterdir()}
+    if names <= BEGUN - {"run.json"}:
+        return
+    if "run.json" not in names:
+        raise UsageError(f"{run} is there already and is no run", "take another name with --run DIR")
+    if not overwrite:
+        raise UsageError(
+            f"{run} is there already",
+            f"go on with it: regrow resume {run}; or take another name: --run DIR; or begin anew in its place: --overwrite",
+        )
 
 
 class _Run:
     """A run from wherever it stands to its end, by this process."""
 
-    def __init__(self, run: Path, spec: Spec, how: How, watcher: Watcher, accept_changes: bool = False) -> None:
+    def __init__(
+        self,
+        run: Path,
+        spec: Spec,
+        how: How,
+        watcher: Watcher,
+        interrupts: Interrupts,
+        *,
+        resumed: bool = False,
+        accept_changes: bool = False,
+    ) -> None:
         self.run, self.spec, self.how, self.watcher = run, spec, how, watcher
-        self.accept_changes = accept_changes
+        self.interrupts, self.resumed, self.accept_changes = interrupts, resumed, accept_changes
         self.story = Story(run, watcher.event)
-        self.session = Session(run, how.workers)
+        self.session = Session(run, how.crew)
 
     def to_the_end(self) -> dict[str, Any]:
         """Prepare, run the program, publish the model. What stops it is told in the story."""
-        self.story.tell("coordinator started", engine=self.how.engine, workers=self.how.workers, process=os.getpid())
+        self.story.tell("coordinator started", engine=self.how.engine, workers=self.how.crew, process=os.getpid())
         try:
             with _patient_with_disk(self.run):
-                dataset = self._prepare()
-                self._last_stage(dataset)
-        except RegrowError as error:
-            state = "paused" if isinstance(error, Paused) else "failed"
-            with contextlib.suppress(OSError):
-                self.story.tell(state, cause=error.message)
-                self.session.end(state)
+                if (self.run / "model" / "model.json").exists():
+                    self._finish()  # it was published, and then this run was stopped
+                else:
+                    self._last_stage(self._prepare())
+        except BaseException as error:
+            state = "paused" if isinstance(error, (Paused, KeyboardInterrupt)) else "failed"
+            self.story.tell(state, cause=error.message if isinstance(error, RegrowError) else repr(error))
+            self.session.end(state)
             raise
         finally:
             self.story.close()
         return summary_of(self.run)
+
+    def _around(self) -> Around:
+        return Around(self.run, self.how, self.story, self.session, self.watcher, self.interrupts)
 
     # Preparing
 
@@ -142,7 +177,12 @@ class _Run:
         """The data of the last program, from this run, from an earlier one on the same input, or made now."""
         data = self.run / "data"
         if (data / "dataset.json").exists():
-            return Dataset.open(data)
+            dataset = Dataset.open(data)
+            damage = dataset.damage() if self.resumed else ""
+            if not damage:
+                shutil.rmtree(self.run / "stages", ignore_errors=True)
+                return dataset
+            self.story.tell("prepared data is damaged: made again from the input", cause=damage)
         shutil.rmtree(data, ignore_errors=True)
         began = time.monotonic()
         key = self._cache_key()
@@ -161,7 +201,9 @@ class _Run:
     def _cache_key(self) -> str:
         """What prepared data is a function of."""
         spec = self.spec
-        found = content_digest([file.name for file in spec.source.files], spec.source.vocabulary)
+        found = spec.input_digest
+        if not found or (self.resumed and not (self.run / "stages" / "text" / "data" / "dataset.json").exists()):
+            found = content_digest([file.name for file in spec.source.files], spec.source.vocabulary)
         if spec.input_digest and found != spec.input_digest:
             raise DataError("the input files have changed since the run began", "put them back, or begin anew with --overwrite")
         code = hashlib.sha256()
@@ -186,6 +228,7 @@ class _Run:
             tokens = self._stage("tokens", program, text)
             count = int(tokens.facts["tokens"])
             rows, columns = self.spec.grid or default_grid(count, self.spec.topics)
+            rows, columns = min(rows, int(tokens.facts["documents"])), min(columns, int(tokens.facts["words"]))  # more would be empty
             made = self._stage("grid", Grid(rows, columns), tokens)
         os.rename(made.path, data)
 
@@ -206,9 +249,9 @@ class _Run:
             return Dataset.open(folder / "data")
         folder.mkdir(parents=True, exist_ok=True)
         kind = ProgramName(type(program).__module__, type(program).__qualname__)
-        job = Job(kind, program.parameters(), self.spec.seed, dataset.path, folder)
+        job = Job(kind, program.parameters(), self.spec.seed, dataset.path.absolute(), folder.absolute())
         shutil.rmtree(folder / "data", ignore_errors=True)
-        outcome = _Stage(self, name, job).to_the_end()
+        outcome = Stage(self._around(), name, job).to_the_end()
         writer = DatasetWriter(folder / "data")
         for role, parts in outcome.results.items():
             for index, arrays in enumerate(parts):
@@ -221,11 +264,12 @@ class _Run:
     # The program that was asked for
 
     def _last_stage(self, dataset: Dataset) -> None:
-        job = self.spec.job(self.run)
-        stage = _Stage(self, "training", job)
+        job = self.spec.job(self.run.absolute())
+        stage = Stage(self._around(), "training", job)
         self._check_identity(job, dataset, stage)
         outcome = stage.to_the_end()
-        model = outcome.program.model(outcome.results)
+        with guest(f"{type(outcome.program).__name__}.model()"):
+            model = {name: as_value(name, value) for name, value in outcome.program.model(outcome.results).items()}
         about = {
             "kind": f"{self.spec.program}",
             "command": self.spec.command,
@@ -238,14 +282,24 @@ class _Run:
             "history": outcome.history,
             **({"accepted_changes": self._accepted()} if self._accepted() else {}),
         }
-        digest = publish_model(self.run / "model", model, about)
-        outcome.directory.clear()
-        self.session.digest = digest
-        self.session.end("finished")
-        self.story.tell("finished", digest=digest, rounds=outcome.results.rounds)
-        (self.run / "done").write_text(digest + "\n")
+        self.interrupts.check()
+        with self.interrupts.shielded():
+            publish_model(self.run / "model", model, about)
+            self._finish()
 
-    def _check_identity(self, job: Job, dataset: Dataset, stage: _Stage) -> None:
+    def _finish(self) -> None:
+        """The model is published: delete what it was made of, then note that the run is done."""
+        with self.interrupts.shielded():
+            about = json.loads((self.run / "model" / "model.json").read_text())
+            Directory(self.run).clear()
+            shutil.rmtree(self.run / "stages", ignore_errors=True)
+            self.session.round = self.session.rounds = about["rounds"]
+            self.session.digest = about["digest"]
+            self.session.end("finished")
+            self.story.tell("finished", digest=about["digest"], rounds=about["rounds"])
+            (self.run / "done").write_text(about["digest"] + "\n")
+
+    def _check_identity(self, job: Job, dataset: Dataset, stage: Stage) -> None:
         """Refuse to mix artifacts of two different runs."""
         path = self.run / "identity.json"
         now = json.loads(json.dumps(identity_of(job, dataset, stage.program, stage.roles)))
@@ -257,7 +311,7 @@ class _Run:
                     "go on from the newest cut all the same, and let the model say so: regrow resume --accept-changes; or begin anew",
                 )
             if changes:
-                stage.directory.back_to_cut()
+                stage.directory.back_to_cut(to_nothing=any(line.startswith(NOT_FROM_A_CUT) for line in changes))
                 self.story.tell("changes accepted", changes=changes)
                 (self.run / "accepted.json").write_text(json.dumps(self._accepted() + changes))
         path.write_text(json.dumps(now, indent=1))
@@ -268,165 +322,8 @@ class _Run:
         return found
 
 
-class _Stage:
-    """One program from wherever it stands to its last round."""
-
-    def __init__(self, parent: _Run, name: str, job: Job) -> None:
-        self.parent, self.name, self.job = parent, name, job
-        self.program = job.load()
-        self.roles: Roles = checked_roles(self.program, Dataset.open(job.data))
-        self.plan = Plan(self.roles)
-        self.directory = Directory(job.run)
-        self.story = parent.story
-        self.history: dict[str, list[tuple[int, float]]] = {}
-        self.newest: dict[str, tuple[int, Mapping[str, float]]] = {}
-        self._heard: set[str] = set()
-        """Roles that gave a result, a metric, a state or a stop in some round."""
-        self.results: Results
-
-    def to_the_end(self) -> _Stage:
-        """Run it; afterwards `results` are there. Raises ProgramError, DataError or Paused."""
-        how, session = self.parent.how, self.parent.session
-        machine = Machine(self.plan, Limits(cut_every_seconds=how.durable_every), verify=how.verify)
-        engine = how.make_engine()
-        began_at = self._restore(machine)
-        session.stage(self.name, engine.tally, self.plan.rounds)
-        try:
-            engine.start(self.job, self.directory)
-            began = time.monotonic()
-            with _signals(engine):
-                end = self._drive(machine, engine, began_at)
-            seconds = time.monotonic() - began
-        finally:
-            engine.close()
-            session.write()
-        session.stage_done(seconds if self.name == "training" else 0.0)
-        self.results = self._read_results(machine, self._judge(end))
-        return self
-
-    def _restore(self, machine: Machine) -> tuple[Any, ...]:
-        """What an earlier coordinator left: the arguments of Machine.begin."""
-        boot = _boot_id()
-        seen = self.job.run / "boot"
-        same_boot = seen.exists() and seen.read_text() == boot
-        self.directory.begin_epoch()
-        present, broken = self.directory.present(check=not same_boot)
-        seen.write_text(boot)
-        cuts = self.directory.read_cuts(present)
-        records = [record for record, _ in self.directory.read_records()]
-        for record in records:
-            self._note(record)
-        if present or records:
-            rounds = max((record.phase.round + 1 for record in records), default=0)
-            self.story.tell("going on", artifacts=len(present), broken=broken, rounds=rounds, cuts=[cut.round for cut in cuts])
-        elif broken:
-            self.story.tell("artifacts lost", artifacts=broken, cause="broken when the run was taken up again")
-        return present, records, cuts
-
-    def _drive(self, machine: Machine, engine: Engine, left: tuple[Any, ...]) -> Finish | Fail | Pause:
-        """Events in, actions out, until the machine has ended."""
-        present, records, cuts = left
-        actions = machine.begin(engine.now(), present, records, cuts)
-        while True:
-            end = self._perform(actions, engine)
-            if end is not None:
-                return end
-            event = engine.next_event()
-            if isinstance(event, ArtifactsLost):
-                self.directory.mark_lost(event.tasks)
-            actions = machine.handle(event or Tick(), engine.now())
-            if event is None:
-                self.parent.session.round = machine.ledger.floor
-                self.parent.session.write()
-
-    def _perform(self, actions: list[Action], engine: Engine) -> Finish | Fail | Pause | None:
-        """Perform actions in their order; returns the one that ends the run."""
-        for action in actions:
-            match action:
-                case Tell(what, facts):
-                    self._tell(what, facts)
-                case Record():
-                    self.directory.record(action, time.time())
-                    self._note(action)
-                case Finish() | Fail() | Pause():
-                    return action
-                case _:
-                    engine.perform(action)
-        return None
-
-    def _tell(self, what: str, facts: Mapping[str, Any]) -> None:
-        if what == "rounds complete":
-            self.parent.session.round = facts["rounds"]
-            note = ", ".join(f"{name} {values[-1][1]:.4f}" for name, values in self.history.items() if values and self.name == "training")
-            self.parent.watcher.progress(self.name, facts["rounds"], facts["of"], note)
-            return
-        self.story.tell(what, stage=self.name, **facts)
-
-    def _note(self, record: Record) -> None:
-        """Keep the metrics of complete phases: the newest of each role, and the history of each name."""
-        role, round = record.phase
-        if record.metrics or record.holds or record.stop or not record.stateless:
-            self._heard.add(role)
-        if role not in self.newest or self.newest[role][0] <= round:
-            self.newest[role] = (round, record.metrics)
-        for name, value in record.metrics.items():
-            values = self.history.setdefault(name, [])
-            if not any(seen == round for seen, _ in values[-8:]):
-                values.append((round, value))
-
-    def _judge(self, end: Finish | Fail | Pause) -> int:
-        """The last round, or an error that says why there is none."""
-        match end:
-            case Finish(round):
-                return round
-            case Fail("data", reason):
-                raise DataError(reason)
-            case Fail(_, reason):
-                raise ProgramError(reason, f"mend the program, then go on: regrow resume {self.parent.run} --accept-changes")
-            case Pause(reason):
-                raise Paused(reason, f"go on with it: regrow resume {self.parent.run}")
-
-    def _read_results(self, machine: Machine, last: int) -> Results:
-        for role in self.plan.roles:
-            if not self.plan.readers[role] and role not in self._heard:
-                raise ProgramError(f'role "{role}" has no readers and gave no result, metric or state', "nothing came of its work")
-        results: dict[str, list[Mapping[str, Any]]] = {}
-        metrics: dict[str, float] = {}
-        for role in self.plan.roles:
-            key = PhaseKey(role, self.plan.newest(role, last))
-            if machine.ledger.phases[key].holds:
-                results[role] = [self._result(task) for task in self.plan.tasks(key)]
-            for name, value in self.newest.get(role, (0, {}))[1].items():
-                metrics[name] = metrics.get(name, 0) + value
-        return Results(results, metrics, last + 1)
-
-    def _result(self, task: Any) -> Mapping[str, Any]:
-        try:
-            return self.directory.open(task).section("result")
-        except Broken as broken:
-            raise Paused(f"a result was lost at the last moment: {broken}", f"it is made again: regrow resume {self.parent.run}") from None
-
-
-@contextlib.contextmanager
-def _signals(engine: Engine) -> Iterator[None]:
-    """SIGINT, SIGTERM and SIGHUP pause the run; a second one ends this process at once."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    asked: list[int] = []
-
-    def ask(number: int, _: object) -> None:
-        if asked:
-            os._exit(130)
-        asked.append(number)
-        engine.interrupt(f"interrupted by {signal.Signals(number).name}")
-
-    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+NOT_FROM_A_CUT = ("partitions", "data", "generator", "sources: was nothing")
+"""Changes after which artifacts made before cannot be gone on from: the run begins anew, from the prepared data."""
 
 
 @contextlib.contextmanager
@@ -438,10 +335,3 @@ def _patient_with_disk(run: Path) -> Iterator[None]:
         if error.errno not in ENVIRONMENT:
             raise RegrowError(f"{type(error).__name__}: {error}", "".join(traceback.format_tb(error.__traceback__)[-3:])) from error
         raise Paused(f"{error.strerror}: {error.filename or run}", f"make room, then go on: regrow resume {run}") from None
-
-
-def _boot_id() -> str:
-    try:
-        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-    except OSError:
-        return "unknown"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -14,6 +13,7 @@ from regrow.data import Source, TextOptions, content_digest
 from regrow.errors import DataError, UsageError
 from regrow.identity import source_name
 from regrow.job import Job, ProgramName
+from regrow.sources import copy_sources
 
 if TYPE_CHECKING:
     from regrow.engines.base import Engine
@@ -49,8 +49,7 @@ class Spec:
         program = self.program
         if program.is_file:
             name = source_name(Path(program.place))
-            (run / "program").mkdir(exist_ok=True)
-            shutil.copy2(program.place, run / name)
+            copy_sources(Path(program.place), (run / name).parent)
             program = replace(program, place=name)
         return replace(self, input_digest=digest, program=program)
 
@@ -98,7 +97,7 @@ class Spec:
                 Source.from_json(found["source"]),
                 TextOptions(**found["options"]),
                 found["pipeline"],
-                grid,  # type: ignore[arg-type]
+                grid,
                 found["topics"],
                 found["input_digest"],
             )
@@ -127,12 +126,17 @@ class How:
             raise UsageError(f'there is no engine "{self.engine}"', "the engines are local and inline")
         if self.workers < 0 or self.workers > 4096:
             raise UsageError(f"{self.workers} workers", "a number from 1 to 4096; leave it out for as many as there are cores")
-        if self.preempt is not None and self.preempt <= 0:
+        if self.preempt is not None and not 0 < self.preempt < float("inf"):
             raise UsageError(f"--preempt {self.preempt:g}", "a number of seconds above 0, e.g. --preempt 1")
         if self.preempt is not None and self.engine == "inline":
             raise UsageError("--preempt with --engine inline", "inline has no worker processes that could be killed; use --engine local")
-        if self.durable_every < 0:
+        if not 0 <= self.durable_every < float("inf"):
             raise UsageError(f"--durable-every {self.durable_every:g}", "a number of seconds, or 0 for no cuts")
+
+    @property
+    def crew(self) -> int:
+        """How many workers that makes."""
+        return 1 if self.engine == "inline" else self.workers or usable_cores()
 
     def make_engine(self) -> Engine:
         """The engine, not yet started."""
@@ -142,7 +146,7 @@ class How:
             return InlineEngine()
         from regrow.engines.local import LocalEngine
 
-        return LocalEngine(self.workers or usable_cores(), preempt_seconds=self.preempt, verify=self.verify)
+        return LocalEngine(self.crew, preempt_seconds=self.preempt, verify=self.verify)
 
     def write(self, run: Path) -> None:
         """Write RUN/how.json."""

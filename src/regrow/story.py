@@ -6,7 +6,9 @@ coordinator's decisions; each redo has its cause.
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -14,33 +16,32 @@ from typing import Any
 
 __all__ = ["Story", "read_story", "sentence"]
 
-VERSION = 1
-
 
 class Story:
     """Appends to a run's events.jsonl, and tells a listener."""
 
     def __init__(self, run: Path, listener: Callable[[Mapping[str, Any]], None] | None = None) -> None:
-        self._file = (run / "events.jsonl").open("a", buffering=1)
+        self._descriptor = os.open(run / "events.jsonl", os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
         self._listener = listener
 
     def tell(self, event: str, **facts: Any) -> None:
-        """Add a line."""
+        """Add a line. One that does not fit onto a full disk is left out: the story is not worth a run."""
         line = {"time": round(time.time(), 3), "event": event, **facts}
-        self._file.write(json.dumps(line) + "\n")
+        with contextlib.suppress(OSError):
+            os.write(self._descriptor, (json.dumps(line) + "\n").encode())
         if self._listener is not None:
             self._listener(line)
 
     def close(self) -> None:
         """Close the file."""
-        self._file.close()
+        os.close(self._descriptor)
 
 
 def read_story(run: Path) -> list[dict[str, Any]]:
     """The lines of a story; a torn last line is passed over."""
     lines = []
     try:
-        for line in (run / "events.jsonl").read_text().splitlines():
+        for line in (run / "events.jsonl").read_text(errors="replace").splitlines():
             try:
                 lines.append(json.loads(line))
             except ValueError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import time
@@ -55,14 +56,15 @@ class Session:
         self.write(force=True)
 
     def write(self, *, force: bool = False) -> None:
-        """Write the account, at most twice a second."""
+        """Write the account, at most twice a second. On a full disk it stays as it was: it is not worth a run."""
         now = time.monotonic()
         if not force and now - self._written < 0.5:
             return
         self._written = now
         aside = self._path.with_suffix(".new")
-        aside.write_text(json.dumps(self._content(now)))
-        os.replace(aside, self._path)
+        with contextlib.suppress(OSError):
+            aside.write_text(json.dumps(self._content(now)))
+            os.replace(aside, self._path)
 
     def _content(self, now: float) -> dict[str, Any]:
         training = [tally for name, tally in self._tallies if name == "training"]
@@ -80,6 +82,7 @@ class Session:
             "train_seconds": self.train_seconds + under_way,
             "compile_seconds": sum(tally.compile_seconds for tally in training),
             "cpu_seconds": sum(tally.cpu_seconds for tally in training),
+            "coordinator_seconds": sum(tally.coordinator_seconds for tally in training),
             "useful_seconds": sum(tally.useful_seconds for tally in every),
             "redone_seconds": sum(tally.redone_seconds for tally in every),
             "attempts": sum(tally.attempts for tally in every),
@@ -100,7 +103,7 @@ def _sessions(run: Path) -> list[dict[str, Any]]:
 
 
 def _sum(sessions: list[dict[str, Any]], name: str) -> float:
-    return sum(session[name] for session in sessions)
+    return float(sum(session[name] for session in sessions))
 
 
 SIZES = (("tokens", "tokens"), ("examples", "examples"), ("edges", "edges"), ("cells", "cells"))
@@ -118,7 +121,7 @@ def summary_of(run: Path) -> dict[str, Any]:
             size = int(about["facts"][fact])
             found[field] = size
             found[f"{field}_per_second"] = round(size * about["rounds"] / train, 1) if train else None
-    for name in ("prepare_seconds", "compile_seconds", "train_seconds", "cpu_seconds", "redone_seconds"):
+    for name in ("prepare_seconds", "compile_seconds", "train_seconds", "cpu_seconds", "coordinator_seconds", "redone_seconds"):
         found[name] = round(_sum(sessions, name), 3)
     found["attempts"] = int(_sum(sessions, "attempts"))
     found["workers_lost"] = int(_sum(sessions, "workers_lost"))

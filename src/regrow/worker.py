@@ -21,13 +21,13 @@ from regrow import rng
 from regrow.coordinator.events import Receipt
 from regrow.coordinator.plan import PhaseKey, Plan, Task
 from regrow.errors import DataError, ProgramError, RegrowError
-from regrow.job import Job
+from regrow.job import Job, guest
+from regrow.packed import Strings
 from regrow.program import Inputs, Message, Partition, Program, Roles, Value
 from regrow.store.artifact import BrokenArtifact, messages, read_state, write_artifact
 from regrow.store.container import Broken
 from regrow.store.dataset import Dataset
 from regrow.store.directory import Directory
-from regrow.strings import Strings
 
 __all__ = ["AttemptError", "Workshop", "serve"]
 
@@ -58,6 +58,12 @@ class Workshop:
         self.directory = Directory(job.run)
         self._frozen_sends = frozen_sends
 
+    def warm(self) -> None:
+        """Compile and call the kernels of the program, so that no attempt does."""
+        rng.warm()
+        with guest(f"{self.job.program} cannot be made ready"):
+            self.program.warm()
+
     def attempt(self, task: Task, chain: tuple[int, ...], path: Path) -> Receipt:
         """Try a task and write its artifact to `path`. Raises AttemptError."""
         try:
@@ -72,19 +78,24 @@ class Workshop:
             raise AttemptError("program", _trace(error)) from None
         except RegrowError as error:
             raise AttemptError("program", str(error)) from None
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise AttemptError("program", _trace(error)) from None
 
     def _attempt(self, task: Task, chain: tuple[int, ...], path: Path) -> Receipt:
         part = _Part(self, task, chain)
-        getattr(self.program, task.role)(part)
-        part.check_sent()
-        return write_artifact(path, task, part.outputs, chain, lambda: part.state)
+        try:
+            getattr(self.program, task.role)(part)
+            part.check_sent()
+            return write_artifact(path, task, part.outputs, chain, lambda: part.state)
+        finally:
+            part.let_go()
 
     def _broken_inputs(self, task: Task, chain: tuple[int, ...]) -> tuple[Task, ...]:
         """All artifacts that a task reads and that do not check: named at once, so that they are rebuilt together."""
         read = [source for phase in self.plan.inputs(PhaseKey(task.role, task.round)) for source in self.plan.tasks(phase)]
         read += [Task(task.role, round, task.partition) for round in chain]
+        for role in self.roles[task.role].states:
+            read += self.plan.tasks(PhaseKey(role, self.plan.newest(role, task.round)))
         lost = []
         for source in read:
             try:
@@ -140,6 +151,10 @@ class _Part(Partition):
                 array = value.utf8 if isinstance(value, Strings) else value
                 self._sent.append((name, array, xxhash.xxh3_64_intdigest(np.ascontiguousarray(array).data)))
 
+    def let_go(self) -> None:
+        """Unmap what was read, now: a partition and its inputs know each other, and a mapped file keeps its room on the disk."""
+        vars(self).clear()
+
     def check_sent(self) -> None:
         """Sending is final: raise ProgramError if an array changed after it was sent."""
         for name, array, before in self._sent:
@@ -149,7 +164,10 @@ class _Part(Partition):
 
 def checked_roles(program: Program, dataset: Dataset) -> Roles:
     """The roles of a program on its data. Raises ProgramError or DataError for roles without a method or data."""
-    roles = program.roles(dataset.data)
+    with guest(f"{type(program).__name__}.roles()"):
+        roles = program.roles(dataset.data)
+    if not isinstance(roles, Roles):
+        raise ProgramError(f"{type(program).__name__}.roles() returns no Roles", "return Roles(name=Role(partitions), ...)")
     for name, role in roles.items():
         if not callable(getattr(program, name, None)):
             raise ProgramError(f'{type(program).__name__} has a role "{name}" but no method of that name', f"define def {name}(self, part)")
@@ -181,19 +199,40 @@ def serve(connection: socket.socket, shop: Workshop) -> None:
     On SIGTERM (a notice of preemption) say so, finish what is under way, and leave.
     """
 
-    def drain(*_: object) -> None:
-        with contextlib.suppress(OSError):
-            connection.sendall(b'{"draining": true}\n')
-
-    signal.signal(signal.SIGTERM, drain)
+    line = _Line(connection)
+    signal.signal(signal.SIGTERM, line.drain)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    connection.sendall(json.dumps({"ready": True, "cpu": time.process_time()}).encode() + b"\n")
-    for line in connection.makefile("rb"):
-        answer = _answer(shop, json.loads(line))
-        try:
-            connection.sendall(json.dumps(answer).encode() + b"\n")
-        except BrokenPipeError:
-            return
+    with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+        line.say({"ready": True, "cpu": time.process_time()})
+        for asked in connection.makefile("rb"):
+            line.say(_answer(shop, json.loads(asked)))
+
+
+class _Line:
+    """What a worker says: one JSON line each, never one inside another, though a notice of preemption comes at any instant."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        self._connection = connection
+        self._speaking = self._draining = False
+
+    def say(self, fact: Mapping[str, Any]) -> None:
+        """Say it."""
+        self._speaking = True
+        self._connection.sendall(json.dumps(fact).encode() + b"\n")
+        self._speaking = False
+        if self._draining:
+            self._notice()
+
+    def drain(self, *_: object) -> None:
+        """On SIGTERM."""
+        self._draining = True
+        if not self._speaking:
+            self._notice()
+
+    def _notice(self) -> None:
+        self._draining = False
+        with contextlib.suppress(OSError):
+            self._connection.sendall(b'{"draining": true}\n')
 
 
 def _answer(shop: Workshop, asked: Mapping[str, Any]) -> dict[str, Any]:

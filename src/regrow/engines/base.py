@@ -9,7 +9,9 @@ close()             end all that was started; afterwards the tally is complete
 
 from __future__ import annotations
 
+import contextlib
 import os
+import resource
 import threading
 import time
 from abc import ABC, abstractmethod
@@ -37,6 +39,7 @@ class Tally:
     attempts: int = 0
     workers_lost: int = 0
     cpu_seconds: float = 0.0
+    coordinator_seconds: float = 0.0
     redone_seconds: float = 0.0
     useful_seconds: float = 0.0
     recovery_seconds: list[float] = field(default_factory=list)
@@ -59,6 +62,7 @@ class Engine(ABC):
     def start(self, job: Job, directory: Directory) -> None:
         """Make ready to run tasks of a job."""
         self.directory = directory
+        _allow_many_files()
         self._start(job)
 
     @abstractmethod
@@ -93,7 +97,6 @@ class Engine(ABC):
         """The next fact; None if nothing happened for a tick."""
         if not self._events:
             self._wait(TICK_SECONDS)
-        if not self._events:
             self._scan()
         return self._events.popleft() if self._events else None
 
@@ -142,6 +145,13 @@ class Engine(ABC):
             missing = self.directory.missing()
             if missing:
                 self._events.append(ArtifactsLost(tuple(sorted(missing)), "removed from the run's directory"))
+
+
+def _allow_many_files() -> None:
+    """Let this process, and those it starts, map as many files as the system allows it: one for each message that is held."""
+    now, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with contextlib.suppress(OSError, ValueError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (max(now, most), most))
 
 
 def cpu_seconds() -> float:

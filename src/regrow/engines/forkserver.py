@@ -1,10 +1,10 @@
 """The process from which the workers of `local` are forked: program imported, kernels compiled and called, no threads.
 
-    python -P -m regrow.engines.forkserver FD server    a server: forks a worker for each "fork" on its control socket
-    python -P -m regrow.engines.forkserver FD worker    a worker by itself: for checks under another hash seed
+    python -P -m regrow.engines.forkserver FD server PARENT JOB    a server: forks a worker for each "fork" on its socket FD
+    python -P -m regrow.engines.forkserver FD worker PARENT JOB    a worker by itself: for checks under another hash seed
 
-The job comes first over the socket FD: as one packet to a server, as one line to a worker. Everything ends with the
-coordinator: on end-of-file of the socket, and by the parent-death signal if it was killed.
+PARENT is the process that started it, JOB the file that holds the job. Everything ends with the coordinator: on end-of-file
+of the socket, and by the parent-death signal if it was killed.
 """
 
 from __future__ import annotations
@@ -20,6 +20,8 @@ import signal
 import socket
 import sys
 import time
+import traceback
+from pathlib import Path
 from typing import Any
 
 from regrow.errors import RegrowError
@@ -71,7 +73,9 @@ class ForkServer:
                     signal.pidfd_send_signal(pidfd, signal.SIGKILL)
         else:
             [(_, _, packed)] = ancillary
-            self._fork(command["fork"], array.array("i", packed)[0])
+            descriptor = array.array("i", packed)[0]
+            os.set_inheritable(descriptor, False)
+            self._fork(command["fork"], descriptor)
         return True
 
     def _fork(self, name: str, descriptor: int) -> None:
@@ -109,7 +113,7 @@ class ForkServer:
         self._tell({"ended": name, "code": code, "cpu": usage.ru_utime + usage.ru_stime})
 
     def _tell(self, fact: dict[str, Any]) -> None:
-        with contextlib.suppress(BrokenPipeError):
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
             self._control.send(json.dumps(fact).encode())
 
 
@@ -118,40 +122,33 @@ def main() -> None:
     die_with(int(sys.argv[3]))
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     control = socket.socket(fileno=int(sys.argv[1]))
+    control.set_inheritable(False)
     os.dup2(2, 1)  # what a task prints is no result
     began = time.monotonic()
-    job = Job.from_json(json.loads(control.recv(1 << 20) if sys.argv[2] == "server" else _first_line(control)))
+    job = Job.from_json(json.loads(Path(sys.argv[4]).read_bytes()))
     try:
         shop = Workshop(job)
-        shop.program.warm()
+        shop.warm()
     except RegrowError as error:
         _refuse(control, type(error).__name__, error.message, error.advice)
         return
     except Exception as error:
-        _refuse(control, "ProgramError", f"{job.program} cannot be made ready: {type(error).__name__}: {error}", "")
+        trace = "".join(traceback.format_list(traceback.extract_tb(error.__traceback__)[1:])).rstrip()
+        _refuse(control, "ProgramError", f"{job.program} cannot be made ready: {type(error).__name__}: {error}\n{trace}", "")
         return
     if sys.argv[2] == "worker":
         serve(control, shop)
         return
     gc.collect()
     gc.freeze()
-    control.send(json.dumps({"warm": time.monotonic() - began}).encode())
+    with contextlib.suppress(BrokenPipeError):
+        control.send(json.dumps({"warm": time.monotonic() - began}).encode())
     ForkServer(control, shop).run()
 
 
-def _first_line(control: socket.socket) -> bytes:
-    """Byte by byte: what follows the line belongs to others."""
-    line = bytearray()
-    while not line.endswith(b"\n"):
-        byte = control.recv(1)
-        if not byte:
-            os._exit(0)
-        line += byte
-    return bytes(line)
-
-
 def _refuse(control: socket.socket, kind: str, message: str, advice: str) -> None:
-    control.send(json.dumps({"refused": [kind, message, advice]}).encode() + b"\n")
+    with contextlib.suppress(BrokenPipeError):
+        control.send(json.dumps({"refused": [kind, message, advice]}).encode() + b"\n")
 
 
 if __name__ == "__main__":

@@ -5,6 +5,9 @@ For debugging and tests: a debugger stops in the task, and an array that changes
 
 from __future__ import annotations
 
+import contextlib
+import sys
+
 from regrow.coordinator.actions import Start
 from regrow.coordinator.events import AttemptDone, AttemptFailed, WorkerJoined, WorkerLost
 from regrow.engines.base import Engine, cpu_seconds
@@ -15,6 +18,9 @@ from regrow.worker import AttemptError, Workshop
 
 __all__ = ["InlineEngine"]
 
+IN_VAIN_MAX = 3
+"""So many ticks without anything under way, and nothing will ever happen again."""
+
 
 class InlineEngine(Engine):
     """One worker, which is this process; and one that checks, which is this process too."""
@@ -23,47 +29,52 @@ class InlineEngine(Engine):
         super().__init__()
         self._queue: list[Start] = []
         self._joined = 0
+        self._in_vain = 0
 
     def _start(self, job: Job) -> None:
         began = self.now()
         self._shop = Workshop(job, frozen_sends=True)
         self._shop.directory = self.directory
-        self._shop.program.warm()
+        self._shop.warm()
         self.tally.compile_seconds = self.now() - began
         self._memory = MemoryWatch()
         self._memory.idle([])
         self._cpu = cpu_seconds()
         self._join()
-        self._events.append(WorkerJoined("check-1", checks=True))
+        self._join(checks=True)
 
-    def _join(self) -> None:
+    def _join(self, *, checks: bool = False) -> None:
         self._joined += 1
-        self._events.append(WorkerJoined(f"inline-{self._joined}"))
+        self._events.append(WorkerJoined(f"{'check' if checks else 'inline'}-{self._joined}", checks))
 
     def _try(self, action: Start) -> None:
         self._queue.append(action)
 
     def _replace(self, worker: str) -> None:
         self._events.append(WorkerLost(worker, "replaced after an error of the program"))
-        self._join()
+        self._join(checks=worker.startswith("check"))
 
     def _wait(self, seconds: float) -> None:
         if not self._queue:
-            if self._cutting is None:
+            if self._cutting is None or not (self._cutting.is_alive() or self._events):
+                self._in_vain += 1
+            if self._in_vain > IN_VAIN_MAX:
                 raise RegrowError("the coordinator waits and nothing is under way", "please report this as a fault of regrow")
-            self._cutting.join(seconds)
+            if self._cutting is not None:
+                self._cutting.join(seconds)
             return
+        self._in_vain = 0
         action = self._queue.pop(0)
         began = cpu_seconds()
         try:
-            receipt = self._shop.attempt(action.attempt.task, action.chain, self.directory.attempt_path(action.attempt))
+            with contextlib.redirect_stdout(sys.stderr):  # what a task prints is no result
+                receipt = self._shop.attempt(action.attempt.task, action.chain, self.directory.attempt_path(action.attempt))
         except AttemptError as error:
             self._events.append(AttemptFailed(action.worker, action.attempt, error.kind, error.cause, error.lost))
         else:
             self._reported[action.attempt] = (receipt, cpu_seconds() - began)
             self._events.append(AttemptDone(action.worker, action.attempt, receipt))
         self._memory.sample([], self.now())
-        self._scan()
 
     def close(self) -> None:
         """Nothing outlives the run."""

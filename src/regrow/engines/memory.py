@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterable
 
 __all__ = ["MemoryWatch", "pss_bytes"]
 
 SAMPLE_SECONDS = 0.5
+SHARE = 0.005
+"""Looking takes at most this share of the time: the kernel walks all pages of a process for it."""
 
 
 def pss_bytes(pid: int) -> int:
@@ -28,7 +31,7 @@ class MemoryWatch:
     def __init__(self) -> None:
         self.peak_bytes = 0
         self._idle_bytes = 0
-        self._sampled = -SAMPLE_SECONDS
+        self._next = 0.0
 
     def idle(self, pids: Iterable[int]) -> None:
         """Take the level before any work, if it was not taken yet."""
@@ -37,9 +40,10 @@ class MemoryWatch:
 
     def sample(self, pids: Iterable[int], now: float) -> None:
         """Look, if it is time to."""
-        if now - self._sampled >= SAMPLE_SECONDS and self._idle_bytes:
-            self._sampled = now
+        if now >= self._next and self._idle_bytes:
+            began = time.thread_time()
             self.peak_bytes = max(self.peak_bytes, self._sum(pids) - self._idle_bytes)
+            self._next = now + max(SAMPLE_SECONDS, (time.thread_time() - began) / SHARE)
 
     @staticmethod
     def _sum(pids: Iterable[int]) -> int:

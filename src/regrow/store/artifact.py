@@ -68,28 +68,38 @@ def _put_state(
     if not chain:
         raise ProgramError(f'role "{task.role}" changes a state that it never kept', "call part.keep(...) first")
     if len(chain) >= CHAIN_MAX:
-        sections["state"] = changed(state(), outputs.rows, outputs.state)
+        _check_change(state(), outputs.rows, outputs.state)
+        sections["state"] = _changed(dict(state()), outputs.rows, outputs.state, set())
         return (task.round,)
-    changed(state(), outputs.rows, outputs.state)  # raises where a change does not fit its state
+    _check_change(state(), outputs.rows, outputs.state)
     sections["change"] = {**outputs.state, "@rows": outputs.rows}
     return (*chain, task.round)
 
 
-def changed(state: Mapping[str, Value], rows: np.ndarray[Any, Any], values: Mapping[str, Value]) -> dict[str, Value]:
-    """A state with some rows of some of its arrays replaced."""
-    after = dict(state)
+def _check_change(state: Mapping[str, Value], rows: np.ndarray[Any, Any], values: Mapping[str, Value]) -> None:
+    """Raise ProgramError where a change does not fit its state."""
+    if rows.ndim != 1:
+        raise ProgramError(f"change: rows has shape {rows.shape}", "rows is a list of row numbers, in one dimension")
     for name, value in values.items():
-        old = after.get(name)
-        if not isinstance(old, np.ndarray) or not isinstance(value, np.ndarray):
+        old = state.get(name)
+        if not isinstance(old, np.ndarray) or not isinstance(value, np.ndarray) or not old.ndim:
             raise ProgramError(f'change("{name}"): the state has no such array', f"it has: {', '.join(state)}")
-        if len(value) != len(rows) or value.shape[1:] != old.shape[1:] or value.dtype != old.dtype:
+        if value.shape != (len(rows), *old.shape[1:]) or value.dtype != old.dtype:
             raise ProgramError(f'change("{name}"): {value.dtype} {value.shape} for {len(rows)} rows of {old.dtype} {old.shape}')
         if len(rows) and (rows.min() < 0 or rows.max() >= len(old)):
             raise ProgramError(f'change("{name}"): row {rows.min()} or {rows.max()} is outside 0..{len(old) - 1}')
-        new = np.array(old)
-        new[rows] = value
-        after[name] = new
-    return after
+
+
+def _changed(state: dict[str, Value], rows: Any, values: Mapping[str, Value], copied: set[str]) -> dict[str, Value]:
+    """Replace some rows of some arrays of a state. Arrays named in `copied` are its own; others are copied before, and added."""
+    for name, value in values.items():
+        if name not in copied:
+            copied.add(name)
+            state[name] = np.array(state[name])
+        array = state[name]
+        assert isinstance(array, np.ndarray)
+        array[rows] = value
+    return state
 
 
 def read_receipt(container: Container) -> Receipt:
@@ -104,6 +114,7 @@ def read_receipt(container: Container) -> Receipt:
 def read_state(open_artifact: Open, role: str, partition: int, chain: tuple[int, ...]) -> dict[str, Value]:
     """The state of a partition, folded from the artifacts of a chain of rounds. Raises BrokenArtifact."""
     state: dict[str, Value] = {}
+    copied: set[str] = set()
     for round in chain:
         task = Task(role, round, partition)
         try:
@@ -114,10 +125,13 @@ def read_state(open_artifact: Open, role: str, partition: int, chain: tuple[int,
             raise BrokenArtifact(task, str(broken)) from None
         if change:
             rows = change.pop("@rows")
-            assert isinstance(rows, np.ndarray)
-            state = changed(state, rows, change)
+            state = _changed(state, rows, change, copied)
         else:
-            state = dict(whole)
+            state, copied = dict(whole), set()
+    for name in copied:
+        array = state[name]
+        assert isinstance(array, np.ndarray)
+        array.flags.writeable = False  # as those that are mapped: the state changes by keep and change alone
     return state
 
 

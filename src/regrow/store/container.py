@@ -1,12 +1,13 @@
 """One container = one safetensors file, in sections: a section is what one reader reads, with a checksum of its own.
 
     8 bytes     length of the header, little-endian
-    header      JSON: "section/array" -> dtype, shape, offsets; under "__metadata__" the checks and a note; padded with blanks
+    header      JSON: under "__metadata__" the checks and a note; "section/array" -> dtype, shape, offsets; padded with blanks
     data        the arrays, each section in one piece
 
 The file is a plain safetensors file: any reader of that format opens it. The bytes are a function of the content alone, so
-the digest of the header, which holds the checks of all sections, stands for the whole file. Reading maps the file and checks
-a section before its first use; what does not check raises Broken, never a wrong number.
+the digest of the header, which holds the checks of all sections, stands for the whole file. Reading maps the file, checks the
+header (it begins with a check of itself), and checks a section before its first use; what does not check raises Broken, never
+a wrong number.
 """
 
 from __future__ import annotations
@@ -22,8 +23,8 @@ import numpy as np
 import numpy.typing as npt
 import xxhash
 
+from regrow.packed import Strings
 from regrow.program import Value
-from regrow.strings import Strings
 
 __all__ = ["Broken", "Container", "write"]
 
@@ -47,6 +48,10 @@ _DTYPES = {name: np.dtype(dtype) for dtype, name in _NAMES.items()}
 _PAD = "~"
 """Section of the padding between sections: the format allows no holes."""
 _ZEROS = bytes(ALIGNMENT)
+_HEAD = b'{"__metadata__":{"check":"'
+_NO_CHECK = "0" * 16
+"""Stands where the header's check of itself will be, while it is computed."""
+_HEAD_BYTES = len(_HEAD) + len(_NO_CHECK)
 _PIECES_MAX = 512
 """Buffers in one call of writev; the kernel takes 1,024."""
 
@@ -63,7 +68,8 @@ def write(path: Path, sections: Sections, note: Mapping[str, Any]) -> str:
 
     note: JSON values, part of the content. Raises OSError (no room, file exists); what was begun is removed then.
     """
-    header: dict[str, Any] = {"__metadata__": {}}
+    metadata: dict[str, str] = {"check": _NO_CHECK}
+    header: dict[str, Any] = {"__metadata__": metadata}
     checks: dict[str, str] = {}
     pieces: list[Any] = []
     at = 0
@@ -82,9 +88,10 @@ def write(path: Path, sections: Sections, note: Mapping[str, Any]) -> str:
                 pieces.append(piece)
             at += array.nbytes
         checks[section] = check.hexdigest()
-    header["__metadata__"] = {"format": FORMAT, "checks": json.dumps(checks), "note": json.dumps(note, sort_keys=True)}
+    metadata |= {"format": FORMAT, "checks": json.dumps(checks), "note": json.dumps(note, sort_keys=True)}
     text = json.dumps(header, separators=(",", ":")).encode()
     text += b" " * (-(len(text) + 8) % ALIGNMENT)
+    text = _HEAD + xxhash.xxh3_64_hexdigest(text).encode() + text[_HEAD_BYTES:]
     _write_pieces(path, [len(text).to_bytes(8, "little") + text, *pieces])
     return xxhash.xxh3_128_hexdigest(text)
 
@@ -142,7 +149,7 @@ class Container:
                 self._map = mmap.mmap(descriptor, 0, prot=mmap.PROT_READ)
             finally:
                 os.close(descriptor)
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             raise Broken(f"{path} is missing") from None
         except ValueError:
             raise Broken(f"{path} is empty") from None
@@ -151,11 +158,14 @@ class Container:
     def _read_header(self) -> None:
         size = int.from_bytes(self._map[:8], "little")
         text = self._map[8 : 8 + size]
+        blank = text[: len(_HEAD)] + _NO_CHECK.encode() + text[_HEAD_BYTES:]
+        if len(text) != size or text[len(_HEAD) : _HEAD_BYTES] != xxhash.xxh3_64_hexdigest(blank).encode():
+            raise Broken(f"{self.path}: the header does not check")
         try:
-            header: dict[str, Any] = json.loads(text) if len(text) == size else {}
+            header: dict[str, Any] = json.loads(text)
             metadata = header.pop("__metadata__")
             self._checks: dict[str, str] = json.loads(metadata["checks"])
-            self.note: dict[str, Any] = json.loads(metadata["note"])
+            self._note: str = metadata["note"]
             end = max((entry["data_offsets"][1] for entry in header.values()), default=0)
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
             raise Broken(f"{self.path} has no sound header") from None
@@ -164,6 +174,12 @@ class Container:
             raise Broken(f"{self.path} has {len(self._map):,} bytes instead of {self._start + end:,}")
         self._entries = header
         self.digest = xxhash.xxh3_128_hexdigest(text)
+
+    @property
+    def note(self) -> dict[str, Any]:
+        """What the writer noted."""
+        note: dict[str, Any] = json.loads(self._note)
+        return note
 
     @property
     def sections(self) -> tuple[str, ...]:

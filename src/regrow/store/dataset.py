@@ -37,7 +37,7 @@ class Dataset:
         try:
             found = json.loads((path / "dataset.json").read_text())
             return Dataset(path, found["layouts"], found["facts"], found["digest"])
-        except (OSError, ValueError, KeyError) as why:
+        except (OSError, ValueError, KeyError, TypeError) as why:
             raise DataError(f"{path} holds no prepared data ({why})", "train again, or resume a run that is whole") from None
 
     @property
@@ -50,7 +50,25 @@ class Dataset:
         try:
             return Container(self.path / f"{layout}.{index}").section("result")
         except Broken as broken:
-            raise DataError(f"prepared data is damaged: {broken}", "train again with --overwrite: it is made anew from the input") from None
+            raise DataError(f"prepared data is damaged: {broken}", "regrow resume makes it anew from the input") from None
+
+    def damage(self) -> str:
+        """What is missing or does not check; "" if every byte is as it was made."""
+        digests = {}
+        try:
+            for layout, parts in self.layouts.items():
+                for index in range(parts):
+                    container = Container(self.path / f"{layout}.{index}")
+                    container.check_all()
+                    digests[f"{layout}.{index}"] = container.digest
+        except Broken as broken:
+            return str(broken)
+        return "" if _digest(digests, self.facts) == self.digest else f"{self.path} is not what it was"
+
+
+def _digest(digests: Mapping[str, str], facts: Mapping[str, float]) -> str:
+    """The digest of a dataset: it covers the content of all parts and the facts."""
+    return hashlib.sha256(json.dumps([sorted(digests.items()), sorted(facts.items())]).encode()).hexdigest()
 
 
 class DatasetWriter:
@@ -70,9 +88,8 @@ class DatasetWriter:
         self.layouts[layout] = max(self.layouts.get(layout, 0), index + 1)
 
     def publish(self, facts: Mapping[str, float]) -> Dataset:
-        """Write dataset.json; the digest covers the content of all parts and the facts."""
-        content = json.dumps([sorted(self._digests.items()), sorted(facts.items())])
-        digest = hashlib.sha256(content.encode()).hexdigest()
+        """Write dataset.json."""
+        digest = _digest(self._digests, facts)
         text = json.dumps({"layouts": self.layouts, "facts": dict(facts), "digest": digest}, indent=1)
         aside = self.path / "dataset.json.new"
         aside.write_text(text)

@@ -11,6 +11,7 @@ work (a phase that is recorded and forgotten need not run again); a lost line co
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -47,6 +48,13 @@ class Directory:
         self.epoch = self.path / "attempts" / uuid.uuid4().hex[:12]
         for folder in (self.epoch, self.committed, self.cuts):
             folder.mkdir(parents=True, exist_ok=True)
+        self._end_torn_line()
+
+    def _end_torn_line(self) -> None:
+        """Let the next record begin on a line of its own, also after a coordinator that was killed while it wrote one."""
+        with contextlib.suppress(FileNotFoundError), self.records.open("r+b") as file:
+            if file.seek(0, os.SEEK_END) and (file.seek(-1, os.SEEK_END), file.read(1))[1] != b"\n":
+                file.write(b"\n")
 
     # Attempts become artifacts
 
@@ -60,23 +68,32 @@ class Directory:
 
     def open(self, task: Task) -> Container:
         """A committed artifact, mapped. Raises Broken."""
-        return Container(self.artifact_path(task))
+        return Container(self._artifact(task))
+
+    def _artifact(self, task: Task) -> str:
+        return f"{self.committed}/{task.role}.{task.round}.{task.partition}"
 
     def commit(self, attempt: Attempt, digest: str) -> bool:
         """Publish an attempt as its task's artifact; False if what it wrote is gone.
 
         The link fails if an artifact is there already: then its digest must be the same.
         """
-        source = self.attempt_path(attempt)
+        source = f"{self.epoch}/{attempt}"
         try:
-            os.link(source, self.artifact_path(attempt.task))
+            if not self._link(source, attempt.task) and not self._same(attempt.task, digest):
+                self._link(source, attempt.task)
+            os.unlink(source)
         except FileNotFoundError:
             return False
-        except FileExistsError:
-            if not self._same(attempt.task, digest):
-                return False
-        os.unlink(source)
         self._digests[attempt.task] = digest
+        return True
+
+    def _link(self, source: str, task: Task) -> bool:
+        """Publish a file as an artifact; False if there is one already."""
+        try:
+            os.link(source, self._artifact(task))
+        except FileExistsError:
+            return False
         return True
 
     def _same(self, task: Task, digest: str) -> bool:
@@ -99,13 +116,24 @@ class Directory:
     def forget(self, tasks: Iterable[Task]) -> None:
         """Delete artifacts."""
         for task in tasks:
-            self.artifact_path(task).unlink(missing_ok=True)
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(self._artifact(task))
             self._digests.pop(task, None)
 
     def missing(self) -> list[Task]:
         """Artifacts that were committed, not forgotten, and are not there."""
         there = set(os.listdir(self.committed))
         return [task for task in self._digests if str(task) not in there]
+
+    def damaged(self) -> list[Task]:
+        """Artifacts that were committed, not forgotten, and are missing or cut short."""
+        found = []
+        for task in list(self._digests):
+            try:
+                self.open(task)
+            except Broken:
+                found.append(task)
+        return found
 
     def mark_lost(self, tasks: Iterable[Task]) -> None:
         """Take lost artifacts off the books, and what is left of broken ones off the disk."""
@@ -147,7 +175,7 @@ class Directory:
 
     def _record_lines(self) -> list[str]:
         try:
-            return self.records.read_text().splitlines()
+            return self.records.read_text(errors="replace").splitlines()
         except FileNotFoundError:
             return []
 
@@ -202,14 +230,23 @@ class Directory:
             tasks = {Task.parse(name): digest for name, digest in found["artifacts"].items()}
             if path.suffix == ".json" and all(self._digests.get(task) == digest for task, digest in tasks.items()):
                 return Cut(int(found["round"]), frozenset(tasks))
-        except (OSError, ValueError, KeyError):
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
             pass
         return None
 
-    def back_to_cut(self) -> None:
-        """Delete every artifact and record that is newer than the newest cut: what follows is made by other code."""
+    def back_to_cut(self, *, to_nothing: bool = False) -> None:
+        """Delete every artifact and record that is newer than the newest cut: what follows is made by other code.
+
+        to_nothing: also what the cuts hold, because that code cannot go on from it.
+        """
+        if not self.committed.is_dir():
+            return
         present, _ = self.present(check=False)
         cuts = self.read_cuts(present)
+        if to_nothing:
+            for cut in cuts:
+                self.drop_cut(cut.round)
+            cuts = []
         kept = cuts[-1] if cuts else Cut(-1, frozenset())
         self.forget([task for task in present if task.round > kept.round])
         lines = [line for line in self._record_lines() if self._round_of(line) <= kept.round]
@@ -226,13 +263,24 @@ class Directory:
 
     def bytes_held(self) -> int:
         """Bytes of all committed artifacts and unfinished attempts."""
-        return sum(entry.stat().st_size for folder in (self.committed, self.epoch) if folder.is_dir() for entry in os.scandir(folder))
+        total = 0
+        for folder in (self.committed, *(self.path / "attempts").glob("*")):
+            with contextlib.suppress(FileNotFoundError):
+                total += sum(_size(entry) for entry in os.scandir(folder))
+        return total
 
     def clear(self) -> None:
-        """Delete all artifacts, attempts and cuts: the run is over."""
-        for folder in ("committed", "attempts", "cuts"):
+        """Delete all artifacts, attempts and cuts: the run is over. Cuts go first: none must outlive what it holds."""
+        for folder in ("cuts", "committed", "attempts"):
             shutil.rmtree(self.path / folder, ignore_errors=True)
         self._digests.clear()
+
+
+def _size(entry: os.DirEntry[str]) -> int:
+    try:
+        return entry.stat().st_size
+    except FileNotFoundError:
+        return 0
 
 
 def _sync(path: Path) -> None:

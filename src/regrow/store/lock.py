@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import fcntl
 import os
+import time
 from pathlib import Path
 
 from regrow.errors import UsageError
 
 __all__ = ["Lock", "is_locked"]
+
+TRIES = 10
+PAUSE_SECONDS = 0.02
 
 
 class Lock:
@@ -17,21 +21,31 @@ class Lock:
     def __init__(self, run: Path) -> None:
         """Take the lock. Raises UsageError if another process has it."""
         self._descriptor = os.open(run / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-        try:
-            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        if not _taken(self._descriptor):
             holder = os.pread(self._descriptor, 32, 0).decode(errors="replace").strip()
             os.close(self._descriptor)
             raise UsageError(
                 f"{run} is running already (process {holder or 'unknown'})",
                 f"watch it with: regrow status {run}; or end that process first",
-            ) from None
+            )
         os.ftruncate(self._descriptor, 0)
         os.pwrite(self._descriptor, f"{os.getpid()}\n".encode(), 0)
 
     def release(self) -> None:
         """Let go."""
         os.close(self._descriptor)
+
+
+def _taken(descriptor: int) -> bool:
+    """Take the lock, in spite of somebody who takes it for a moment to see whether it is free."""
+    for _ in range(TRIES):
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            time.sleep(PAUSE_SECONDS)
+        else:
+            return True
+    return False
 
 
 def is_locked(run: Path) -> bool:
@@ -41,7 +55,7 @@ def is_locked(run: Path) -> bool:
     except OSError:
         return False
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
         return True
     finally:

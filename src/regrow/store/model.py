@@ -1,8 +1,8 @@
 """A trained model on disk: model.json, arrays in safetensors, tables in parquet; and its digest.
 
-An array called "table.column" is a column of table.parquet; strings are always columns. The digest is SHA-256 over, for each
-array and column in the order of their names: name, dtype, shape, little-endian bytes in C order (strings: their int64 offsets,
-then their UTF-8 bytes). Paths, times and versions are not in it.
+Strings are columns of tables: those called "table.column" of table.parquet, together with arrays of that table and their
+length. The digest is SHA-256 over, for each array and column in the order of their names: name, dtype, shape, little-endian
+bytes in C order (strings: their int64 offsets, then their UTF-8 bytes). Paths, times and versions are not in it.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from typing import Any
 import numpy as np
 
 from regrow.errors import DataError
+from regrow.packed import Strings
 from regrow.program import Value
-from regrow.strings import Strings
 
 __all__ = ["ModelFiles", "digest_of", "publish_model", "read_model"]
 
@@ -65,9 +65,11 @@ def publish_model(folder: Path, arrays: Mapping[str, Value], about: Mapping[str,
     shutil.rmtree(aside, ignore_errors=True)
     aside.mkdir(parents=True)
     digest = digest_of(arrays)
-    plain = {name: value for name, value in arrays.items() if not isinstance(value, Strings) and "." not in name}
+    tables = _tables(arrays)
+    columns = {name for table in tables.values() for name in table.values()}
+    plain = {name: value for name, value in arrays.items() if name not in columns and not isinstance(value, Strings)}
     save_file({name: np.ascontiguousarray(value).reshape(value.shape) for name, value in plain.items()}, aside / "arrays.safetensors")
-    _write_tables(aside, {name: value for name, value in arrays.items() if name not in plain})
+    _write_tables(aside, tables, arrays)
     text = json.dumps({**about, "format": FORMAT, "digest": digest}, indent=1, sort_keys=True)
     (aside / "model.json").write_text(text + "\n")
     for path in [*aside.iterdir(), aside]:
@@ -79,15 +81,27 @@ def publish_model(folder: Path, arrays: Mapping[str, Value], about: Mapping[str,
     return digest
 
 
-def _write_tables(folder: Path, columns: Mapping[str, Value]) -> None:
+def _tables(arrays: Mapping[str, Value]) -> dict[str, dict[str, str]]:
+    """Which arrays are columns of which table: table -> column -> name. A table has strings, and arrays of their length."""
+    tables: dict[str, dict[str, str]] = {}
+    lengths: dict[str, int] = {}
+    for name in sorted(arrays, key=lambda name: (not isinstance(arrays[name], Strings), name)):
+        value, (table, _, column) = arrays[name], name.rpartition(".")
+        fits = table in tables and lengths[table] == len(value) if isinstance(value, Strings) or np.ndim(value) == 1 else False
+        if isinstance(value, Strings) and not fits and (not table or table in tables):
+            table = column = name  # strings that fit no table have one of their own
+        if fits or isinstance(value, Strings):
+            tables.setdefault(table, {})[column] = name
+            lengths[table] = len(value)
+    return tables
+
+
+def _write_tables(folder: Path, tables: Mapping[str, Mapping[str, str]], arrays: Mapping[str, Value]) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    tables: dict[str, dict[str, Any]] = {}
-    for name, value in columns.items():
-        table, _, column = name.rpartition(".")
-        tables.setdefault(table or name, {})[column] = _to_arrow(value)
-    for table, content in tables.items():
+    for table, columns in tables.items():
+        content = {column: _to_arrow(arrays[name]) for column, name in columns.items()}
         pq.write_table(pa.table(content), folder / f"{table}.parquet", compression="zstd")
 
 
@@ -114,6 +128,8 @@ def _from_arrow(column: Any) -> Value:
 
 def read_model(path: Path) -> ModelFiles:
     """Read a model, or the model of a finished run. Raises DataError if there is none, or a run is not finished."""
+    from safetensors import SafetensorError
+
     folder = path / "model" if (path / "run.json").exists() else path
     if not (folder / "model.json").exists():
         if (path / "run.json").exists():
@@ -127,7 +143,7 @@ def read_model(path: Path) -> ModelFiles:
             )
         arrays = _read_arrays(folder)
         return ModelFiles(folder, about["kind"], about["parameters"], about["digest"], about, arrays)
-    except (OSError, ValueError, KeyError) as why:
+    except (OSError, ValueError, KeyError, TypeError, SafetensorError) as why:
         raise DataError(f"{folder} is damaged: {why}", "train again, or fetch it again") from None
 
 

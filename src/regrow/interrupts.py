@@ -1,0 +1,76 @@
+"""Signals pause a run: SIGINT, SIGTERM and SIGHUP once; a second one ends the process at once, and leaves the run to `resume`."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import threading
+from collections.abc import Iterator
+
+from regrow.engines.base import Engine
+from regrow.errors import Paused
+
+__all__ = ["Interrupts"]
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+class Interrupts:
+    """Where a signal goes: to the engine that is being steered; else it raises Paused, where that breaks nothing."""
+
+    def __init__(self, advice: str) -> None:
+        self._advice = advice
+        self._cause = ""
+        self._engine: Engine | None = None
+        self._shields = 0
+
+    @contextlib.contextmanager
+    def caught(self) -> Iterator[None]:
+        """Catch signals. Those that are ignored (`nohup`) stay so; outside the main thread the caller's own ways hold."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        before = {number: signal.getsignal(number) for number in SIGNALS}
+        ours = [number for number in SIGNALS if before[number] != signal.SIG_IGN]
+        for number in ours:
+            signal.signal(number, self._heard)
+        try:
+            yield
+        finally:
+            for number in ours:
+                signal.signal(number, before[number])
+
+    def _heard(self, number: int, _: object) -> None:
+        if self._cause:
+            os._exit(130)
+        self._cause = f"interrupted by {signal.Signals(number).name}"
+        if self._engine is not None:
+            self._engine.interrupt(self._cause)
+        elif not self._shields:
+            raise Paused(self._cause, self._advice)
+
+    @contextlib.contextmanager
+    def steering(self, engine: Engine) -> Iterator[None]:
+        """A signal asks this engine to stop."""
+        self._engine = engine
+        if self._cause:
+            engine.interrupt(self._cause)
+        try:
+            yield
+        finally:
+            self._engine = None
+
+    @contextlib.contextmanager
+    def shielded(self) -> Iterator[None]:
+        """A signal waits: what happens here must not be left half done."""
+        self._shields += 1
+        try:
+            yield
+        finally:
+            self._shields -= 1
+
+    def check(self) -> None:
+        """Raise Paused if a signal came while it had to wait."""
+        if self._cause:
+            raise Paused(self._cause, self._advice)

@@ -1,0 +1,207 @@
+"""One stage of a run: a program from wherever it stands to its last round. The coordinator meets its engine here."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from regrow.coordinator.actions import Action, Fail, Finish, Pause, Record, Tell
+from regrow.coordinator.events import ArtifactsLost, Tick
+from regrow.coordinator.machine import Machine
+from regrow.coordinator.plan import PhaseKey, Plan
+from regrow.coordinator.policy import Limits
+from regrow.engines.base import Engine
+from regrow.errors import DataError, Paused, ProgramError
+from regrow.interrupts import Interrupts
+from regrow.job import Job
+from regrow.program import Results, Roles
+from regrow.spec import How
+from regrow.store.container import Broken
+from regrow.store.dataset import Dataset
+from regrow.store.directory import Directory
+from regrow.story import Story
+from regrow.summary import Session
+from regrow.worker import checked_roles
+
+__all__ = ["Around", "Stage", "Watcher"]
+
+
+class Watcher:
+    """Who wants to see a run go on: a progress bar, or nobody."""
+
+    def progress(self, stage: str, done: float, total: float, note: str = "") -> None:
+        """A stage has come so far."""
+
+    def event(self, line: Mapping[str, Any]) -> None:
+        """A line was added to the story."""
+
+
+@dataclass(frozen=True, slots=True)
+class Around:
+    """What a stage shares with the others of its run."""
+
+    run: Path
+    how: How
+    story: Story
+    session: Session
+    watcher: Watcher
+    interrupts: Interrupts
+
+
+class Stage:
+    """One program from wherever it stands to its last round."""
+
+    def __init__(self, around: Around, name: str, job: Job) -> None:
+        self.around, self.name, self.job = around, name, job
+        self.program = job.load()
+        self.roles: Roles = checked_roles(self.program, Dataset.open(job.data))
+        self.plan = Plan(self.roles)
+        self.directory = Directory(job.run)
+        self.story = around.story
+        self._metrics: dict[str, dict[int, Mapping[str, float]]] = {name: {} for name in self.roles}
+        """Role -> round -> metrics of that phase; also of rounds that may turn out never to have happened."""
+        self._latest: dict[str, float] = {}
+        self._heard: set[str] = set()
+        """Roles that gave a result, a metric, a state or a stop in some round."""
+        self.results: Results
+
+    def to_the_end(self) -> Stage:
+        """Run it; afterwards `results` are there. Raises ProgramError, DataError or Paused."""
+        how, session = self.around.how, self.around.session
+        machine = Machine(self.plan, Limits(cut_every_seconds=how.durable_every), verify=how.verify)
+        engine = how.make_engine()
+        began_at = self._restore(machine)
+        session.stage(self.name, engine.tally, self.plan.rounds)
+        try:
+            engine.start(self.job, self.directory)
+            began = time.monotonic()
+            with self.around.interrupts.steering(engine):
+                end = self._drive(machine, engine, began_at)
+            seconds = time.monotonic() - began
+        finally:
+            with self.around.interrupts.shielded():
+                engine.close()
+                session.write()
+        session.stage_done(seconds if self.name == "training" else 0.0)
+        self.results = self._read_results(machine, self._judge(end))
+        return self
+
+    def _restore(self, machine: Machine) -> tuple[Any, ...]:
+        """What an earlier coordinator left: the arguments of Machine.begin."""
+        boot = _boot_id()
+        seen = self.job.run / "boot"
+        same_boot = seen.exists() and seen.read_text() == boot
+        self.directory.begin_epoch()
+        present, broken = self.directory.present(check=not same_boot)
+        seen.write_text(boot)
+        cuts = self.directory.read_cuts(present)
+        records = [record for record, _ in self.directory.read_records()]
+        for record in records:
+            self._note(record)
+        if present or records:
+            rounds = max((record.phase.round + 1 for record in records), default=0)
+            self.story.tell("going on", artifacts=len(present), broken=broken, rounds=rounds, cuts=[cut.round for cut in cuts])
+        elif broken:
+            self.story.tell("artifacts lost", artifacts=broken, cause="broken when the run was taken up again")
+        return present, records, cuts
+
+    def _drive(self, machine: Machine, engine: Engine, left: tuple[Any, ...]) -> Finish | Fail | Pause:
+        """Events in, actions out, until the machine has ended."""
+        present, records, cuts = left
+        actions = machine.begin(engine.now(), present, records, cuts)
+        while True:
+            end = self._perform(actions, engine)
+            if end is not None:
+                return end
+            event = engine.next_event()
+            if isinstance(event, ArtifactsLost):
+                self.directory.mark_lost(event.tasks)
+            actions = machine.handle(event or Tick(), engine.now())
+            self.around.session.round = machine.ledger.floor
+            self.around.session.write()
+
+    def _perform(self, actions: list[Action], engine: Engine) -> Finish | Fail | Pause | None:
+        """Perform actions in their order; returns the one that ends the run."""
+        for action in actions:
+            match action:
+                case Tell(what, facts):
+                    self._tell(what, facts)
+                case Record():
+                    self.directory.record(action, time.time())
+                    self._note(action)
+                case Finish() | Fail() | Pause():
+                    return action
+                case _:
+                    engine.perform(action)
+        return None
+
+    def _tell(self, what: str, facts: Mapping[str, Any]) -> None:
+        if what == "rounds complete":
+            self.around.session.round = facts["rounds"]
+            note = ", ".join(f"{name} {value:.4f}" for name, value in self._latest.items() if self.name == "training")
+            self.around.watcher.progress(self.name, facts["rounds"], facts["of"], note)
+            return
+        self.story.tell(what, stage=self.name, **facts)
+
+    def _note(self, record: Record) -> None:
+        """Keep the metrics of a complete phase."""
+        role, round = record.phase
+        if record.metrics or record.holds or record.stop or not record.stateless:
+            self._heard.add(role)
+        if role in self._metrics and record.metrics:
+            self._metrics[role][round] = record.metrics
+            self._latest.update(record.metrics)
+
+    def _judge(self, end: Finish | Fail | Pause) -> int:
+        """The last round, or an error that says why there is none."""
+        match end:
+            case Finish(round):
+                return round
+            case Fail("data", reason):
+                raise DataError(reason)
+            case Fail(_, reason):
+                place = self.job.program.place if self.job.program.is_file else "the program"
+                raise ProgramError(reason, f"mend {place}, then go on: regrow resume {self.around.run} --accept-changes")
+            case Pause(reason):
+                raise Paused(reason, f"go on with it: regrow resume {self.around.run}")
+
+    def _read_results(self, machine: Machine, last: int) -> Results:
+        for role in self.plan.roles:
+            if not self.plan.readers[role] and role not in self._heard:
+                raise ProgramError(f'role "{role}" has no readers and gave no result, metric or state', "nothing came of its work")
+        results: dict[str, list[Mapping[str, Any]]] = {}
+        metrics: dict[str, float] = {}
+        for role in self.plan.roles:
+            key = PhaseKey(role, self.plan.newest(role, last))
+            if machine.ledger.phases[key].holds:
+                results[role] = [self._result(task) for task in self.plan.tasks(key)]
+            for name, value in self._metrics[role].get(key.round, {}).items():
+                metrics[name] = metrics.get(name, 0) + value
+        self.history = self._history(last)
+        return Results(results, metrics, last + 1)
+
+    def _history(self, last: int) -> dict[str, list[tuple[int, float]]]:
+        """Each metric round by round, added up over roles in their order. Rounds after the last one never happened."""
+        found: dict[str, dict[int, float]] = {}
+        for role in self.plan.roles:
+            for round, metrics in sorted(self._metrics[role].items()):
+                for name, value in metrics.items() if round <= last else ():
+                    values = found.setdefault(name, {})
+                    values[round] = values.get(round, 0) + value
+        return {name: sorted(values.items()) for name, values in found.items()}
+
+    def _result(self, task: Any) -> Mapping[str, Any]:
+        try:
+            return self.directory.open(task).section("result")
+        except Broken as broken:
+            raise Paused(f"a result was lost at the last moment: {broken}", f"it is made again: regrow resume {self.around.run}") from None
+
+
+def _boot_id() -> str:
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    except OSError:
+        return "unknown"

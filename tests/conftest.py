@@ -1,0 +1,191 @@
+"""What tests of runs share: inputs, runs in this process, coordinators in processes of their own that may be killed."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import programs
+from reference import Reference
+from regrow.data import TextOptions, describe
+from regrow.job import ProgramName, make
+from regrow.running import begin, resume
+from regrow.spec import How, Spec
+from regrow.store.model import digest_of
+from regrow.story import read_story
+
+PROGRAMS = Path(programs.__file__)
+LINES = "".join(f"line {i} of a tail that grows back\n" for i in range(40))
+
+
+def wait_until(what: Callable[[], Any], seconds: float = 30.0) -> Any:
+    """Poll until something is true; returns it."""
+    deadline = time.monotonic() + seconds
+    while not (found := what()):
+        assert time.monotonic() < deadline, f"{what} did not become true within {seconds} s"
+        time.sleep(0.005)
+    return found
+
+
+def reference_digest(name: str, seed: int = 1, **parameters: Any) -> str:
+    """The digest of the model that the slow twin makes."""
+    program = make(getattr(programs, name), parameters)
+    return digest_of(program.model(Reference(program, {"text": [{}]}, seed=seed).run()))
+
+
+class Runs:
+    """Runs of the test programs, in a folder of the test's own."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.text = folder / "input.txt"
+        self.text.write_text(LINES)
+        self._coordinators: list[Coordinator] = []
+
+    def spec(self, name: str, seed: int = 1, file: Path = PROGRAMS, **parameters: Any) -> Spec:
+        """A run of a test program."""
+        options = TextOptions()
+        return Spec("run", ProgramName(str(file), name), parameters, seed, describe([str(self.text)], options), options, "text")
+
+    def begin(self, name: str, run: str = "run", how: How | None = None, **parameters: Any) -> dict[str, Any]:
+        """Run a program here, to its end."""
+        return begin(self.spec(name, **parameters), self.folder / run, how or How("inline"))
+
+    def resume(self, run: str = "run", **changes: Any) -> dict[str, Any]:
+        """Go on with a run here, to its end."""
+        return resume(self.folder / run, **changes)
+
+    def coordinator(self, name: str, run: str = "run", how: dict[str, Any] | None = None, **parameters: Any) -> Coordinator:
+        """Begin a run in a process of its own."""
+        asked = {"verb": "begin", "run": str(self.folder / run), "name": name, "parameters": parameters, "text": str(self.text)}
+        return self._start(asked | {"how": {"engine": "local", "workers": 2, "verify": False} | (how or {})})
+
+    def resumed(self, run: str = "run", **changes: Any) -> Coordinator:
+        """Go on with a run in a process of its own."""
+        return self._start({"verb": "resume", "run": str(self.folder / run), "changes": changes})
+
+    def _start(self, asked: dict[str, Any]) -> Coordinator:
+        self._coordinators.append(Coordinator(asked))
+        return self._coordinators[-1]
+
+    def story(self, run: str = "run") -> list[dict[str, Any]]:
+        """What happened."""
+        return read_story(self.folder / run)
+
+    def told(self, event: str, run: str = "run") -> list[dict[str, Any]]:
+        """The lines of the story about one kind of event."""
+        return [line for line in self.story(run) if line["event"] == event]
+
+    def artifacts(self, run: str = "run") -> list[Path]:
+        """The committed artifacts that are there now."""
+        try:
+            return sorted((self.folder / run / "committed").iterdir())
+        except FileNotFoundError:
+            return []
+
+    def close(self) -> None:
+        """End what a failed test has left."""
+        for coordinator in self._coordinators:
+            coordinator.close()
+
+
+class Coordinator:
+    """A coordinator in a process of its own, and all processes that stem from it."""
+
+    def __init__(self, asked: dict[str, Any]) -> None:
+        self._mark = f"REGROW_TEST_MARK={uuid.uuid4().hex}"
+        name, _, value = self._mark.partition("=")
+        script = Path(__file__).with_name("coordinator_process.py")
+        self.process = subprocess.Popen(
+            [sys.executable, str(script), json.dumps(asked)],
+            env={**os.environ, name: value},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+        )
+
+    def end(self, seconds: float = 60.0) -> dict[str, Any]:
+        """Wait for the end; returns the summary. Fails if there is none."""
+        out, err = self.process.communicate(timeout=seconds)
+        assert self.process.returncode == 0, err.decode()
+        summary: dict[str, Any] = json.loads(out)
+        return summary
+
+    def code(self, seconds: float = 30.0) -> int:
+        """Wait for the end; returns the exit code."""
+        self.process.communicate(timeout=seconds)
+        return self.process.returncode
+
+    def kill(self, number: int = signal.SIGKILL) -> None:
+        """Send a signal to the coordinator."""
+        self.process.send_signal(number)
+
+    def processes(self) -> dict[int, str]:
+        """Living processes that stem from this coordinator, itself left out -> "server", "check" or "worker"."""
+        found = {}
+        for entry in os.listdir("/proc"):
+            if entry.isdigit() and int(entry) not in (self.process.pid, os.getpid()):
+                kind = self._kind(int(entry))
+                if kind:
+                    found[int(entry)] = kind
+        return found
+
+    def _kind(self, pid: int) -> str:
+        try:
+            if self._mark.encode() not in Path(f"/proc/{pid}/environ").read_bytes():
+                return ""
+            state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+            words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+        except (OSError, ValueError):
+            return ""
+        if state[0] == "Z" or b"regrow.engines.forkserver" not in words:
+            return ""
+        if b"server" not in words:
+            return "check"
+        return "server" if int(state[1]) == self.process.pid or state[1] == "1" else "worker"
+
+    def alone(self) -> bool:
+        """Whether no process that stems from this coordinator is left."""
+        return not self.processes()
+
+    def workers(self) -> list[int]:
+        """The living workers."""
+        return [pid for pid, kind in self.processes().items() if kind == "worker"]
+
+    def until(self, what: Callable[[], Any], seconds: float = 30.0) -> Any:
+        """Poll until something is true of a coordinator that goes on; returns it."""
+        found = wait_until(lambda: what() or self.process.poll() is not None, seconds)
+        assert self.process.poll() is None, self.process.communicate()[1].decode() or "it ended before that"
+        return found
+
+    def await_phases(self, phases: int, run: Path) -> None:
+        """Wait until so many phases are recorded."""
+        records = run / "records.jsonl"
+        self.until(lambda: records.exists() and records.read_bytes().count(b"\n") >= phases)
+
+    def close(self) -> None:
+        """End it."""
+        for pid in (self.process.pid, *self.processes()):
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                continue
+        self.process.communicate()
+
+
+@pytest.fixture
+def runs(tmp_path: Path) -> Iterator[Runs]:
+    """Runs in the test's folder; whatever they leave running is ended."""
+    made = Runs(tmp_path)
+    yield made
+    made.close()

@@ -1,0 +1,234 @@
+"""Small programs that use every part of the computing model, and some that break its rules."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from regrow import Data, Partition, Program, Results, Role, Roles, rng, strings
+from regrow.errors import DataError
+
+
+def busy(seconds: float) -> None:
+    """Use CPU time."""
+    end = time.process_time() + seconds
+    while time.process_time() < end:
+        pass
+
+
+@dataclass(frozen=True)
+class Ring(Program):
+    """State kept and changed, addressed and broadcast messages, a role every 3 rounds, roles that run last, an early end."""
+
+    rounds: int = 20
+    partitions: int = 3
+    size: int = 24
+    stop_after: int = 0
+    seconds: float = 0.0
+    while_there: str = ""
+    """A file: only while it is there do tasks take those seconds."""
+    kept: int = 0
+
+    def roles(self, data: Data) -> Roles:
+        return Roles(
+            self.rounds,
+            node=Role(self.partitions, reads={"node": -1, "total": -1}),
+            total=Role(1, reads={"node": (0, -1), "total": -1}, every=3),
+            echo=Role(2, reads={"total": 0}),
+            closing=Role(2, when="last", states=("node", "total"), reads={"echo": 0}),
+            final=Role(1, when="last", reads={"closing": 0}, states=("node",)),
+        )
+
+    def node(self, part: Partition) -> None:
+        if self.seconds and (not self.while_there or Path(self.while_there).exists()):
+            busy(self.seconds)
+        key, first = part.key("rows"), part.index * 1_000
+        heard = sum(float(message["x"].sum()) for message in part.inbox("node"))
+        words = [word for message in part.inbox("node") for word in message["words"]]
+        mean = sum(float(message["mean"][0]) for message in part.inbox("total"))
+        if part.round == 0:
+            part.keep(x=rng.uniforms(key, first + np.arange(self.size)), seen=np.zeros((self.size, 2), np.int32))
+            sent = np.zeros(2)
+        else:
+            rows = np.unique((rng.uniforms(key, first + np.arange(4), 1) * self.size).astype(np.int64))
+            x, seen = part.state["x"][rows], part.state["seen"][rows]
+            sent = x[:2] + heard / self.size
+            changed = 0.5 * x + 0.25 * heard / self.size + 0.125 * mean
+            if self.kept and part.round % self.kept == 0:
+                part.keep(x=np.roll(part.state["x"], 1), seen=part.state["seen"])
+            else:
+                part.change(rows, x=changed, seen=seen + np.array([1, part.round], np.int32))
+        word = f"{part.index}-{part.round}-{'ä' * (part.round % 3)}"
+        part.send("node", (part.index + 1) % self.partitions, x=sent, words=strings([*words[-2:], word]))
+        part.broadcast("total", mass=np.array([sent.sum(), heard]))
+        part.send("total", 0, who=np.uint8(part.index))
+        part.metric("heard", heard)
+        part.metric("words", len(words))
+
+    def total(self, part: Partition) -> None:
+        mass = [float(message["mass"].sum()) + int(message["who"]) for offset in (0, -1) for message in part.inbox("node", offset)]
+        before = [float(message["mean"][0]) for message in part.inbox("total")]
+        mean = np.array([(sum(mass) + sum(before)) / (1 + len(mass))])
+        part.keep(mean=mean, round=np.int64(part.round))
+        for role in ("node", "echo", "total"):
+            part.broadcast(role, mean=mean)
+        part.metric("means", len(before))
+        if self.stop_after and part.round >= self.stop_after:
+            part.stop()
+
+    def echo(self, part: Partition) -> None:
+        means = [float(message["mean"][0]) for message in part.inbox("total")]
+        part.broadcast("closing", mean=np.array(means), round=np.int64(part.round))
+        part.metric("echoed", sum(means))
+        part.result(last_mean=np.array(means), label=strings([f"round {part.round}"]))
+
+    def closing(self, part: Partition) -> None:
+        sums = [float(state["x"].sum()) for state in part.states("node")]
+        rounds = [int(state["round"]) for state in part.states("total")]
+        echoed = [float(value) for message in part.inbox("echo") for value in message["mean"]]
+        part.send("final", 0, sums=np.array(sums[part.index :: 2]), rounds=np.array(rounds), echoed=np.array(echoed))
+
+    def final(self, part: Partition) -> None:
+        states = list(part.states("node"))
+        part.result(x=np.stack([state["x"] for state in states]), seen=np.stack([state["seen"] for state in states]))
+        for name in ("sums", "rounds", "echoed"):
+            part.result(**{name: np.concatenate([message[name] for message in part.inbox("closing")])})
+
+    def model(self, results: Results) -> dict[str, object]:
+        return {**super().model(results), "metrics": np.array([results.metrics[name] for name in sorted(results.metrics)])}
+
+
+@dataclass(frozen=True)
+class Tiny(Program):
+    """Many tasks that do almost nothing."""
+
+    rounds: int = 50
+    partitions: int = 20
+
+    def roles(self, data: Data) -> Roles:
+        return Roles(self.rounds, cell=Role(self.partitions, reads={"cell": -1}))
+
+    def cell(self, part: Partition) -> None:
+        part.send("cell", (part.index + 1) % self.partitions, n=np.int64(part.round + sum(int(m["n"]) for m in part.inbox("cell")) % 97))
+        part.result(n=np.int64(part.round))
+
+
+@dataclass(frozen=True)
+class Wide(Program):
+    """State of a few hundred kilobytes a partition, changed and sent in every round."""
+
+    rounds: int = 300
+    kilobytes: int = 64
+
+    def roles(self, data: Data) -> Roles:
+        return Roles(self.rounds, cell=Role(4, reads={"cell": -1}))
+
+    def cell(self, part: Partition) -> None:
+        n = self.kilobytes * 128
+        values = part.state.get("x", np.zeros(n)) + 1
+        part.keep(x=values)
+        part.send("cell", (part.index + 1) % 4, x=values)
+        if part.round == self.rounds - 1:
+            part.result(x=values[:4])
+
+
+@dataclass(frozen=True)
+class Faulty(Program):
+    """A task that goes wrong in one place, in one of several ways; with a marker file, only the first time."""
+
+    way: str = "raise"
+    marker: str = ""
+    rounds: int = 4
+
+    def roles(self, data: Data) -> Roles:
+        return Roles(self.rounds, work=Role(3, reads={"work": -1}))
+
+    def work(self, part: Partition) -> None:
+        if part.round == 2 and part.index == 1 and not (self.marker and Path(self.marker).exists()):
+            if self.marker:
+                Path(self.marker).write_text("seen")
+            self.go_wrong()
+        part.send("work", (part.index + 1) % 3, n=np.int64(part.round))
+        part.result(n=np.int64(part.round))
+
+    def go_wrong(self) -> None:
+        """In the way that was asked for."""
+        match self.way:
+            case "raise":
+                raise ArithmeticError("seven is not eight")
+            case "data":
+                raise DataError("line 7 has no words", "mend line 7")
+            case "exit":
+                raise SystemExit(3)
+            case "leave":
+                os._exit(0)
+            case "segv":
+                os.kill(os.getpid(), signal.SIGSEGV)
+            case "full":
+                raise OSError(28, "No space left on device", "somewhere")
+
+
+@dataclass(frozen=True)
+class Impure(Program):
+    """Not a pure function: it reads a clock, or the order of a set, or changes what it has sent."""
+
+    way: str = "clock"
+
+    def roles(self, data: Data) -> Roles:
+        return Roles(3, work=Role(3, reads={"work": -1}))
+
+    def work(self, part: Partition) -> None:
+        value = np.arange(3)
+        if self.way == "clock":
+            value = np.array([time.monotonic_ns()])
+        elif self.way == "set":
+            value = np.array([ord(letter) for letter in {"a", "b", "c", "d", "e", "f", "g", "h"}])
+        part.send("work", 0, value=value)
+        if self.way == "late" and part.round == 1:
+            value[0] = 7
+        part.result(value=value)
+
+
+@dataclass(frozen=True)
+class Speaks(Program):
+    """Prints wherever it can."""
+
+    def roles(self, data: Data) -> Roles:
+        print("NOISE in roles")
+        return Roles(1, work=Role(2))
+
+    def work(self, part: Partition) -> None:
+        print("NOISE in a task")
+        part.result(n=np.int64(part.index))
+
+    def model(self, results: Results) -> dict[str, object]:
+        print("NOISE in model")
+        return dict(super().model(results))
+
+    def warm(self) -> None:
+        print("NOISE in warm")
+
+
+@dataclass(frozen=True)
+class ColdFeet(Program):
+    """Cannot be made ready."""
+
+    way: str = "raise"
+
+    def roles(self, data: Data) -> Roles:
+        return Roles(1, work=Role(1))
+
+    def work(self, part: Partition) -> None:
+        part.result(n=np.int64(1))
+
+    def warm(self) -> None:
+        if self.way == "raise":
+            raise ValueError("no warmth")
+        if self.way == "die":
+            os.kill(os.getpid(), signal.SIGKILL)
+        time.sleep(60)

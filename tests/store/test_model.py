@@ -1,0 +1,75 @@
+"""A model: published by one rename, read as it was, with a digest of its content alone."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from regrow.errors import DataError
+from regrow.packed import strings
+from regrow.store.model import digest_of, publish_model, read_model
+
+ABOUT = {"kind": "m:P", "parameters": {"k": 3}, "seed": 1}
+ARRAYS = {
+    "alpha": np.array([0.5, 0.25]),
+    "scalar": np.array(7, np.int32),
+    "flags": np.array([True, False]),
+    "none": np.empty((0, 4), np.float32),
+    "matrix": np.arange(6, dtype=">i4").reshape(2, 3),
+    "words.word": strings(["tail", "", "größer", "a\0b"]),
+    "words.count": np.array([4, 3, 2, 2**63], np.uint64),
+    "words.half": np.array([1, np.nan, np.inf, 0], np.float16),
+    "words.other": np.arange(2),
+    "words.names": strings(["of", "another", "length"]),
+    "plain": strings(["no", "dot"]),
+    "nobody": strings([]),
+    "square.x": np.eye(2),
+}
+
+
+def test_a_model_is_read_as_it_was_published(tmp_path: Path) -> None:
+    digest = publish_model(tmp_path / "m", ARRAYS, ABOUT)
+    found = read_model(tmp_path / "m")
+    assert set(found.arrays) == set(ARRAYS)
+    assert digest_of(found.arrays) == digest == found.digest == digest_of(ARRAYS)
+    assert list(found.arrays["words.word"]) == ["tail", "", "größer", "a\0b"]
+    assert found.arrays["scalar"].shape == ()
+    assert found.kind == "m:P"
+    assert not (tmp_path / "m.new").exists()
+
+
+def test_the_digest_is_of_the_content_and_of_nothing_else(tmp_path: Path) -> None:
+    one = publish_model(tmp_path / "one", ARRAYS, ABOUT)
+    two = publish_model(tmp_path / "deeper.folder", dict(reversed(ARRAYS.items())), ABOUT | {"seed": 2})
+    assert one == two
+    for name, other in (("alpha", np.array([0.5, 0.5])), ("flags", np.array([1, 0], np.int8)), ("plain", strings(["nod", "ot"]))):
+        assert digest_of(ARRAYS | {name: other}) != one
+    assert digest_of({"x": ARRAYS["alpha"]}) != digest_of({"y": ARRAYS["alpha"]})
+
+
+def test_publishing_replaces_what_a_killed_process_left(tmp_path: Path) -> None:
+    (tmp_path / "m.new").mkdir()
+    (tmp_path / "m.new" / "arrays.safetensors").write_text("half")
+    publish_model(tmp_path / "m", {"a": np.zeros(2)}, ABOUT)
+    publish_model(tmp_path / "m", {"a": np.ones(2)}, ABOUT)
+    assert read_model(tmp_path / "m").arrays["a"].tolist() == [1, 1]
+
+
+def test_what_is_no_model_is_refused_with_the_way_on(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="holds no model"):
+        read_model(tmp_path)
+    (tmp_path / "run.json").write_text("{}")
+    with pytest.raises(DataError, match="not finished"):
+        read_model(tmp_path)
+    publish_model(tmp_path / "model", {"a": np.zeros(2)}, ABOUT)
+    assert read_model(tmp_path).path == tmp_path / "model"
+    (tmp_path / "model" / "arrays.safetensors").write_bytes(b"torn")
+    with pytest.raises(DataError, match="damaged"):
+        read_model(tmp_path)
+    about = json.loads((tmp_path / "model" / "model.json").read_text())
+    (tmp_path / "model" / "model.json").write_text(json.dumps(about | {"format": 99}))
+    with pytest.raises(DataError, match="format 99"):
+        read_model(tmp_path)
