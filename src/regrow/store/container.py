@@ -16,6 +16,7 @@ import json
 import mmap
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,7 @@ import xxhash
 from regrow.packed import Strings
 from regrow.program import Value
 
-__all__ = ["Broken", "Container", "write"]
+__all__ = ["Broken", "Container", "Header", "write"]
 
 ALIGNMENT = 64
 FORMAT = "regrow-1"
@@ -137,11 +138,60 @@ def _write_all(descriptor: int, pieces: list[memoryview]) -> None:
             pieces[0] = pieces[0][written:]
 
 
+@dataclass(frozen=True, slots=True)
+class Header:
+    """What the header of one file says; parsed once, and known again by its first bytes, which hold its check."""
+
+    head: bytes
+    size: int
+    """Bytes of the whole file."""
+    digest: str
+    note: str
+    checks: Mapping[str, str]
+    sections: Mapping[str, list[tuple[str, np.dtype[Any], tuple[int, ...], int, int]]]
+    """Section -> (name, dtype, shape, place in the file, bytes) of its arrays."""
+
+    @staticmethod
+    def parse(file: mmap.mmap) -> Header:
+        """The header of a mapped file. Raises ValueError, TypeError, KeyError or AttributeError if it is not sound."""
+        size = int.from_bytes(file[:8], "little")
+        text = file[8 : 8 + size]
+        blank = text[: len(_HEAD)] + _NO_CHECK.encode() + text[_HEAD_BYTES:]
+        if len(text) != size or text[len(_HEAD) : _HEAD_BYTES] != xxhash.xxh3_64_hexdigest(blank).encode():
+            raise ValueError("the header does not check")
+        header: dict[str, Any] = json.loads(text)
+        metadata = header.pop("__metadata__")
+        checks: dict[str, str] = json.loads(metadata["checks"])
+        sections: dict[str, list[tuple[str, np.dtype[Any], tuple[int, ...], int, int]]] = {section: [] for section in checks}
+        end = 0
+        for name, entry in header.items():
+            start, end = entry["data_offsets"]
+            if not name.startswith(f"{_PAD}/"):
+                section = _section_of(name, sections)
+                array = name[len(section) + 1 :]
+                sections[section].append((array, _DTYPES[entry["dtype"]], tuple(entry["shape"]), 8 + size + start, end - start))
+        head = file[: 8 + _HEAD_BYTES]
+        return Header(head, 8 + size + end, xxhash.xxh3_128_hexdigest(text), metadata["note"], checks, sections)
+
+
+def _section_of(name: str, sections: Mapping[str, object]) -> str:
+    """The section of "section/array": either may hold slashes. Raises KeyError."""
+    at = name.find("/")
+    while at >= 0:
+        if name[:at] in sections:
+            return name[:at]
+        at = name.find("/", at + 1)
+    raise KeyError(name)
+
+
 class Container:
     """A file mapped for reading. Arrays are views of the map: read-only, and alive as long as somebody holds one."""
 
-    def __init__(self, path: Path | str) -> None:
-        """Map the file. Raises Broken if it is missing, cut short or has no sound header."""
+    def __init__(self, path: Path | str, known: Header | None = None) -> None:
+        """Map the file. Raises Broken if it is missing, cut short or has no sound header.
+
+        known: a header that was parsed before; used if the file begins with the same check.
+        """
         self.path = path
         try:
             descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
@@ -153,73 +203,55 @@ class Container:
             raise Broken(f"{path} is missing") from None
         except ValueError:
             raise Broken(f"{path} is empty") from None
-        self._read_header()
+        self.header = known if known is not None and self._map[: len(known.head)] == known.head else self._parsed()
+        if len(self._map) != self.header.size:
+            raise Broken(f"{self.path} has {len(self._map):,} bytes instead of {self.header.size:,}")
 
-    def _read_header(self) -> None:
-        size = int.from_bytes(self._map[:8], "little")
-        text = self._map[8 : 8 + size]
-        blank = text[: len(_HEAD)] + _NO_CHECK.encode() + text[_HEAD_BYTES:]
-        if len(text) != size or text[len(_HEAD) : _HEAD_BYTES] != xxhash.xxh3_64_hexdigest(blank).encode():
-            raise Broken(f"{self.path}: the header does not check")
+    def _parsed(self) -> Header:
         try:
-            header: dict[str, Any] = json.loads(text)
-            metadata = header.pop("__metadata__")
-            self._checks: dict[str, str] = json.loads(metadata["checks"])
-            self._note: str = metadata["note"]
-            end = max((entry["data_offsets"][1] for entry in header.values()), default=0)
-        except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
-            raise Broken(f"{self.path} has no sound header") from None
-        self._start = 8 + size
-        if len(self._map) != self._start + end:
-            raise Broken(f"{self.path} has {len(self._map):,} bytes instead of {self._start + end:,}")
-        self._entries = header
-        self.digest = xxhash.xxh3_128_hexdigest(text)
+            return Header.parse(self._map)
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as why:
+            raise Broken(f"{self.path} has no sound header ({why})") from None
+
+    @property
+    def digest(self) -> str:
+        """Hash of the whole content: 32 hex digits."""
+        return self.header.digest
 
     @property
     def note(self) -> dict[str, Any]:
         """What the writer noted."""
-        note: dict[str, Any] = json.loads(self._note)
+        note: dict[str, Any] = json.loads(self.header.note)
         return note
 
     @property
     def sections(self) -> tuple[str, ...]:
         """The names of the sections."""
-        return tuple(self._checks)
+        return tuple(self.header.checks)
 
     def section(self, section: str) -> dict[str, Value]:
         """The arrays of a section, checked; empty if there is none. Raises Broken."""
-        expected = self._checks.get(section)
+        expected = self.header.checks.get(section)
         if expected is None:
             return {}
-        prefix = section + "/"
-        entries = [(name[len(prefix) :], entry) for name, entry in self._entries.items() if name.startswith(prefix)]
-        try:
-            return self._checked(section, entries, expected)
-        except (ValueError, TypeError, KeyError):
-            raise Broken(f"{self.path}: the header of section {section} is not sound") from None
-
-    def _checked(self, section: str, entries: list[tuple[str, Any]], expected: str) -> dict[str, Value]:
-        bounds = [self._start + offset for _, entry in entries for offset in entry["data_offsets"]]
-        if entries:
-            with memoryview(self._map) as whole, whole[min(bounds) : max(bounds)] as piece:
-                found = xxhash.xxh3_64_hexdigest(piece)
-        else:
-            found = xxhash.xxh3_64_hexdigest(b"")
+        entries = self.header.sections[section]
+        start = min((place for *_, place, _ in entries), default=0)
+        end = max((place + size for *_, place, size in entries), default=0)
+        with memoryview(self._map) as whole, whole[start:end] as piece:
+            found = xxhash.xxh3_64_hexdigest(piece)
         if found != expected:
             raise Broken(f"{self.path}: section {section} does not check ({found} instead of {expected})")
-        arrays = {name: self._array(entry) for name, entry in entries}
+        arrays = {name: self._array(dtype, shape, place, size) for name, dtype, shape, place, size in entries}
         return _with_strings(arrays)
 
-    def _array(self, entry: Mapping[str, Any]) -> Array:
-        dtype, shape = _DTYPES[entry["dtype"]], tuple(entry["shape"])
-        count = int(np.prod(shape, dtype=np.int64))
-        if not count:
+    def _array(self, dtype: np.dtype[Any], shape: tuple[int, ...], place: int, size: int) -> Array:
+        if not size:
             return np.empty(shape, dtype)
-        return np.frombuffer(self._map, dtype, count, self._start + entry["data_offsets"][0]).reshape(shape)
+        return np.frombuffer(self._map, dtype, size // dtype.itemsize, place).reshape(shape)
 
     def check_all(self) -> None:
         """Check every section. Raises Broken."""
-        for section in self._checks:
+        for section in self.header.checks:
             self.section(section)
 
 

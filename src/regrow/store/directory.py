@@ -26,7 +26,7 @@ from regrow.coordinator.ledger import Cut
 from regrow.coordinator.plan import Attempt, PhaseKey, Task
 from regrow.errors import RegrowError
 from regrow.store.artifact import read_receipt
-from regrow.store.container import Broken, Container
+from regrow.store.container import Broken, Container, Header
 
 __all__ = ["Directory"]
 
@@ -41,6 +41,8 @@ class Directory:
         self.records = path / "records.jsonl"
         self.epoch: Path = path / "attempts" / "none"
         self._digests: dict[Task, str] = {}
+        self._headers: dict[str, tuple[int, dict[int, Header]]] = {}
+        """Role -> the round whose artifacts were opened last, and their headers by partition."""
 
     def begin_epoch(self) -> None:
         """Start afresh with nobody's unfinished attempts. Workers of earlier coordinators write into folders that are gone."""
@@ -67,8 +69,17 @@ class Directory:
         return self.committed / str(task)
 
     def open(self, task: Task) -> Container:
-        """A committed artifact, mapped. Raises Broken."""
-        return Container(self._artifact(task))
+        """A committed artifact, mapped. Raises Broken.
+
+        Every partition of a phase reads the same artifacts, each another section: their headers are parsed once.
+        """
+        round, headers = self._headers.get(task.role, (-1, {}))
+        container = Container(self._artifact(task), headers.get(task.partition))
+        if round != task.round:
+            headers = {}
+            self._headers[task.role] = task.round, headers
+        headers[task.partition] = container.header
+        return container
 
     def _artifact(self, task: Task) -> str:
         return f"{self.committed}/{task.role}.{task.round}.{task.partition}"
