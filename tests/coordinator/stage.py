@@ -28,6 +28,7 @@ from regrow.coordinator.actions import (
     MakeCut,
     Pause,
     Record,
+    Release,
     Replace,
     Start,
     Tell,
@@ -171,6 +172,8 @@ class Stage:
                 return f"drop cut {round}"
             case Replace(worker):
                 return f"replace {worker}"
+            case Release(worker):
+                return f"release {worker}"
             case Finish(round):
                 return f"finish {round}"
             case Fail(kind, reason):

@@ -79,7 +79,7 @@ def test_the_disk_does_not_grow_with_the_rounds(keeps: tuple[float, float], cut_
         )
         world.run()
         peaks.append(world.disk.peak)
-    assert peaks[1] <= peaks[0] + 6
+    assert peaks[1] <= 1.5 * peaks[0]  # ten times the rounds see rarer coincidences, and no more
     assert peaks[1] <= (4 if cut_seconds == 0 else 8) * 12
 
 

@@ -8,7 +8,22 @@ from typing import Any, Literal
 
 from regrow.coordinator.plan import Attempt, PhaseKey, Task
 
-__all__ = ["Action", "Commit", "Discard", "DropCut", "Fail", "Finish", "Forget", "MakeCut", "Pause", "Record", "Replace", "Start", "Tell"]
+__all__ = [
+    "Action",
+    "Commit",
+    "Discard",
+    "DropCut",
+    "Fail",
+    "Finish",
+    "Forget",
+    "MakeCut",
+    "Pause",
+    "Record",
+    "Release",
+    "Replace",
+    "Start",
+    "Tell",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +90,13 @@ class Replace:
 
 
 @dataclass(frozen=True, slots=True)
+class Release:
+    """Let a worker go that only checks: there is nothing left to check."""
+
+    worker: str
+
+
+@dataclass(frozen=True, slots=True)
 class Finish:
     """The run is over with this round; results are in the newest artifacts of its roles."""
 
@@ -104,4 +126,4 @@ class Tell:
     facts: Mapping[str, Any] = field(default_factory=dict)
 
 
-Action = Start | Commit | Discard | Record | Forget | MakeCut | DropCut | Replace | Finish | Fail | Pause | Tell
+Action = Start | Commit | Discard | Record | Release | Forget | MakeCut | DropCut | Replace | Finish | Fail | Pause | Tell

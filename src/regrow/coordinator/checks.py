@@ -57,6 +57,10 @@ class Checks:
         self.unverified.discard(task)
         self._note_inputs()
 
+    def over(self) -> bool:
+        """Whether nothing is left to check, now or later."""
+        return not self.unverified and (not self.wanted or self.ledger.floor >= CHECKED_ROUNDS)
+
     def drop_after(self, end: int) -> None:
         """Rounds after the end never happened."""
         self.unverified = {task for task in self.unverified if task.round <= end}

@@ -19,7 +19,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from regrow.coordinator.actions import Action, Commit, Discard, DropCut, Fail, Finish, Pause, Record, Replace, Tell
+from regrow.coordinator.actions import Action, Commit, Discard, DropCut, Fail, Finish, Pause, Record, Release, Replace, Tell
 from regrow.coordinator.assigning import Assigning
 from regrow.coordinator.budgets import Budgets
 from regrow.coordinator.checks import Checks
@@ -302,8 +302,16 @@ class Machine:
         if self.ledger.floor > self.ledger.end and self._over(now):
             self._end(Finish(self.ledger.end), actions)
             return
+        if self.checks.workers and self.checks.over():
+            self._release_checkers(actions)
         actions.extend(self.keeping.cut(now))
         actions.extend(self.assigning.assign(now))
+
+    def _release_checkers(self, actions: list[Action]) -> None:
+        """Those who only check are idle for good."""
+        for worker in [worker for worker, idle in self.checks.workers.items() if idle]:
+            self.crew.leave(worker)
+            actions.append(Release(worker))
 
     def _over(self, now: float) -> bool:
         """Whether everything is done and checked."""

@@ -18,7 +18,7 @@ from abc import ABC, abstractmethod
 from collections import deque
 from dataclasses import dataclass, field
 
-from regrow.coordinator.actions import Action, Commit, Discard, DropCut, Forget, MakeCut, Replace, Start
+from regrow.coordinator.actions import Action, Commit, Discard, DropCut, Forget, MakeCut, Release, Replace, Start
 from regrow.coordinator.events import ArtifactsLost, CutFailed, CutMade, Event, Receipt, StopAsked
 from regrow.coordinator.plan import Attempt
 from regrow.job import Job
@@ -80,6 +80,10 @@ class Engine(ABC):
     def _replace(self, worker: str) -> None:
         """End a worker that is at nothing, and start another."""
 
+    @abstractmethod
+    def _release(self, worker: str) -> None:
+        """End a worker that only checks."""
+
     def close(self) -> None:
         """End all that was started."""
         if self._cutting is not None:
@@ -120,6 +124,8 @@ class Engine(ABC):
                 self.directory.drop_cut(round)
             case Replace(worker):
                 self._replace(worker)
+            case Release(worker):
+                self._release(worker)
 
     def _commit(self, attempt: Attempt) -> None:
         receipt, seconds = self._reported.pop(attempt)

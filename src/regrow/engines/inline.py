@@ -54,6 +54,9 @@ class InlineEngine(Engine):
         self._events.append(WorkerLost(worker, "replaced after an error of the program"))
         self._join(checks=worker.startswith("check"))
 
+    def _release(self, worker: str) -> None:
+        """It is this process: nothing ends."""
+
     def _wait(self, seconds: float) -> None:
         if not self._queue:
             if self._cutting is None or not (self._cutting.is_alive() or self._events):

@@ -125,6 +125,12 @@ class LocalEngine(Engine):
         if worker in self._workers:
             self._dismiss(self._workers[worker], "replaced after an error of the program")
 
+    def _release(self, worker: str) -> None:
+        released = self._workers.get(worker)
+        if released is not None:
+            self.tally.cpu_seconds += released.cpu_reported
+            self._take_off(released)
+
     def _kill(self, worker: Worker, cause: str) -> None:
         """Kill a worker that is ours; the rest follows from its closed socket."""
         worker.cause = worker.cause or cause

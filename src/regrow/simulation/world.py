@@ -16,7 +16,21 @@ import random
 from collections import Counter
 from collections.abc import Callable
 
-from regrow.coordinator.actions import Action, Commit, Discard, DropCut, Fail, Finish, Forget, MakeCut, Pause, Record, Replace, Start
+from regrow.coordinator.actions import (
+    Action,
+    Commit,
+    Discard,
+    DropCut,
+    Fail,
+    Finish,
+    Forget,
+    MakeCut,
+    Pause,
+    Record,
+    Release,
+    Replace,
+    Start,
+)
 from regrow.coordinator.events import (
     ArtifactsLost,
     AttemptDone,
@@ -214,6 +228,8 @@ class World:
                 case Replace(worker):
                     if self.alive.pop(worker, None) is not None:
                         self.send(0.1, WorkerLost(worker, "replaced"))
+                case Release(worker):
+                    self.alive.pop(worker, None)
                 case Finish() | Fail():
                     self._finish(action)
                 case Pause():
