@@ -28,10 +28,12 @@ class KMeans(Program):
     k: int = 8
     rounds: int = 100
 
-    def roles(self, data: Data) -> Roles:
-        """Points tell centers their sums; centers tell points where they are."""
+    def __post_init__(self) -> None:
         if self.k < 1:
             raise UsageError(f"k={self.k}", "at least one center, e.g. --set k=5")
+
+    def roles(self, data: Data) -> Roles:
+        """Points tell centers their sums; centers tell points where they are."""
         return Roles(
             self.rounds,
             points=Role(data.partitions, data="text", reads={"centers": -1}),
@@ -40,10 +42,10 @@ class KMeans(Program):
 
     def points(self, part: Partition) -> None:
         """Give each point to its nearest center (the first of equals), and send sums and numbers by center."""
-        points = parse(part)
+        points, lines = parse(part)
         told = list(part.inbox("centers"))
         if not told:
-            part.send("centers", 0, **candidates(part, points, self.k))
+            part.send("centers", 0, **candidates(part, points, lines, self.k))
             part.keep(center=np.full(len(points), -1, np.int32))
             return
         centers = told[0]["centers"]
@@ -85,10 +87,11 @@ class KMeans(Program):
         return "\n".join(f"{size}\t{', '.join(f'{x:.6g}' for x in center)}" for size, center in rows)
 
 
-def parse(part: Partition) -> Floats:
-    """The points of one part of the text: float64 [n, d]. Raises DataError naming the line."""
+def parse(part: Partition) -> tuple[Floats, npt.NDArray[np.int64]]:
+    """The points of one part of the text, float64 [n, d], and the numbers of their lines. Raises DataError naming the line."""
     first = int(part.fixed["source"][1])
-    rows = []
+    rows: list[list[float]] = []
+    lines = []
     for number, line in enumerate(part.fixed.lines(), first):
         try:
             row = [float(field) for field in line.split(",")]
@@ -103,13 +106,13 @@ def parse(part: Partition) -> Floats:
                 f"{part.fixed['file'][0]}, line {number:,}: {len(row)} numbers instead of {len(rows[0])}", "one point on each line"
             )
         rows.append(row)
-    return np.array(rows, np.float64).reshape(len(rows), -1 if rows else 0)
+        lines.append(number)
+    return np.array(rows, np.float64).reshape(len(rows), -1 if rows else 0), np.array(lines, np.int64)
 
 
-def candidates(part: Partition, points: Floats, k: int) -> dict[str, npt.NDArray[Any]]:
-    """The k points of this part with the smallest lots. A lot depends on the line's number alone, never on how the text is cut."""
-    key, first = part.key("lots"), int(part.fixed["source"][1])
-    lots = uniforms(key, np.arange(first, first + len(points)))
+def candidates(part: Partition, points: Floats, lines: npt.NDArray[np.int64], k: int) -> dict[str, npt.NDArray[Any]]:
+    """The k points of this part with the smallest lots. A lot depends on file and line alone, never on how the text is cut."""
+    lots = uniforms(part.key("lots"), (int(part.fixed["source"][0]) << 40) + lines)
     smallest = np.argsort(lots, kind="stable")[:k]
     return {"lots": lots[smallest], "points": points[smallest]}
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import datetime
+import shutil
 import tempfile
+import weakref
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -12,7 +14,7 @@ from typing import Any
 
 from regrow import prepared
 from regrow.data import TextOptions, describe
-from regrow.errors import ProgramError
+from regrow.errors import Paused, ProgramError, RegrowError
 from regrow.job import ProgramName, loading
 from regrow.program import Program
 from regrow.running import Watcher, begin
@@ -75,7 +77,7 @@ def run(
 
     data        a file or several, plain or gzipped; each line is a line of `part.fixed.lines()`
     workers     processes; None: as many as cores may be used
-    run         the run's directory; None: a temporary one, which goes away with the Run's files when Python ends
+    run         the run's directory; None: a temporary one, which goes away with the Run (a paused one stays, to be resumed)
     The other parameters are those of `regrow run`. Raises ProgramError if the program raises or is not deterministic, DataError for
     data that cannot be read, UsageError for parameters that cannot be.
     """
@@ -92,9 +94,17 @@ def launch(spec: Spec, how: How, run: str | Path | None, watcher: Watcher | None
     if loading:
         raise ProgramError(f"{loading[-1]} starts a run while it is imported", 'put what starts it below: if __name__ == "__main__":')
     if run is None:
-        folder = tempfile.TemporaryDirectory(prefix="regrow-")
-        made = Run(Path(folder.name), begin(spec, Path(folder.name), how, watcher, overwrite=overwrite))
-        object.__setattr__(made, "_folder", folder)  # lives as long as the Run
+        folder = Path(tempfile.mkdtemp(prefix="regrow-"))
+        try:
+            made = Run(folder, begin(spec, folder, how, watcher))
+        except Paused:
+            raise  # it can be resumed, so it stays
+        except BaseException as error:
+            shutil.rmtree(folder, ignore_errors=True)
+            if isinstance(error, RegrowError) and str(folder) in error.advice:
+                error.advice = "mend the program and run it again; with run=... it would go on where it stopped"
+            raise
+        weakref.finalize(made, shutil.rmtree, folder, ignore_errors=True)
         return made
     return Run(Path(run), begin(spec, Path(run), how, watcher, overwrite=overwrite))
 

@@ -334,4 +334,5 @@ def _patient_with_disk(run: Path) -> Iterator[None]:
     except OSError as error:
         if error.errno not in ENVIRONMENT:
             raise RegrowError(f"{type(error).__name__}: {error}", "".join(traceback.format_tb(error.__traceback__)[-3:])) from error
-        raise Paused(f"{error.strerror}: {error.filename or run}", f"make room, then go on: regrow resume {run}") from None
+        what = "make room" if error.errno in (errno.ENOSPC, errno.EDQUOT) else "see to the disk"
+        raise Paused(f"{error.strerror}: {error.filename or run}", f"{what}, then go on: regrow resume {run}") from None

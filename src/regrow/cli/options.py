@@ -18,17 +18,20 @@ Files = Annotated[list[str], typer.Argument(metavar="FILES", help="Input files, 
 RunDir = Annotated[
     Path | None, typer.Option("--run", metavar="DIR", help="The run's directory [runs/<command>-<UTC time>].", show_default=False)
 ]
-Workers = Annotated[int | None, typer.Option(help="Worker processes [as many as cores may be used].", show_default=False)]
-Seed = Annotated[int, typer.Option(help="Seed of all random numbers.")]
+Workers = Annotated[int | None, typer.Option(metavar="N", help="Worker processes [as many as cores may be used].", show_default=False)]
+Seed = Annotated[int, typer.Option(metavar="N", help="Seed of all random numbers.")]
 Engine = Annotated[
-    str | None, typer.Option(help="local (worker processes) or inline (in this process, for debugging).", show_default="local")
+    str | None,
+    typer.Option(metavar="NAME", help="local (worker processes) or inline (in this process, for debugging) [local].", show_default=False),
 ]
 Preempt = Annotated[
     float | None,
     typer.Option(metavar="SECONDS", help="Kill a random worker every so many seconds and start a new one.", show_default=False),
 ]
-DurableEvery = Annotated[float | None, typer.Option(metavar="SECONDS", help="Make a durable cut so often; 0: never.", show_default="10")]
-Verify = Annotated[str, typer.Option(help="auto: run a few tasks twice to see that they are deterministic; off: do not.")]
+DurableEvery = Annotated[
+    float | None, typer.Option(metavar="SECONDS", help="Make a durable cut so often; 0: never [10].", show_default=False)
+]
+Verify = Annotated[str, typer.Option(metavar="auto|off", help="Run a few tasks twice to see that they are deterministic.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Begin anew in place of a run that is there already.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one line of JSON.")]
 
@@ -53,6 +56,6 @@ def parse_grid(text: str | None) -> tuple[int, int] | None:
     if text is None:
         return None
     rows, _, columns = text.lower().partition("x")
-    if not (rows.isdecimal() and columns.isdecimal() and 1 <= int(rows) <= 4096 and 1 <= int(columns) <= 4096):
+    if not (text.isascii() and rows.isdecimal() and columns.isdecimal() and 1 <= int(rows) <= 4096 and 1 <= int(columns) <= 4096):
         raise UsageError(f"--grid {text}", "rows x columns, each from 1 to 4096, e.g. --grid 8x8")
     return int(rows), int(columns)

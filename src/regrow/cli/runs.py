@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -17,8 +18,10 @@ RunPath = Annotated[Path, typer.Argument(metavar="RUN", help="The directory of a
 
 def add_run_commands(app: typer.Typer) -> None:
     """Add them to the command `regrow`."""
-    for command in (run, resume, status, digest):
-        app.command()(command)
+    app.command(short_help="Run a program of your own on text files.")(run)
+    app.command(short_help="Go on with a run from all that was committed.")(resume)
+    app.command(short_help="Say how far a run is, and what it has cost.")(status)
+    app.command(short_help="Print the digest of a model: 64 hex digits.")(digest)
 
 
 def run(
@@ -70,20 +73,25 @@ def resume(
     preempt: Preempt = None,
     durable_every: DurableEvery = None,
     accept_changes: Annotated[
-        bool, typer.Option("--accept-changes", help="Go on from the newest cut although code or data changed.")
+        bool, typer.Option("--accept-changes", help="Go on from the newest cut although code, parameters or versions changed.")
     ] = False,
     json: Json = False,
 ) -> None:
     """Go on with a run from all that was committed. A finished run says so."""
     from regrow.cli.shown import run_and_show
     from regrow.running import resume as go_on
+    from regrow.summary import summary_of
 
+    if (run / "done").exists() and (run / "model" / "model.json").exists():
+        print(f"{run} is finished already: nothing is left to do", file=sys.stderr)
+        run_and_show(run, lambda _: summary_of(run), json)
+        return
     changes = {"workers": workers, "engine": engine, "preempt": preempt, "durable_every": durable_every}
     run_and_show(run, lambda watcher: go_on(run, watcher, accept_changes=accept_changes, **changes), json)
 
 
 def status(run: RunPath, json: Json = False) -> None:
-    """Say how far a run is, and what it has cost so far."""
+    """Say how far a run is, and what it has cost so far: running, finished, resumable or failed."""
     from regrow.cli.shown import print_json
     from regrow.story import sentence
     from regrow.summary import status_of

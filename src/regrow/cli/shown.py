@@ -9,7 +9,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from regrow.job import make
+from regrow.errors import ProgramError
+from regrow.job import guest, make
 from regrow.running import Watcher
 from regrow.spec import Spec
 from regrow.store.model import read_model
@@ -19,8 +20,6 @@ __all__ = ["Bar", "Lines", "print_json", "run_and_show"]
 
 PLAIN_SECONDS = 30.0
 """Off a terminal a plain line is printed so often."""
-TOLD = {"artifacts lost", "attempt failed", "cut failed", "stop asked", "going on", "changes accepted"}
-"""Events that a person wants to see at once."""
 
 
 def print_json(value: Any) -> None:
@@ -30,8 +29,7 @@ def print_json(value: Any) -> None:
 
 def run_and_show(run: Path, work: Callable[[Watcher], dict[str, Any]], as_json: bool) -> None:
     """Do the work of a run with its progress on stderr, then print its summary."""
-    print(f"run {run}", file=sys.stderr, flush=True)
-    watcher = Bar() if sys.stderr.isatty() else Lines()
+    watcher = Bar(run) if sys.stderr.isatty() else Lines(run)
     try:
         summary = work(watcher)
     finally:
@@ -43,31 +41,62 @@ def run_and_show(run: Path, work: Callable[[Watcher], dict[str, Any]], as_json: 
 
 
 def _print_summary(run: Path, summary: Mapping[str, Any]) -> None:
-    files = read_model(run)
-    spec = Spec.read(run)
-    job = spec.job(run)
-    print(make(job.program.load(), files.parameters).report(files.arrays))
+    try:
+        print(_report(run))
+    except ProgramError as error:  # the model is there, whatever the report says
+        print(f"regrow: {error}", file=sys.stderr)
+    rounds = f"{summary['rounds']:,} round{'s' if summary['rounds'] != 1 else ''}"
     size = next((f"{summary[name]:,} {name}, " for name in ("tokens", "examples", "edges", "cells") if name in summary), "")
-    rate = next(
-        (
-            f" ({summary[name] / 1e6:.1f} M {name.partition('_')[0]}/s)"
-            for name in summary
-            if name.endswith("_per_second") and summary[name]
-        ),
-        "",
-    )
-    print(
-        f"\n{size}{summary['rounds']} rounds in {summary['train_seconds']:.1f} s{rate}, {summary['cpu_seconds']:.1f} CPU-s", file=sys.stderr
-    )
-    lost = summary["workers_lost"]
-    print(f"workers lost {lost}, work redone {summary['redone_seconds']:.2f} CPU-s", file=sys.stderr)
-    print(f"model  {summary['model']}\ndigest {summary['digest']}", file=sys.stderr)
+    rate = next((f" ({_rate(name, value)})" for name, value in summary.items() if name.endswith("_per_second") and value), "")
+    took = f"{size}{rounds} in {summary['train_seconds']:.1f} s{rate}, {summary['cpu_seconds']:.1f} CPU-s"
+    lost = f"workers lost {summary['workers_lost']:,}, work redone {summary['redone_seconds']:.2f} CPU-s"
+    print(f"\n{took}\n{lost}\nmodel  {summary['model']}\ndigest {summary['digest']}", file=sys.stderr)
+
+
+def _report(run: Path) -> str:
+    files = read_model(run)
+    program = make(Spec.read(run).job(run).program.load(), files.parameters)
+    with guest(f"the model is made, but {type(program).__name__}.report() failed"):
+        return str(program.report(files.arrays))
+
+
+def _rate(name: str, value: float) -> str:
+    unit = name.removesuffix("_per_second")
+    return f"{value / 1e6:.1f} M {unit}/s" if value >= 1e5 else f"{value:,.0f} {unit}/s"
+
+
+def told(line: Mapping[str, Any]) -> str | None:
+    """A line of the story that a person wants to see at once, in words; None for the others."""
+    match line["event"]:
+        case "attempt failed" if not line["then"].startswith(("failed", "refused")):  # those end the run, and are told then
+            cause = line["cause"].strip().rpartition("\n")[2].strip()
+            return f"attempt of {line['task']} failed on {line['worker']}: {cause}; {line['then']}"
+        case "artifacts lost":
+            names = line["artifacts"]
+            shown = ", ".join(names[:8]) + (f" and {len(names) - 8:,} more" if len(names) > 8 else "")
+            return f"artifacts lost: {shown} ({line['cause']}); what is still needed is made again"
+        case "going on":
+            return f"going on after {line['rounds']:,} rounds, with {line['artifacts']:,} artifacts"
+        case "cut failed":
+            return f"a durable cut failed ({line['cause']}); the older ones are still there"
+        case "stop asked":
+            return f"{line['cause']}: the run pauses as soon as {line['under_way']} tasks are done"
+        case "changes accepted":
+            return sentence(line)
+    return None
+
+
+def _amount(stage: str, done: float, total: float) -> str:
+    if stage == "reading":
+        return f"{done / 1e6:,.1f} of {total / 1e6:,.1f} MB"
+    return f"{done:,.0f} of {total:,.0f} round{'s' if total != 1 else ''}"
 
 
 class Lines(Watcher):
     """Plain lines, now and then."""
 
-    def __init__(self) -> None:
+    def __init__(self, run: Path | None = None) -> None:
+        self._run = run
         self._printed = time.monotonic()
         self._lost = 0
 
@@ -75,16 +104,19 @@ class Lines(Watcher):
         now = time.monotonic()
         if now - self._printed >= PLAIN_SECONDS:
             self._printed = now
-            self.line(
-                f"{stage} {done:,.0f} of {total:,.0f}"
-                + (f", {note}" if note else "")
-                + (f", {self._lost} workers lost" if self._lost else "")
-            )
+            self.line(f"{stage}: " + ", ".join([_amount(stage, done, total), *self._notes(note)]))
 
     def event(self, line: Mapping[str, Any]) -> None:
+        if line["event"] == "coordinator started" and self._run is not None:
+            self.line(f"run {self._run}")
         self._lost += line["event"] == "worker lost"
-        if line["event"] in TOLD:
-            self.line(sentence(line))
+        words = told(line)
+        if words is not None:
+            self.line(words)
+
+    def _notes(self, note: str) -> list[str]:
+        lost = f"{self._lost:,} worker{'s' if self._lost != 1 else ''} lost" if self._lost else ""
+        return [text for text in (note, lost) if text]
 
     def line(self, text: str) -> None:
         """Print a line to stderr."""
@@ -97,17 +129,17 @@ class Lines(Watcher):
 class Bar(Lines):
     """A progress bar for each stage."""
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, run: Path | None = None) -> None:
+        super().__init__(run)
         from rich.console import Console
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+        from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
         self._progress = Progress(
             TextColumn("{task.description:10}"),
             BarColumn(),
-            MofNCompleteColumn(),
+            TextColumn("{task.fields[amount]}"),
             TimeRemainingColumn(),
-            TextColumn("{task.fields[note]}"),
+            TextColumn("{task.fields[note]}", markup=False),
             console=Console(stderr=True),
         )
         self._progress.start()
@@ -115,12 +147,12 @@ class Bar(Lines):
 
     def progress(self, stage: str, done: float, total: float, note: str = "") -> None:
         if stage not in self._tasks:
-            self._tasks[stage] = self._progress.add_task(stage, total=total, note="")
-        lost = f"{self._lost} workers lost" if self._lost else ""
-        self._progress.update(self._tasks[stage], completed=done, total=total, note=", ".join(text for text in (note, lost) if text))
+            self._tasks[stage] = self._progress.add_task(stage, total=total, note="", amount="")
+        amount, notes = _amount(stage, done, total), ", ".join(self._notes(note))
+        self._progress.update(self._tasks[stage], completed=done, total=total, amount=amount, note=notes)
 
     def line(self, text: str) -> None:
-        self._progress.console.print(text, markup=False, highlight=False)
+        self._progress.console.print(text, markup=False, highlight=False, soft_wrap=True)
 
     def close(self) -> None:
         self._progress.stop()

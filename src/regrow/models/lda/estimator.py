@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Self
 
-from regrow.data import TextOptions, describe
+from regrow.data import TextOptions, describe, tokens_program
+from regrow.data.vocabulary import read_vocabulary
 from regrow.errors import DataError, UsageError
 from regrow.job import ProgramName
 from regrow.launch import Run, launch, shared_cache
@@ -26,8 +28,22 @@ def topics_spec(
 ) -> Spec:
     """What to do to train topics on files. Raises DataError or UsageError for files and options that do not fit."""
     options = options or TextOptions()
-    name = ProgramName(*_PLACE)
-    return Spec("lda train", name, program.parameters(), seed, describe(paths, options), options, "grid", grid, program.topics)
+    _check_memory(program.topics)
+    source = describe(paths, options)
+    tokens_program(source, options)  # so that what cannot be is said before there is a run
+    if source.vocabulary is not None:
+        read_vocabulary(source)
+    return Spec("lda train", ProgramName(*_PLACE), program.parameters(), seed, source, options, "grid", grid, program.topics)
+
+
+def _check_memory(topics: int) -> None:
+    """The totals of the topics must fit into memory: a worker holds them twice, and the model is made from them."""
+    needed, there = 32 * topics, os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    if needed > there:
+        raise UsageError(
+            f"{topics:,} topics need at least {needed / 2**30:,.0f} GiB of memory, and this machine has {there / 2**30:,.0f}",
+            "take fewer, e.g. --topics 100",
+        )
 
 
 def read_topics(path: str | Path) -> TopicModel:

@@ -23,7 +23,8 @@ class TopicModel:
     """A trained topic model of K topics and V words: a view of its arrays, which may be memory-mapped.
 
     arrays      as `LDA.model` makes them: word_ptr int64 [V + 1], topics (unsigned) and counts (int32) by word with topics
-                ascending, topic_totals int64 [K], vocabulary.word Strings [V], vocabulary.count int64 [V], alpha float64 [K], beta float64 [1]
+                ascending, topic_totals int64 [K], vocabulary.word Strings [V], vocabulary.count int64 [V], alpha float64 [K],
+                beta float64 [1]
     parameters  those of the program that trained it
     """
 

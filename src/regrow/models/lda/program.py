@@ -126,7 +126,7 @@ class LDA(Program):
             part.metric("log_likelihood", log_likelihood(documents, part.inbox("words"), self.alpha_sum / self.topics, self.beta))
 
     def _likelihood_due(self, round: int) -> bool:
-        return 0 < self.likelihood_every and round < self.rounds and round % self.likelihood_every == 0
+        return self.likelihood_every > 0 and round < self.rounds and round % self.likelihood_every == 0
 
     def _topics_of(self, pairs: Array) -> Array:
         topics = np.empty(pairs.size, Packing(self.topics).topic)

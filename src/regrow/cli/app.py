@@ -1,0 +1,39 @@
+"""The commands of `regrow`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from regrow.cli.lda import lda
+from regrow.cli.runs import add_run_commands
+
+__all__ = ["app"]
+
+app = typer.Typer(
+    name="regrow",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="Train long-tail models on processes that may be taken away at any moment, and end with the same bytes.",
+)
+app.add_typer(lda, name="lda")
+add_run_commands(app)
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        from importlib.metadata import version
+
+        print(f"regrow {version('regrow')}")
+        raise typer.Exit
+
+
+@app.callback()
+def top(
+    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and leave.")] = False,
+) -> None:
+    """Train long-tail models on processes that may be taken away at any moment, and end with the same bytes."""
