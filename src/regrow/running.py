@@ -207,7 +207,7 @@ class _Run:
         if spec.input_digest and found != spec.input_digest:
             raise DataError("the input files have changed since the run began", "put them back, or begin anew with --overwrite")
         code = hashlib.sha256()
-        for path in sorted(Path(__file__).parent.joinpath("data").glob("*.py")):
+        for path in [Path(__file__), *sorted(Path(__file__).parent.joinpath("data").glob("*.py"))]:
             code.update(path.read_bytes())
         about: list[Any] = [
             found,
