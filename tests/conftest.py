@@ -27,6 +27,11 @@ from regrow.story import read_story
 PROGRAMS = Path(programs.__file__)
 LINES = "".join(f"line {i} of a tail that grows back\n" for i in range(40))
 
+for _number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    if signal.getsignal(_number) is signal.SIG_IGN:
+        # Whoever starts tests in the background makes them deaf, and so what they start: `regrow` respects that, as nohup asks.
+        signal.signal(_number, signal.SIG_DFL)
+
 
 def wait_until(what: Callable[[], Any], seconds: float = 30.0) -> Any:
     """Poll until something is true; returns it."""
