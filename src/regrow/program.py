@@ -16,7 +16,7 @@ import dataclasses
 import keyword
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -29,6 +29,7 @@ __all__ = ["Arrays", "Data", "Fixed", "Inputs", "Message", "Outputs", "Partition
 Array = npt.NDArray[Any]
 Value = Array | Strings
 Arrays = Mapping[str, Value]
+T = TypeVar("T")
 
 LAST = "last"
 ALWAYS = "always"
@@ -58,7 +59,23 @@ class Role:
         return tuple(sorted({given} if isinstance(given, int) else set(given)))
 
 
-class Roles(Mapping[str, Role]):
+class _Named(Mapping[str, T]):
+    """Things by name, read-only."""
+
+    def __init__(self, named: Mapping[str, T]) -> None:
+        self._named = named
+
+    def __getitem__(self, name: str) -> T:
+        return self._named[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._named)
+
+    def __len__(self) -> int:
+        return len(self._named)
+
+
+class Roles(_Named[Role]):
     """The roles of a program by name, and the number of rounds after which it ends if no task stops it before.
 
     Raises ProgramError for a read that cannot be: an unknown role, an offset other than 0 or -1, a circle of reads of the same
@@ -67,17 +84,8 @@ class Roles(Mapping[str, Role]):
 
     def __init__(self, rounds: int = 1, /, **roles: Role) -> None:
         self.rounds = rounds
-        self._roles = dict(roles)
-        _check_roles(rounds, self._roles)
-
-    def __getitem__(self, name: str) -> Role:
-        return self._roles[name]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._roles)
-
-    def __len__(self) -> int:
-        return len(self._roles)
+        super().__init__(roles)
+        _check_roles(rounds, roles)
 
 
 def _check_roles(rounds: int, roles: Mapping[str, Role]) -> None:
@@ -124,47 +132,26 @@ def _check_circles(roles: Mapping[str, Role]) -> None:
             del left[name]
 
 
-class Data(Mapping[str, int]):
+class Data(_Named[int]):
     """What a program may know of its data before it runs: the number of partitions of each layout, and facts.
 
     Facts are small numbers such as `tokens`: the metrics of the program that prepared the data.
     """
 
     def __init__(self, layouts: Mapping[str, int], facts: Mapping[str, float] | None = None) -> None:
-        self._layouts = dict(layouts)
+        super().__init__(layouts)
         self.facts: Mapping[str, float] = dict(facts or {})
-
-    def __getitem__(self, layout: str) -> int:
-        return self._layouts[layout]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._layouts)
-
-    def __len__(self) -> int:
-        return len(self._layouts)
 
     @property
     def partitions(self) -> int:
         """The number of partitions of the only layout."""
-        if len(self._layouts) != 1:
+        if len(self) != 1:
             raise ProgramError(f"the data has {len(self)} layouts: {', '.join(self)}", "name one, e.g. data['text']")
-        return next(iter(self._layouts.values()))
+        return next(iter(self.values()))
 
 
-class Fixed(Mapping[str, Any]):
+class Fixed(_Named[Any]):
     """The fixed data of one partition: named arrays, memory-mapped and read-only."""
-
-    def __init__(self, arrays: Arrays) -> None:
-        self._arrays = arrays
-
-    def __getitem__(self, name: str) -> Any:
-        return self._arrays[name]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._arrays)
-
-    def __len__(self) -> int:
-        return len(self._arrays)
 
     def lines(self) -> Iterator[str]:
         """The lines of a part of a text, without their ends, decoded as UTF-8."""
@@ -175,21 +162,12 @@ class Fixed(Mapping[str, Any]):
             yield line.removesuffix("\r")
 
 
-class Message(Mapping[str, Any]):
+class Message(_Named[Any]):
     """What one partition sent in one round to one other: addressed and broadcast arrays by name."""
 
     def __init__(self, sender: int, arrays: Arrays) -> None:
         self.sender = sender
-        self._arrays = arrays
-
-    def __getitem__(self, name: str) -> Any:
-        return self._arrays[name]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._arrays)
-
-    def __len__(self) -> int:
-        return len(self._arrays)
+        super().__init__(arrays)
 
 
 @dataclass(frozen=True, slots=True)
@@ -367,22 +345,13 @@ def as_value(name: str, value: Any) -> Value:
     return array if array.ndim == 0 else np.ascontiguousarray(array)
 
 
-class Results(Mapping[str, Sequence[Arrays]]):
+class Results(_Named[Sequence[Arrays]]):
     """The results of a finished run: role -> the results of its partitions, in partition order; and the last metrics."""
 
     def __init__(self, results: Mapping[str, Sequence[Arrays]], metrics: Mapping[str, float], rounds: int) -> None:
-        self._results = dict(results)
+        super().__init__(results)
         self.metrics = dict(metrics)
         self.rounds = rounds
-
-    def __getitem__(self, role: str) -> Sequence[Arrays]:
-        return self._results[role]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._results)
-
-    def __len__(self) -> int:
-        return len(self._results)
 
     def concatenated(self, role: str, name: str) -> Any:
         """One named result of all partitions of a role, joined in partition order."""
