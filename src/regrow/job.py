@@ -61,7 +61,7 @@ class ProgramName:
         kind = type(program)
         if kind.__module__ != "__main__":
             module = sys.modules[kind.__module__]
-            return ProgramName(getattr(module, "__regrow_file__", kind.__module__), kind.__qualname__)
+            return ProgramName(getattr(module, "__regrow_file__", None) or _place_of(module, inline=inline), kind.__qualname__)
         file = getattr(sys.modules["__main__"], "__file__", None)
         if file is None or not Path(file).is_file():
             if inline:
@@ -97,6 +97,30 @@ class ProgramName:
         if spec is None or spec.origin is None:
             raise UsageError(f"there is no module {self.place}")
         return Path(spec.origin)
+
+
+def _place_of(module: ModuleType, *, inline: bool) -> str:
+    """The name of an installed module; the file of one that was found only because it lies beside the script.
+
+    Workers do not look there: a file called random.py beside a script must not take the place of Python's.
+    """
+    file = getattr(module, "__file__", None)
+    depth = module.__name__.count(".")
+    root = Path(file).resolve().parents[depth] if file else None
+    if root is None or file is None or root != Path(sys.path[0] or ".").resolve() or str(root) in map(_resolved, sys.path[1:]):
+        return module.__name__
+    if depth or Path(file).name == "__init__.py":
+        if inline:
+            return module.__name__
+        raise ProgramError(
+            f"{module.__name__} is part of a package that is not installed: other processes do not find it",
+            'install the package (pip install -e .), put the program into one file, or run it with engine="inline"',
+        )
+    return str(Path(file).resolve())
+
+
+def _resolved(place: str) -> str:
+    return str(Path(place or ".").resolve())
 
 
 @contextlib.contextmanager

@@ -38,7 +38,7 @@ from regrow.spec import How, Spec
 from regrow.stage import Around, Stage, Watcher
 from regrow.store.dataset import Dataset, DatasetWriter
 from regrow.store.directory import Directory
-from regrow.store.lock import Lock
+from regrow.store.lock import Lock, is_lock
 from regrow.store.model import publish_model
 from regrow.story import Story
 from regrow.summary import Session, summary_of
@@ -58,6 +58,7 @@ def begin(spec: Spec, run: Path, how: How, watcher: Watcher | None = None, *, ov
     with _patient_with_disk(run), interrupts.caught(), _new_directory(run, overwrite):
         spec = spec.settled(run)
         spec.write(run)
+        (run / MARK).unlink()
         how.write(run)
         return _Run(run, spec, how, watcher or Watcher(), interrupts).to_the_end()
 
@@ -82,8 +83,10 @@ def _refuse_imports() -> None:
         raise ProgramError(f"{loading[-1]} starts a run while it is imported", 'put what starts it below: if __name__ == "__main__":')
 
 
-BEGUN = {"lock", "program", "run.new", "run.json", "how.new"}
-"""What a run consists of that was stopped before anything was done."""
+MARK = ".regrow-begins"
+"""Stands in a directory from the moment it is ours until run.json does."""
+BEGUN = {"lock", "program", "run.new", "how.new", MARK}
+"""What a run consists of that was stopped before run.json was written."""
 
 
 @contextlib.contextmanager
@@ -110,8 +113,9 @@ def _new_directory(run: Path, overwrite: bool) -> Iterator[None]:
         for path in sorted(run.iterdir(), key=lambda path: path.name == "run.json"):  # last: until then it is seen to be a run
             if path.is_dir() and not path.is_symlink():
                 shutil.rmtree(path)
-            elif path.name != "lock":
+            elif path.name not in ("lock", MARK):
                 path.unlink()
+        (run / MARK).touch()
         yield
 
 
@@ -120,7 +124,7 @@ NO_PLACE = {errno.ENOENT, errno.EACCES, errno.EPERM, errno.EROFS, errno.EEXIST, 
 
 def _check_free(run: Path, overwrite: bool) -> None:
     names = {path.name for path in run.iterdir()}
-    if names <= BEGUN - {"run.json"}:
+    if not names or (MARK in names and names <= BEGUN) or (names == {"lock"} and is_lock(run)):
         return
     if "run.json" not in names:
         raise UsageError(f"{run} is there already and is no run", "take another name with --run DIR")

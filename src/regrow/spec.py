@@ -43,6 +43,10 @@ class Spec:
     topics: int | None = None
     input_digest: str = ""
 
+    def __post_init__(self) -> None:
+        if not 0 <= self.seed < 2**63:
+            raise UsageError(f"seed {self.seed}", "a whole number from 0 to 2^63 - 1, e.g. --seed 7")
+
     def settled(self, run: Path) -> Spec:
         """With the input's digest noted, and a program's file copied into the run."""
         digest = content_digest([file.name for file in self.source.files], self.source.vocabulary)

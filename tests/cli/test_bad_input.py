@@ -42,6 +42,8 @@ SMALL = ("--topics", 3, "--rounds", 3, "--engine", "inline")
         ("--max-doc-share", 2, "at most 1"),
         ("--text-field", "body", "no fields"),
         ("--rounds", "many", "integer"),
+        ("--seed", -1, "from 0 to 2^63 - 1"),
+        ("--seed", 10**23, "from 0 to 2^63 - 1"),
     ],
 )
 def test_an_option_that_cannot_be_is_refused_before_there_is_a_run(shell: Shell, option: str, value: object, said: str) -> None:
@@ -228,3 +230,13 @@ def test_an_export_that_cannot_be_written_leaves_nothing(shell: Shell, monkeypat
     monkeypatch.setattr("regrow.models.lda.model.TopicModel.export_npz", full)
     refuses(shell("lda", "export", "run", "--out", "x"), 2, "No space left")
     assert not list((shell.folder / "x").iterdir())
+
+
+@pytest.mark.parametrize("name", ["program/thesis.txt", "lock", "run.new", "how.new"])
+def test_a_folder_of_somebody_elses_is_never_touched(shell: Shell, name: str) -> None:
+    theirs = shell.folder / "theirs" / name
+    theirs.parent.mkdir(parents=True)
+    theirs.write_text("precious")
+    refuses(shell(*TRAIN, "docs.txt", *SMALL, "--run", "theirs"), 2, "is no run")
+    refuses(shell(*TRAIN, "docs.txt", *SMALL, "--run", "theirs", "--overwrite"), 2, "is no run")
+    assert theirs.read_text() == "precious"

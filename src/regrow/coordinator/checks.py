@@ -1,4 +1,4 @@
-"""Checking that the program is deterministic: in rounds 0 and 1 one partition of every role is run a second time.
+"""Checking that the program is deterministic: in rounds 0 and 1 one partition of every role is run again, twice.
 
 RULES OF THE FILE
   - Repeating is done by workers that only check: fresh processes under another hash seed.
@@ -37,7 +37,7 @@ class Checks:
         if self.wanted and task.round < CHECKED_ROUNDS and task.partition == middle and task not in self._seen:
             self._seen.add(task)
             self.unverified.add(task)
-            self.queue.append(task)
+            self.queue += [task, task]  # the second time it has another past: what counts its calls is found
             self._note_inputs()
 
     def next(self) -> Task | None:
@@ -53,7 +53,9 @@ class Checks:
             self.queue.append(task)
 
     def verified(self, task: Task) -> None:
-        """A task came out the same."""
+        """A task came out the same; once it was repeated as often as it is to be, what it reads may go."""
+        if task in self.queue:
+            return
         self.unverified.discard(task)
         self._note_inputs()
 

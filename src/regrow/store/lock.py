@@ -9,7 +9,7 @@ from pathlib import Path
 
 from regrow.errors import UsageError
 
-__all__ = ["Lock", "is_locked"]
+__all__ = ["Lock", "is_lock", "is_locked"]
 
 TRIES = 10
 PAUSE_SECONDS = 0.02
@@ -46,6 +46,12 @@ def _taken(descriptor: int) -> bool:
         else:
             return True
     return False
+
+
+def is_lock(run: Path) -> bool:
+    """Whether RUN/lock was written by a lock: it is empty, or holds the number of a process."""
+    content = (run / "lock").read_bytes()[:32]
+    return not content or content.strip().isdigit()
 
 
 def is_locked(run: Path) -> bool:

@@ -142,6 +142,8 @@ def read_model(path: Path) -> ModelFiles:
                 f"{folder} has format {about['format']}, this regrow reads format {FORMAT}", "read it with the regrow that wrote it"
             )
         arrays = _read_arrays(folder)
+        if (found := digest_of(arrays)) != about["digest"]:
+            raise ValueError(f"its content has digest {found}, model.json says {about['digest']}")
         return ModelFiles(folder, about["kind"], about["parameters"], about["digest"], about, arrays)
     except (OSError, ValueError, KeyError, TypeError, SafetensorError) as why:
         raise DataError(f"{folder} is damaged: {why}", "train again, or fetch it again") from None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import os
 import signal
+import subprocess
 import sys
 from pathlib import Path
 
@@ -180,3 +181,32 @@ def test_a_program_that_raises_raises_in_the_callers_process(shell: Shell) -> No
 
     with pytest.raises(ProgramError, match="seven is not eight"):
         regrow.run(Faulty("raise"), "docs.txt", engine="inline")
+
+
+def test_a_program_in_a_module_beside_the_script_is_found_by_workers(shell: Shell) -> None:
+    module, _, rest = SCRIPT.partition("{guard}")
+    (shell.folder / "lines_program.py").write_text(module)
+    (shell.folder / "docs.txt").write_text("one\ntwo\n")
+    script = "import regrow\nfrom lines_program import Lines\nif __name__ == '__main__':" + rest.format(how="workers=1")
+    (shell.folder / "script.py").write_text(script)
+    ended = subprocess.run([sys.executable, "script.py"], cwd=shell.folder, capture_output=True, text=True, check=False)
+    assert ended.returncode == 0, ended.stderr
+
+
+def test_a_program_that_counts_its_calls_is_found_out(shell: Shell) -> None:
+    (shell.folder / "docs.txt").write_text("one\ntwo\n")
+    (shell.folder / "counting.py").write_text(
+        "from dataclasses import dataclass\n"
+        "from regrow import Program, Role, Roles\n"
+        "CALLS = []\n"
+        "@dataclass(frozen=True)\n"
+        "class Counting(Program):\n"
+        "    def roles(self, data):\n"
+        "        return Roles(3, text=Role(data.partitions, data='text'))\n"
+        "    def text(self, part):\n"
+        "        CALLS.append(part.round)\n"
+        "        part.result(n=len(CALLS))\n"
+    )
+    ended = shell("run", "counting.py:Counting", "docs.txt", "--workers", 1)
+    assert ended.code == 4, ended.err
+    assert "differ" in ended.err
