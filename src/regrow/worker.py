@@ -68,13 +68,15 @@ class Workshop:
         """Try a task and write its artifact to `path`. Raises AttemptError."""
         try:
             return self._attempt(task, chain, path)
+        except AttemptError:
+            raise
         except BrokenArtifact as broken:
             raise AttemptError("inputs", str(broken), self._broken_inputs(task, chain) or (broken.task,)) from None
         except DataError as error:
             raise AttemptError("data", str(error)) from None
         except OSError as error:
             if error.errno in ENVIRONMENT:
-                raise AttemptError("environment", f"{error.strerror}: {error.filename or path}") from None
+                raise _environment(error, path) from None
             raise AttemptError("program", _trace(error)) from None
         except RegrowError as error:
             raise AttemptError("program", str(error)) from None
@@ -86,9 +88,20 @@ class Workshop:
         try:
             getattr(self.program, task.role)(part)
             part.check_sent()
-            return write_artifact(path, task, part.outputs, chain, lambda: part.state)
+            return self._write(path, task, chain, part)
         finally:
             part.let_go()
+
+    def _write(self, path: Path, task: Task, chain: tuple[int, ...], part: _Part) -> Receipt:
+        """Write what an attempt made. This is our own work: where the disk refuses it, the program is not to blame."""
+        try:
+            try:
+                return write_artifact(path, task, part.outputs, chain, lambda: part.state)
+            except FileNotFoundError:  # somebody removed the folder of the attempts
+                path.parent.mkdir(exist_ok=True)
+                return write_artifact(path, task, part.outputs, chain, lambda: part.state)
+        except OSError as error:
+            raise _environment(error, path) from None
 
     def _broken_inputs(self, task: Task, chain: tuple[int, ...]) -> tuple[Task, ...]:
         """All artifacts that a task reads and that do not check: named at once, so that they are rebuilt together."""
@@ -183,6 +196,10 @@ def checked_roles(program: Program, dataset: Dataset) -> Roles:
                 f'write Role(data["{role.data}"], data="{role.data}", ...)',
             )
     return roles
+
+
+def _environment(error: OSError, path: Path) -> AttemptError:
+    return AttemptError("environment", f"{error.strerror}: {error.filename or path}")
 
 
 def _trace(error: BaseException) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import os
 import random
+import shutil
 import signal
 import time
 from pathlib import Path
@@ -88,6 +89,41 @@ def test_the_fork_server_is_replaced_with_its_workers(runs: Runs, quiet: str) ->
     kill(next(pid for pid, kind in coordinator.processes().items() if kind == "server"))
     assert coordinator.end()["digest"] == quiet
     assert coordinator.processes() == {}
+
+
+def test_a_frozen_fork_server_is_replaced_with_its_workers(runs: Runs, quiet: str) -> None:
+    coordinator = runs.coordinator("Ring", **SLOW | {"seconds": 0.1, "while_there": str(runs.text)})
+    coordinator.await_phases(1, runs.folder / "run")
+    worker = coordinator.workers()[0]
+    kill(next(pid for pid, kind in coordinator.processes().items() if kind == "server"), signal.SIGSTOP)
+    kill(worker)
+    coordinator.until(lambda: any("fork server ended: stopped for" in line["cause"] for line in runs.told("worker lost")), 10)
+    runs.text.unlink()
+    assert coordinator.end()["digest"] == quiet
+    assert all("fork server" in line["cause"] or "connection" in line["cause"] for line in runs.told("worker lost"))
+    assert coordinator.processes() == {}
+
+
+def test_unfinished_attempts_that_are_removed_are_nobodys_fault(runs: Runs, quiet: str) -> None:
+    coordinator = runs.coordinator("Ring", **SLOW)
+    attempts = runs.folder / "run" / "attempts"
+    for phases in (2, 6):
+        coordinator.await_phases(phases, runs.folder / "run")
+        for epoch in attempts.iterdir():
+            shutil.rmtree(epoch, ignore_errors=True)
+    kill(next(pid for pid, kind in coordinator.processes().items() if kind == "server"))  # its successor reads the job again
+    assert coordinator.end()["digest"] == quiet
+    assert runs.told("attempt failed") == []
+
+
+def test_a_folder_of_attempts_that_cannot_be_made_again_pauses_the_run(runs: Runs, quiet: str) -> None:
+    coordinator = runs.coordinator("Ring", **SLOW)
+    attempts = runs.folder / "run" / "attempts"
+    coordinator.await_phases(4, runs.folder / "run")
+    attempts.rename(attempts.with_name("moved"))
+    assert coordinator.code() == 75
+    assert "No such file" in runs.told("paused")[0]["cause"]
+    assert runs.resume(engine="inline")["digest"] == quiet
 
 
 @pytest.mark.slow

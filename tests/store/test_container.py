@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import stat
 import tempfile
 from pathlib import Path
 
@@ -107,6 +108,16 @@ def test_a_file_cut_short_or_made_longer_is_broken(tmp_path: Path) -> None:
     path.unlink()
     with pytest.raises(Broken, match="missing"):
         Container(path)
+
+
+def test_what_is_no_regular_file_is_broken(tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "circle").symlink_to("circle")
+    os.mknod(tmp_path / "socket", stat.S_IFSOCK | 0o600)
+    for path in [*tmp_path.iterdir(), Path(os.devnull)]:
+        with pytest.raises(Broken, match="no regular file"):
+            Container(path)
 
 
 def test_writing_is_all_or_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -100,6 +100,38 @@ def test_what_a_coordinator_left_is_found_and_what_is_broken_is_removed(director
     assert present[TASK].metrics == {"m": 1}
 
 
+def test_folders_among_artifacts_and_cuts_are_removed_as_broken_ones_are(directory: Directory) -> None:
+    other = TASK._replace(partition=1)
+    commit(directory, TASK, other)
+    for path in (directory.artifact_path(TASK), directory.artifact_path(other)):
+        path.unlink()
+        (path / "inside").mkdir(parents=True)
+    assert directory.damaged() == [TASK, other]
+    directory.mark_lost([other])
+    assert directory.commit(*attempt(directory, TASK, 2))
+    assert directory.damaged() == []
+    (directory.committed / "docs.2.0" / "inside").mkdir(parents=True)
+    (directory.committed / "no task").mkdir()
+    (directory.cuts / "3.json").mkdir()
+    present, broken = Directory(directory.path).present(check=False)
+    assert set(present) == {TASK}
+    assert broken == ["docs.2.0", "no task"]
+    assert directory.read_cuts(present) == []
+    assert list(directory.cuts.iterdir()) == []
+    assert [path.name for path in directory.committed.iterdir()] == [str(TASK)]
+
+
+def test_an_artifact_under_the_name_of_another_is_broken(directory: Directory) -> None:
+    commit(directory, TASK)
+    names = [str(TASK._replace(partition=-1)), str(TASK._replace(round=9)), "work.03.0"]
+    for name in names:
+        (directory.committed / name).write_bytes(directory.artifact_path(TASK).read_bytes())
+    present, broken = Directory(directory.path).present(check=True)
+    assert set(present) == {TASK}
+    assert broken == sorted(names)
+    assert [path.name for path in directory.committed.iterdir()] == [str(TASK)]
+
+
 def record(directory: Directory, round: int) -> Record:
     made = Record(PhaseKey("work", round), {"loss": 0.25}, round == 3, True, False)
     directory.record(made, 12.0)

@@ -3,7 +3,7 @@
 A killed worker is lost at once (its socket closes; the fork server says how it ended). A frozen one is seen from outside: it
 is stopped, or can run and gains no CPU time, for two seconds. A heartbeat thread inside would lie: it is silent while one C
 call holds the interpreter. Lost is final: the process is killed, its name is never used again, and another takes its place.
-The fork server itself may be killed too: its workers end with it, and another server forks others.
+The fork server itself may be killed or frozen too: its workers end with it, and another server forks others.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import random
 import selectors
 import signal
 from collections import deque
+from pathlib import Path
 from typing import Any
 
 from regrow import errors
@@ -27,6 +28,8 @@ from regrow.job import Job
 
 __all__ = ["LocalEngine"]
 
+SERVER = "server"
+"""The name by which the fork server is watched."""
 WATCH_SECONDS = 0.25
 CAUSE_WAIT_SECONDS = 0.2
 """How long a closed socket waits for the word on how the process ended."""
@@ -63,9 +66,8 @@ class LocalEngine(Engine):
     # Starting
 
     def _start(self, job: Job) -> None:
-        self._job_file = self.directory.epoch / "job.json"
-        self._job_file.write_text(json.dumps(job.to_json()))
-        self._server = Server(self._job_file)
+        self._job = json.dumps(job.to_json())
+        self._server = Server(self._job_file())
         if self._verify:
             self._start_checker()
         self.tally.compile_seconds = self._server.await_ready()
@@ -76,9 +78,17 @@ class LocalEngine(Engine):
         self._cpu = cpu_seconds()
         self._next_preemption = self.now() + (self._preempt_seconds or 0)
 
+    def _job_file(self) -> Path:
+        """The file that holds the job; written again if somebody removed it."""
+        path = self.directory.epoch / "job.json"
+        if not path.exists():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(self._job)
+        return path
+
     def _start_checker(self) -> None:
         """A worker in a fresh interpreter under another hash seed, which repeats a few tasks."""
-        process, connection = spawn("worker", "4242", self._job_file)
+        process, connection = spawn("worker", "4242", self._job_file())
         self._add(Worker(self._name("check"), connection, checks=True, pid=process.pid, process=process))
 
     def _await_first_workers(self) -> None:
@@ -233,12 +243,13 @@ class LocalEngine(Engine):
     def _replace_server(self) -> None:
         """The fork server has ended, and its workers with it: start another, which forks others."""
         assert self._server is not None
-        how = how_it_ended(self._server.process.wait())
+        how = self._server.cause or how_it_ended(self._server.process.wait())
         self._server.close()
+        self._frozen.drop(SERVER)
         self._servers_in_vain += 1
         if self._servers_in_vain > IN_VAIN_MAX // 4:
             raise errors.RegrowError(f"the process that forks the workers ends again and again ({how})", "what it said stands above")
-        self._server = Server(self._job_file)
+        self._server = Server(self._job_file())
         self._server.await_ready()
         self._selector.register(self._server.control, selectors.EVENT_READ, None)
         for worker in [worker for worker in self._workers.values() if worker.process is None]:
@@ -317,6 +328,9 @@ class LocalEngine(Engine):
         for worker in list(self._workers.values()):
             if worker.pid is not None and (why := self._frozen.look(worker.name, worker.pid, now)):
                 self._lose(worker, why, crashed=False)
+        if self._server is not None and (why := self._frozen.look(SERVER, self._server.pid, now)):
+            self._server.cause = why
+            self._server.process.kill()  # the rest follows from its closed socket
 
     def _preempt(self, now: float) -> None:
         """Kill a worker at random, as a cluster would. One that has not begun its first task is spared: else nothing is ever done."""

@@ -93,6 +93,8 @@ class Server:
     def __init__(self, job_file: Path) -> None:
         self.process, self.control = spawn("server", "0", job_file)
         self.ended = False
+        self.cause = ""
+        """Why it was killed, if we did that."""
 
     @property
     def pid(self) -> int:

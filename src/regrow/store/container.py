@@ -12,9 +12,11 @@ a wrong number.
 
 from __future__ import annotations
 
+import errno
 import json
 import mmap
 import os
+import stat
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -53,6 +55,8 @@ _HEAD = b'{"__metadata__":{"check":"'
 _NO_CHECK = "0" * 16
 """Stands where the header's check of itself will be, while it is computed."""
 _HEAD_BYTES = len(_HEAD) + len(_NO_CHECK)
+_NO_FILE = {errno.ENXIO, errno.ELOOP}
+"""How a socket, and a link to itself, refuse to be opened."""
 _PIECES_MAX = 512
 """Buffers in one call of writev; the kernel takes 1,024."""
 
@@ -188,14 +192,16 @@ class Container:
     """A file mapped for reading. Arrays are views of the map: read-only, and alive as long as somebody holds one."""
 
     def __init__(self, path: Path | str, known: Header | None = None) -> None:
-        """Map the file. Raises Broken if it is missing, cut short or has no sound header.
+        """Map the file. Raises Broken if it is missing, no regular file, cut short or has no sound header.
 
         known: a header that was parsed before; used if the file begins with the same check.
         """
         self.path = path
         try:
-            descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+            descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)  # a pipe must not let us wait
             try:
+                if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                    raise Broken(f"{path} is no regular file")
                 self._map = mmap.mmap(descriptor, 0, prot=mmap.PROT_READ)
             finally:
                 os.close(descriptor)
@@ -203,6 +209,10 @@ class Container:
             raise Broken(f"{path} is missing") from None
         except ValueError:
             raise Broken(f"{path} is empty") from None
+        except OSError as error:
+            if error.errno not in _NO_FILE:
+                raise
+            raise Broken(f"{path} is no regular file") from None
         self.header = known if known is not None and self._map[: len(known.head)] == known.head else self._parsed()
         if len(self._map) != self.header.size:
             raise Broken(f"{self.path} has {len(self._map):,} bytes instead of {self.header.size:,}")

@@ -112,7 +112,7 @@ class Directory:
         try:
             found = self.open(task).digest
         except Broken:
-            self.artifact_path(task).unlink(missing_ok=True)
+            _remove(self._artifact(task))
             return False
         if found != digest:
             raise RegrowError(
@@ -127,8 +127,7 @@ class Directory:
     def forget(self, tasks: Iterable[Task]) -> None:
         """Delete artifacts."""
         for task in tasks:
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink(self._artifact(task))
+            _remove(self._artifact(task))
             self._digests.pop(task, None)
 
     def missing(self) -> list[Task]:
@@ -163,12 +162,14 @@ class Directory:
             try:
                 task = Task.parse(name)
                 container = self.open(task)
+                if container.note.get("task") != name:
+                    raise Broken(f"{name} is the artifact of another task")
                 if check:
                     container.check_all()
                 found[task] = read_receipt(container)
             except (Broken, ValueError):
                 broken.append(name)
-                (self.committed / name).unlink(missing_ok=True)
+                _remove(self.committed / name)
         self._digests = {task: receipt.digest for task, receipt in found.items()}
         return found, broken
 
@@ -232,7 +233,7 @@ class Directory:
             if cut is not None and cut.tasks <= there:
                 cuts.append(cut)
             else:
-                path.unlink()
+                _remove(path)
         return sorted(cuts, key=lambda cut: cut.round)
 
     def _read_cut(self, path: Path) -> Cut | None:
@@ -285,6 +286,16 @@ class Directory:
         for folder in ("cuts", "committed", "attempts"):
             shutil.rmtree(self.path / folder, ignore_errors=True)
         self._digests.clear()
+
+
+def _remove(path: Path | str) -> None:
+    """Delete a file, or a folder that somebody put in its place; it may be gone already."""
+    try:
+        os.unlink(path)
+    except FileNotFoundError:
+        pass
+    except IsADirectoryError:
+        shutil.rmtree(path)
 
 
 def _size(entry: os.DirEntry[str]) -> int:
