@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 from regrow.engines.base import Tally
-from regrow.store.directory import Directory
 from regrow.store.lock import is_locked
 from regrow.story import read_story
 
@@ -177,8 +176,3 @@ def _disk_bytes(run: Path) -> int:
             except OSError:
                 continue
     return total
-
-
-def artifacts_bytes(run: Path) -> int:
-    """Bytes of the artifacts of the last program."""
-    return Directory(run).bytes_held()

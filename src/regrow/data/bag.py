@@ -11,7 +11,7 @@ import numpy.typing as npt
 from regrow.data.record_kernels import counts_of, triples
 from regrow.data.source import shown_line
 from regrow.data.text import nothing_left
-from regrow.data.vocabulary import WordSet, read_only
+from regrow.data.vocabulary import WordSet, read_only, take_numbers
 from regrow.data.word_kernels import map_stream
 from regrow.errors import DataError
 from regrow.packed import strings
@@ -57,14 +57,7 @@ class BagTokens(Program):
             part.keep(stream=stream, doc_ptr=doc_ptr)
             part.send("vocabulary", 0, words=words, counts=counts[words], shares=shares[words], filled=[np.count_nonzero(np.diff(doc_ptr))])
             return
-        (message,) = part.inbox("vocabulary")
-        stream = read_only(part.state["stream"])
-        words, doc_ptr = map_stream(stream, read_only(part.state["doc_ptr"]), read_only(message["numbers"]))
-        part.result(words=words, doc_ptr=doc_ptr)
-        part.metric("tokens", len(words))
-        part.metric("documents", len(doc_ptr) - 1)
-        part.metric("empty_documents", int(np.count_nonzero(np.diff(doc_ptr) == 0)))
-        part.metric("dropped_tokens", len(stream) - len(words))
+        take_numbers(part)
 
     def vocabulary(self, part: Partition) -> None:
         """Add up counts, and say which words the filters keep."""

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from regrow.data.records import Documents, documents
 from regrow.data.unicode import character_classes, lower_cases
-from regrow.data.vocabulary import WordSet, by_count, read_only, taken
+from regrow.data.vocabulary import WordSet, by_count, read_only, take_numbers, taken
 from regrow.data.word_kernels import map_stream, tokenise
 from regrow.errors import DataError
 from regrow.packed import Strings, strings
@@ -65,14 +65,7 @@ class TextTokens(Program):
             part.keep(stream=stream, doc_ptr=doc_ptr)
             part.send("vocabulary", 0, words=words, counts=counts, shares=shares, filled=[np.count_nonzero(np.diff(doc_ptr))])
             return
-        (message,) = part.inbox("vocabulary")
-        stream = read_only(part.state["stream"])
-        words, doc_ptr = map_stream(stream, read_only(part.state["doc_ptr"]), read_only(message["numbers"]))
-        part.result(words=words, doc_ptr=doc_ptr)
-        part.metric("tokens", len(words))
-        part.metric("documents", len(doc_ptr) - 1)
-        part.metric("empty_documents", int(np.count_nonzero(np.diff(doc_ptr) == 0)))
-        part.metric("dropped_tokens", len(stream) - len(words))
+        take_numbers(part)
 
     def vocabulary(self, part: Partition) -> None:
         """Add up the words of all parts, drop those that the filters say, and number the others."""

@@ -10,11 +10,13 @@ import numpy.typing as npt
 from regrow.data.source import Source, undecodable
 from regrow.data.stopwords import ENGLISH
 from regrow.data.streams import Stream, frozen
+from regrow.data.word_kernels import map_stream
 from regrow.data.wordset_kernels import add_words, empty_set, packed
 from regrow.errors import DataError
 from regrow.packed import Strings, strings
+from regrow.program import Partition
 
-__all__ = ["WordSet", "by_count", "read_stop_words", "read_vocabulary", "taken"]
+__all__ = ["WordSet", "by_count", "read_stop_words", "read_vocabulary", "take_numbers", "taken"]
 
 
 def read_only(array: Any) -> npt.NDArray[Any]:
@@ -127,3 +129,18 @@ def _text(name: str) -> str:
         return data.decode("utf-8")
     except UnicodeDecodeError as error:
         raise undecodable(name, data, error, 1) from error
+
+
+def take_numbers(part: Partition) -> None:
+    """Give a part's words the numbers that the vocabulary sent, and leave out those that it drops: the part's results and metrics.
+
+    State: `stream`, the part's own numbers of its words, and `doc_ptr`; message: `numbers`, the vocabulary's for each, or -1.
+    """
+    (message,) = part.inbox("vocabulary")
+    stream = read_only(part.state["stream"])
+    words, doc_ptr = map_stream(stream, read_only(part.state["doc_ptr"]), read_only(message["numbers"]))
+    part.result(words=words, doc_ptr=doc_ptr)
+    part.metric("tokens", len(words))
+    part.metric("documents", len(doc_ptr) - 1)
+    part.metric("empty_documents", int(np.count_nonzero(np.diff(doc_ptr) == 0)))
+    part.metric("dropped_tokens", len(stream) - len(words))
