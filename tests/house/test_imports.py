@@ -39,7 +39,7 @@ FLOORS = {
 """A room imports rooms of its own floor or below. `models` stand high because estimators start runs; what a worker loads of
 them, the programs, may import only the rooms in PROGRAMS_MAY_IMPORT."""
 
-PROGRAMS_MAY_IMPORT = {"errors", "rng", "arithmetic", "packed", "program"}
+PROGRAMS_MAY_IMPORT = {"errors", "rng", "arithmetic", "packed", "program", "data"}
 NEVER = [("models", "engines"), ("engines", "models"), ("coordinator", "store"), ("simulation", "engines"), ("data", "store")]
 COORDINATOR_MAY_IMPORT = {"errors", "program"}
 

@@ -12,9 +12,24 @@ from regrow.errors import UsageError
 if TYPE_CHECKING:
     from regrow.spec import How
 
-__all__ = ["DurableEvery", "Engine", "Files", "Json", "Overwrite", "Preempt", "RunDir", "Seed", "Verify", "Workers", "how", "parse_grid"]
+__all__ = [
+    "DurableEvery",
+    "Engine",
+    "Files",
+    "Json",
+    "Model",
+    "Overwrite",
+    "Preempt",
+    "RunDir",
+    "Seed",
+    "Verify",
+    "Workers",
+    "how",
+    "parse_grid",
+]
 
 Files = Annotated[list[str], typer.Argument(metavar="FILES", help="Input files, plain or gzipped.", show_default=False)]
+Model = Annotated[Path, typer.Argument(metavar="RUN", help="A finished run, or a model folder.", show_default=False)]
 RunDir = Annotated[
     Path | None, typer.Option("--run", metavar="DIR", help="The run's directory [runs/<command>-<UTC time>].", show_default=False)
 ]

@@ -1,25 +1,16 @@
-"""regrow lda: topics."""
+"""regrow lda train."""
 
 from __future__ import annotations
 
-import os
-import tempfile
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from regrow.cli.options import DurableEvery, Engine, Files, Json, Overwrite, Preempt, RunDir, Seed, Verify, Workers, how, parse_grid
-from regrow.errors import UsageError
 
-__all__ = ["lda"]
-
-lda = typer.Typer(no_args_is_help=True, help="Topics (latent Dirichlet allocation).", rich_markup_mode=None)
-
-Model = Annotated[Path, typer.Argument(metavar="RUN", help="A finished run, or a model folder.", show_default=False)]
+__all__ = ["train"]
 
 
-@lda.command(short_help="Learn topics from text or a bag of words.")
 def train(
     files: Files,
     topics: Annotated[int, typer.Option(metavar="K", help="Number of topics.")] = 100,
@@ -75,47 +66,3 @@ def train(
     spec = topics_spec(files, program, seed=seed, options=options, grid=parse_grid(grid))
     path = run or default_run("lda train")
     run_and_show(path, lambda watcher: begin(spec, path, way, watcher, overwrite=overwrite), json)
-
-
-@lda.command(short_help="Show the most frequent words of each topic.")
-def topics(
-    model: Model,
-    words: Annotated[int, typer.Option(metavar="N", help="Words of each topic.")] = 10,
-    json: Json = False,
-) -> None:
-    """Show each topic's most frequent words: number, tokens, words."""
-    from regrow.cli.shown import print_json
-    from regrow.models.lda.estimator import read_topics
-
-    found = read_topics(model)
-    totals, lists = found.topic_totals.tolist(), found.top_words(words)
-    if json:
-        print_json([{"topic": k, "tokens": totals[k], "words": pairs} for k, pairs in enumerate(lists)])
-        return
-    for k, pairs in enumerate(lists):
-        print(f"{k}\t{totals[k]}\t{' '.join(word for word, _ in pairs)}")
-
-
-@lda.command(short_help="Write the model for other programs.")
-def export(
-    model: Model,
-    out: Annotated[Path, typer.Option(metavar="DIR", help="The folder to write to.", show_default=False)],
-    format: Annotated[str, typer.Option(metavar="NAME", help="npz: counts.npz (scipy CSR, words x topics) and vocab.txt.")] = "npz",
-) -> None:
-    """Write a topic model in a form that other programs read. Prints the files."""
-    from regrow.models.lda.estimator import read_topics
-
-    if format != "npz":
-        raise UsageError(f"--format {format}", "the format is npz")
-    if out.exists() and not out.is_dir():
-        raise UsageError(f"{out} is a file", "name a folder: --out DIR")
-    found = read_topics(model)
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=out, prefix=".export-") as aside:  # so that no file is ever half-written
-            found.export_npz(aside)
-            for name in ("counts.npz", "vocab.txt"):
-                os.replace(Path(aside) / name, out / name)
-    except OSError as error:
-        raise UsageError(f"{out} cannot be written: {error.strerror}", "name another folder: --out DIR") from None
-    print(f"{out / 'counts.npz'}\n{out / 'vocab.txt'}")
