@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import shutil
 import tempfile
 import weakref
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ from regrow.running import Watcher, begin
 from regrow.spec import How, Spec
 from regrow.store.model import ModelFiles, read_model
 
-__all__ = ["Run", "default_run", "launch", "run", "shared_cache"]
+__all__ = ["Run", "default_run", "launch", "own_way", "run", "shared_cache", "unseen_spec", "with_stdin"]
 
 
 @dataclass(frozen=True)
@@ -107,6 +108,41 @@ def launch(spec: Spec, how: How, run: str | Path | None, watcher: Watcher | None
         weakref.finalize(made, shutil.rmtree, folder, ignore_errors=True)
         return made
     return Run(Path(run), begin(spec, Path(run), how, watcher, overwrite=overwrite))
+
+
+def unseen_spec(command: str, program: Program, model: str | Path, files: Sequence[str], options: TextOptions | None = None) -> Spec:
+    """What to do to run a program on documents that a model has not seen.
+
+    Its data are the layouts "text" (and "words" of bags) of the files and "model", one part: the arrays of the model. `options` say
+    where the text of the files is (format, fields, vocabulary); how it is cut into words is the model's own way (see `own_way`).
+    A program with `results_streamed` gives its lines to `Watcher.output` while it runs. Raises DataError or UsageError.
+    """
+    about = read_model(Path(model)).about
+    options = own_way(about, options or TextOptions())
+    place = ProgramName(type(program).__module__, type(program).__qualname__)
+    return Spec(command, place, program.parameters(), int(about["seed"]), describe(files, options), options, "text", model=str(model))
+
+
+def own_way(about: Mapping[str, Any], options: TextOptions) -> TextOptions:
+    """Options for reading new files with the words as a model knows them: case, pattern, segments, stop words are the model's."""
+    known = {name: about.get("text", {}).get(name, getattr(options, name)) for name in ("lower", "token_pattern", "segment")}
+    return replace(options, **known, stop_words=None, min_count=1, max_doc_share=1.0)
+
+
+@contextlib.contextmanager
+def with_stdin(files: Sequence[str]) -> Iterator[tuple[list[str], tuple[str, ...]]]:
+    """The input files with "-", the standard input, written to a file: (names, those of them that were made here).
+
+    The file goes away at the end unless a run has taken it (see Spec.spooled).
+    """
+    if "-" not in files:
+        yield list(files), ()
+        return
+    with tempfile.TemporaryDirectory(prefix="regrow-stdin-") as folder:
+        from regrow.data.streams import spool
+
+        name = spool(Path(folder) / "stdin")
+        yield [name if file == "-" else file for file in files], (name,)
 
 
 def shared_cache() -> str:

@@ -366,6 +366,11 @@ class Program:
     """Subclass this as a frozen dataclass: its fields are its parameters (JSON values), its methods its roles."""
 
     __dataclass_fields__: ClassVar[dict[str, Any]]
+    results_kept: ClassVar[tuple[str, ...]] = ()
+    """Roles whose results stay in the run beside the model (RUN/kept, a layout for each), for whoever goes on from it."""
+    results_streamed: ClassVar[str] = ""
+    """The role whose result `lines` (uint8) is the output of a program of one round that makes no model: it is given away
+    in partition order while the run goes on (RUN/output.jsonl)."""
 
     def roles(self, data: Data) -> Roles:
         """The roles, given what is known of the data. A pure function: it is called in every process."""

@@ -1,15 +1,17 @@
 """The one place that wires: program, data, store and engine become a run. Above engines, below the shell and estimators.
 
-A run goes through stages, each a program on the same engine: the user's files are cut into parts of text, programs of
-the data room make tokens and the grid of them, and the last program is the one that was asked for. The results of one stage are
-the data of the next. A stage that is whole is never repeated: `resume` goes on with the first that is not.
+A run goes through stages, each a program on the same engine: some prepare the data (see preparing), and the last program is
+the one that was asked for. The results of one stage are the data of the next. A stage that is whole is never repeated:
+`resume` goes on with the first that is not.
 
     RUN/run.json            what to do and how (see Spec)
     RUN/stages/<name>/      preparing: each with its own artifacts, then its dataset
     RUN/data/               the prepared data that the last program reads
     RUN/identity.json       what the last program's artifacts are a function of
     RUN/committed, ...      the artifacts of the last program (see store.directory)
+    RUN/kept/               results that are not in the model, but needed to go on from it (see Program.results_kept)
     RUN/model/              the model, published by one rename
+    RUN/output.jsonl, .json instead of a model: the lines of a program whose results are a stream (see Program.results_streamed)
     RUN/events.jsonl        the story; RUN/sessions/: what each coordinator did and cost
 """
 
@@ -17,31 +19,29 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import hashlib
 import json
 import os
 import shutil
-import time
 import traceback
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from regrow import prepared
-from regrow.data import Grid, Ingested, content_digest, default_grid, ingest, tokens_program
 from regrow.errors import DataError, Paused, ProgramError, RegrowError, UsageError
 from regrow.identity import difference, identity_of
 from regrow.interrupts import Interrupts
-from regrow.job import Job, ProgramName, guest, loading
-from regrow.program import Program, as_value
-from regrow.spec import How, Spec
+from regrow.job import Job, guest, loading
+from regrow.outlet import Outlet
+from regrow.preparing import Preparing
+from regrow.program import as_value
+from regrow.spec import How, Spec, write_json
 from regrow.stage import Around, Stage, Watcher
 from regrow.store.dataset import Dataset, DatasetWriter
 from regrow.store.directory import Directory
 from regrow.store.lock import Lock, is_lock
 from regrow.store.model import publish_model
 from regrow.story import Story
-from regrow.summary import Session, summary_of
+from regrow.summary import Session, is_published, published, summary_of
 from regrow.worker import ENVIRONMENT
 
 __all__ = ["Watcher", "begin", "resume"]
@@ -71,7 +71,7 @@ def resume(run: Path, watcher: Watcher | None = None, *, accept_changes: bool = 
     spec, how = Spec.read(run), How.read(run).changed(changes)
     interrupts = Interrupts(f"go on with it: regrow resume {run}")
     with _patient_with_disk(run), interrupts.caught(), _locked(run):
-        if (run / "model" / "model.json").exists() and (run / "done").exists():
+        if is_published(run) and (run / "done").exists():
             return summary_of(run)
         how.write(run)
         return _Run(run, spec, how, watcher or Watcher(), interrupts, resumed=True, accept_changes=accept_changes).to_the_end()
@@ -159,10 +159,10 @@ class _Run:
         self.story.tell("coordinator started", engine=self.how.engine, workers=self.how.crew, process=os.getpid())
         try:
             with _patient_with_disk(self.run):
-                if (self.run / "model" / "model.json").exists():
+                if is_published(self.run):
                     self._finish()  # it was published, and then this run was stopped
                 else:
-                    self._last_stage(self._prepare())
+                    self._last_stage(Preparing(self.spec, self._around(), resumed=self.resumed).dataset())
         except BaseException as error:
             state = "paused" if isinstance(error, (Paused, KeyboardInterrupt)) else "failed"
             self.story.tell(state, cause=error.message if isinstance(error, RegrowError) else repr(error))
@@ -175,126 +175,72 @@ class _Run:
     def _around(self) -> Around:
         return Around(self.run, self.how, self.story, self.session, self.watcher, self.interrupts)
 
-    # Preparing
-
-    def _prepare(self) -> Dataset:
-        """The data of the last program, from this run, from an earlier one on the same input, or made now."""
-        data = self.run / "data"
-        if (data / "dataset.json").exists():
-            dataset = Dataset.open(data)
-            damage = dataset.damage() if self.resumed else ""
-            if not damage:
-                shutil.rmtree(self.run / "stages", ignore_errors=True)
-                return dataset
-            self.story.tell("prepared data is damaged: made again from the input", cause=damage)
-        shutil.rmtree(data, ignore_errors=True)
-        began = time.monotonic()
-        key = self._cache_key()
-        cache = Path(self.how.cache) if self.how.cache else None
-        if cache is not None and prepared.fetch(cache, key, data):
-            self.story.tell("prepared data reused", key=key)
-        else:
-            self._stages(data)
-            if cache is not None:
-                prepared.keep(cache, key, data)
-        self.session.prepare_seconds += time.monotonic() - began
-        self.session.write()
-        shutil.rmtree(self.run / "stages", ignore_errors=True)
-        return Dataset.open(data)
-
-    def _cache_key(self) -> str:
-        """What prepared data is a function of."""
-        spec = self.spec
-        found = spec.input_digest
-        if not found or (self.resumed and not (self.run / "stages" / "text" / "data" / "dataset.json").exists()):
-            found = content_digest([file.name for file in spec.source.files], spec.source.vocabulary)
-        if spec.input_digest and found != spec.input_digest:
-            raise DataError("the input files have changed since the run began", "put them back, or begin anew with --overwrite")
-        code = hashlib.sha256()
-        for path in [Path(__file__), *sorted(Path(__file__).parent.joinpath("data").glob("*.py"))]:
-            code.update(path.read_bytes())
-        about: list[Any] = [
-            found,
-            spec.source.to_json() | {"files": [file.name for file in spec.source.files]},
-            spec.options_json(),
-            spec.pipeline,
-        ]
-        about += [spec.grid, spec.topics, code.hexdigest()]
-        return hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()[:32]
-
-    def _stages(self, data: Path) -> None:
-        """Text, tokens, grid: each a dataset in its own folder; the last one becomes the run's data."""
-        folder = self.run / "stages"
-        text = self._text(folder / "text" / "data")
-        made = text
-        if self.spec.pipeline == "grid":
-            program = tokens_program(self.spec.source, self.spec.options)
-            tokens = self._stage("tokens", program, text)
-            count = int(tokens.facts["tokens"])
-            rows, columns = self.spec.grid or default_grid(count, self.spec.topics)
-            rows, columns = min(rows, int(tokens.facts["documents"])), min(columns, int(tokens.facts["words"]))  # more would be empty
-            made = self._stage("grid", Grid(rows, columns), tokens)
-        os.rename(made.path, data)
-
-    def _text(self, folder: Path) -> Dataset:
-        if (folder / "dataset.json").exists():
-            return Dataset.open(folder)
-        shutil.rmtree(folder, ignore_errors=True)
-        writer = DatasetWriter(folder)
-        found: Ingested = ingest(self.spec.source, writer.add, lambda done, total: self.watcher.progress("reading", done, total))
-        facts = {"bytes": found.bytes_text, "lines": found.lines}
-        self.story.tell("input read", parts=found.parts, bytes=found.bytes_text, digest=found.digest)
-        return writer.publish(facts)
-
-    def _stage(self, name: str, program: Program, dataset: Dataset) -> Dataset:
-        """One preparing program: its results become a dataset."""
-        folder = self.run / "stages" / name
-        if (folder / "data" / "dataset.json").exists():
-            return Dataset.open(folder / "data")
-        folder.mkdir(parents=True, exist_ok=True)
-        kind = ProgramName(type(program).__module__, type(program).__qualname__)
-        job = Job(kind, program.parameters(), self.spec.seed, dataset.path.absolute(), folder.absolute())
-        shutil.rmtree(folder / "data", ignore_errors=True)
-        outcome = Stage(self._around(), name, job).to_the_end()
-        writer = DatasetWriter(folder / "data")
-        for role, parts in outcome.results.items():
-            for index, arrays in enumerate(parts):
-                if arrays:
-                    writer.add(role, index, arrays)
-        made = writer.publish(outcome.results.metrics)
-        outcome.directory.clear()
-        return made
-
     # The program that was asked for
 
     def _last_stage(self, dataset: Dataset) -> None:
         job = self.spec.job(self.run.absolute())
         stage = Stage(self._around(), "training", job)
         self._check_identity(job, dataset, stage)
+        if stage.program.results_streamed:
+            self._stream(job, dataset, stage)
+            return
         outcome = stage.to_the_end()
         with guest(f"{type(outcome.program).__name__}.model()"):
             model = {name: as_value(name, value) for name, value in outcome.program.model(outcome.results).items()}
-        about = {
+        about = self._about(job, dataset, outcome)
+        self.interrupts.check()
+        with self.interrupts.shielded():
+            self._keep(outcome)
+            publish_model(self.run / "model", model, about)
+            self._finish()
+
+    def _stream(self, job: Job, dataset: Dataset, stage: Stage) -> None:
+        """The results of the last program are lines: give them away in their order, as soon as they are there."""
+        outlet = Outlet(stage.program.results_streamed, self.run / "output.jsonl", self.watcher.output)
+        try:
+            outcome = stage.to_the_end(outlet)
+            digest = outlet.publish(stage.roles[stage.program.results_streamed].partitions)
+        finally:
+            outlet.close()
+        with self.interrupts.shielded():
+            about = self._about(job, dataset, outcome) | {"digest": digest}
+            write_json(self.run / "output.json", about)
+            self._finish()
+
+    def _about(self, job: Job, dataset: Dataset, outcome: Stage) -> dict[str, Any]:
+        """What model.json says besides the arrays."""
+        return {
             "kind": f"{self.spec.program}",
             "command": self.spec.command,
             "parameters": outcome.program.parameters(),
             "seed": job.seed,
             "data": dataset.digest,
+            "text": self.spec.options_json(),
             "facts": dict(dataset.facts),
             "rounds": outcome.results.rounds,
             "metrics": outcome.results.metrics,
             "history": outcome.history,
             **({"accepted_changes": self._accepted()} if self._accepted() else {}),
         }
-        self.interrupts.check()
-        with self.interrupts.shielded():
-            publish_model(self.run / "model", model, about)
-            self._finish()
+
+    def _keep(self, outcome: Stage) -> None:
+        """Results that whoever goes on from this run needs."""
+        if not outcome.program.results_kept:
+            return
+        aside, kept = self.run / "kept.new", self.run / "kept"
+        shutil.rmtree(aside, ignore_errors=True)
+        writer = DatasetWriter(aside)
+        for role in outcome.program.results_kept:
+            for index, arrays in enumerate(outcome.results[role]):
+                writer.add(role, index, arrays)
+        writer.publish({})
+        shutil.rmtree(kept, ignore_errors=True)
+        os.rename(aside, kept)
 
     def _finish(self) -> None:
         """The model is published: delete what it was made of, then note that the run is done."""
         with self.interrupts.shielded():
-            about = json.loads((self.run / "model" / "model.json").read_text())
+            about = published(self.run)
             Directory(self.run).clear()
             shutil.rmtree(self.run / "stages", ignore_errors=True)
             self.session.round = self.session.rounds = about["rounds"]
@@ -335,6 +281,8 @@ def _patient_with_disk(run: Path) -> Iterator[None]:
     """A disk that is full or refuses is nobody's fault: the run pauses and can be resumed."""
     try:
         yield
+    except BrokenPipeError:
+        raise  # whoever read our output has gone
     except OSError as error:
         if error.errno not in ENVIRONMENT:
             raise RegrowError(f"{type(error).__name__}: {error}", "".join(traceback.format_tb(error.__traceback__)[-3:])) from error

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -14,11 +15,12 @@ from regrow.errors import DataError, UsageError
 from regrow.identity import source_name
 from regrow.job import Job, ProgramName
 from regrow.sources import copy_sources
+from regrow.store.model import read_model
 
 if TYPE_CHECKING:
     from regrow.engines.base import Engine
 
-__all__ = ["How", "Spec", "usable_cores"]
+__all__ = ["How", "Spec", "usable_cores", "write_json"]
 
 FORMAT = 1
 
@@ -30,6 +32,8 @@ class Spec:
     pipeline        "text": the program reads the layout "text"; "grid": it reads rows, columns and vocabulary
     grid            rows and columns; None: from the data
     topics          keeps the default grid small where there are very many; None: no matter
+    model           a run or a model folder whose arrays are the layout "model" of the data; None: no such layout
+    spooled         input files that were made for this run (from stdin, from memory): they move into it
     """
 
     command: str
@@ -42,20 +46,37 @@ class Spec:
     grid: tuple[int, int] | None = None
     topics: int | None = None
     input_digest: str = ""
+    model: str | None = None
+    model_digest: str = ""
+    spooled: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if not 0 <= self.seed < 2**63:
             raise UsageError(f"seed {self.seed}", "a whole number from 0 to 2^63 - 1, e.g. --seed 7")
 
     def settled(self, run: Path) -> Spec:
-        """With the input's digest noted, and a program's file copied into the run."""
-        digest = content_digest([file.name for file in self.source.files], self.source.vocabulary)
+        """With the digests of input and model noted, and what belongs to the run in it: spooled input, a program's file."""
+        source = self._moved(run)
+        digest = content_digest([file.name for file in source.files], source.vocabulary)
+        model = read_model(Path(self.model)).digest if self.model is not None else ""
         program = self.program
         if program.is_file:
             name = source_name(Path(program.place))
             copy_sources(Path(program.place), (run / name).parent)
             program = replace(program, place=name)
-        return replace(self, input_digest=digest, program=program)
+        return replace(self, source=source, input_digest=digest, program=program, model_digest=model, spooled=())
+
+    def _moved(self, run: Path) -> Source:
+        """The source after its spooled files have moved into the run."""
+        if not self.spooled:
+            return self.source
+        (run / "input").mkdir()
+        places = {name: str((run / "input" / Path(name).name).absolute()) for name in self.spooled}
+        for name, place in places.items():
+            shutil.move(name, place)
+        files = tuple(replace(file, name=places.get(file.name, file.name)) for file in self.source.files)
+        vocabulary = self.source.vocabulary
+        return replace(self.source, files=files, vocabulary=places.get(vocabulary, vocabulary) if vocabulary else None)
 
     def job(self, run: Path) -> Job:
         """The job of the last program."""
@@ -80,8 +101,10 @@ class Spec:
             "grid": self.grid,
             "topics": self.topics,
             "input_digest": self.input_digest,
+            "model": self.model,
+            "model_digest": self.model_digest,
         }
-        _write(run / "run.json", content)
+        write_json(run / "run.json", content)
 
     @staticmethod
     def read(run: Path) -> Spec:
@@ -104,6 +127,8 @@ class Spec:
                 grid,
                 found["topics"],
                 found["input_digest"],
+                found["model"],
+                found["model_digest"],
             )
         except (OSError, ValueError, KeyError, TypeError) as why:
             raise DataError(f"{run}/run.json cannot be read: {why!r}", "is it the folder of a run?") from None
@@ -154,7 +179,7 @@ class How:
 
     def write(self, run: Path) -> None:
         """Write RUN/how.json."""
-        _write(run / "how.json", asdict(self))
+        write_json(run / "how.json", asdict(self))
 
     @staticmethod
     def read(run: Path) -> How:
@@ -177,7 +202,8 @@ def usable_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _write(path: Path, content: Mapping[str, Any]) -> None:
+def write_json(path: Path, content: Mapping[str, Any]) -> None:
+    """Write JSON values to a file that is never seen half-written."""
     aside = path.with_suffix(".new")
     aside.write_text(json.dumps(content, indent=1))
     os.replace(aside, path)

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from regrow.coordinator.actions import Action, Fail, Finish, Pause, Record, Tell
+from regrow.coordinator.actions import Action, Commit, Fail, Finish, Pause, Record, Tell
 from regrow.coordinator.events import ArtifactsLost, Tick
 from regrow.coordinator.machine import Machine
-from regrow.coordinator.plan import PhaseKey, Plan
+from regrow.coordinator.plan import PhaseKey, Plan, Task
 from regrow.coordinator.policy import Limits
 from regrow.engines.base import Engine
 from regrow.errors import DataError, Paused, ProgramError
 from regrow.interrupts import Interrupts
 from regrow.job import Job
+from regrow.outlet import Outlet
 from regrow.program import Results, Roles
 from regrow.spec import How
 from regrow.store.container import Broken
@@ -37,6 +38,9 @@ class Watcher:
 
     def event(self, line: Mapping[str, Any]) -> None:
         """A line was added to the story."""
+
+    def output(self, lines: bytes) -> None:
+        """The next lines of a program whose results are a stream."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +72,9 @@ class Stage:
         """Roles that gave a result, a metric, a state or a stop in some round."""
         self.results: Results
 
-    def to_the_end(self) -> Stage:
-        """Run it; afterwards `results` are there. Raises ProgramError, DataError or Paused."""
+    def to_the_end(self, outlet: Outlet | None = None) -> Stage:
+        """Run it; afterwards `results` are there. Artifacts go to the outlet as they come. Raises ProgramError, DataError or Paused."""
+        self._outlet = outlet
         how, session = self.around.how, self.around.session
         machine = Machine(self.plan, Limits(cut_every_seconds=how.durable_every), verify=how.verify)
         engine = how.make_engine()
@@ -111,6 +116,7 @@ class Stage:
     def _drive(self, machine: Machine, engine: Engine, left: tuple[Any, ...]) -> Finish | Fail | Pause:
         """Events in, actions out, until the machine has ended."""
         present, records, cuts = left
+        self._give_away(present)
         actions = machine.begin(engine.now(), present, records, cuts)
         while True:
             end = self._perform(actions, engine)
@@ -136,7 +142,13 @@ class Stage:
                     return action
                 case _:
                     engine.perform(action)
+                    if isinstance(action, Commit):
+                        self._give_away([action.attempt.task])
         return None
+
+    def _give_away(self, tasks: Iterable[Task]) -> None:
+        if self._outlet is not None:
+            self._outlet.committed(tasks, self.directory)
 
     def _tell(self, what: str, facts: Mapping[str, Any]) -> None:
         if what == "rounds complete":

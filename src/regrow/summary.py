@@ -14,7 +14,7 @@ from regrow.engines.base import Tally
 from regrow.store.lock import is_locked
 from regrow.story import read_story
 
-__all__ = ["Session", "status_of", "summary_of"]
+__all__ = ["Session", "is_published", "published", "status_of", "summary_of"]
 
 
 class Session:
@@ -109,12 +109,29 @@ SIZES = (("tokens", "tokens"), ("examples", "examples"), ("edges", "edges"), ("c
 """Facts that measure the size of training data, and the fields in which they are shown."""
 
 
+def _about(run: Path) -> Path:
+    model = run / "model" / "model.json"
+    return run / "output.json" if not model.exists() else model
+
+
+def is_published(run: Path) -> bool:
+    """Whether what the run was for is there: a model, or lines."""
+    return _about(run).exists()
+
+
+def published(run: Path) -> dict[str, Any]:
+    """What a finished run says of what it made."""
+    found: dict[str, Any] = json.loads(_about(run).read_text())
+    return found
+
+
 def summary_of(run: Path) -> dict[str, Any]:
     """The fields of `train --json` of a finished run."""
-    about = json.loads((run / "model" / "model.json").read_text())
+    about = published(run)
+    what = {"model": str(run / "model")} if _about(run).name == "model.json" else {"output": str(run / "output.jsonl")}
     sessions = _sessions(run)
     train = _sum(sessions, "train_seconds")
-    found: dict[str, Any] = {"run": str(run), "model": str(run / "model"), "digest": about["digest"], "rounds": about["rounds"]}
+    found: dict[str, Any] = {"run": str(run), **what, "digest": about["digest"], "rounds": about["rounds"]}
     for fact, field in SIZES:
         if fact in about["facts"]:
             size = int(about["facts"][fact])

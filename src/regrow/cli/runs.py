@@ -80,9 +80,9 @@ def resume(
     """Go on with a run from all that was committed. A finished run says so."""
     from regrow.cli.shown import run_and_show
     from regrow.running import resume as go_on
-    from regrow.summary import summary_of
+    from regrow.summary import is_published, summary_of
 
-    if (run / "done").exists() and (run / "model" / "model.json").exists():
+    if (run / "done").exists() and is_published(run):
         print(f"{run} is finished already: nothing is left to do", file=sys.stderr)
         run_and_show(run, lambda _: summary_of(run), json)
         return
@@ -110,7 +110,9 @@ def status(run: RunPath, json: Json = False) -> None:
 
 
 def digest(path: Annotated[Path, typer.Argument(metavar="MODEL", help="A finished run, or a model folder.", show_default=False)]) -> None:
-    """Print the model digest: the 64 hex digits that are equal if and only if the models are."""
+    """Print the digest of a model, or of the lines that a run gave: 64 hex digits that are equal if and only if they are."""
     from regrow.store.model import read_model
+    from regrow.summary import published
 
-    print(read_model(path).digest)
+    streamed = (path / "output.json").exists() and (path / "done").exists()
+    print(published(path)["digest"] if streamed else read_model(path).digest)

@@ -34,7 +34,9 @@ def run_and_show(run: Path, work: Callable[[Watcher], dict[str, Any]], as_json: 
         summary = work(watcher)
     finally:
         watcher.close()
-    if as_json:
+    if "output" in summary:
+        print(f"{summary['output']}, SHA-256 {summary['digest']}", file=sys.stderr)
+    elif as_json:
         print_json(summary)
     else:
         _print_summary(run, summary)
@@ -113,6 +115,10 @@ class Lines(Watcher):
         words = told(line)
         if words is not None:
             self.line(words)
+
+    def output(self, lines: bytes) -> None:
+        sys.stdout.buffer.write(lines)
+        sys.stdout.buffer.flush()
 
     def _notes(self, note: str) -> list[str]:
         lost = f"{self._lost:,} worker{'s' if self._lost != 1 else ''} lost" if self._lost else ""

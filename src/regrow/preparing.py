@@ -1,0 +1,131 @@
+"""How the user's files become the data of the program that was asked for: each step a stage of its own.
+
+    text        files -> parts of the layout "text"; for programs on unseen documents also the layout "model"
+    tokens      text -> numbers of words, and the vocabulary
+    grid        tokens -> rows and columns
+
+A stage that is whole is never repeated. The last one becomes RUN/data.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import time
+from pathlib import Path
+from typing import Any
+
+from regrow import prepared
+from regrow.data import Grid, Ingested, content_digest, default_grid, ingest, tokens_program
+from regrow.errors import DataError
+from regrow.job import Job, ProgramName
+from regrow.program import Program
+from regrow.spec import Spec
+from regrow.stage import Around, Stage
+from regrow.store.dataset import Dataset, DatasetWriter
+from regrow.store.model import read_model
+
+__all__ = ["Preparing"]
+
+
+class Preparing:
+    """The data of one run: what is there already, what an earlier run made of the same input, or what is made now."""
+
+    def __init__(self, spec: Spec, around: Around, *, resumed: bool) -> None:
+        self.spec, self.around, self.resumed = spec, around, resumed
+        self.run = around.run
+        self.stages = around.run / "stages"
+
+    def dataset(self) -> Dataset:
+        """The data of the last program, in RUN/data."""
+        data = self.run / "data"
+        if (data / "dataset.json").exists():
+            dataset = Dataset.open(data)
+            damage = dataset.damage() if self.resumed else ""
+            if not damage:
+                shutil.rmtree(self.stages, ignore_errors=True)
+                return dataset
+            self.around.story.tell("prepared data is damaged: made again from the input", cause=damage)
+        shutil.rmtree(data, ignore_errors=True)
+        began = time.monotonic()
+        key = self._cache_key()
+        cache = Path(self.around.how.cache) if self.around.how.cache else None
+        if cache is not None and prepared.fetch(cache, key, data):
+            self.around.story.tell("prepared data reused", key=key)
+        else:
+            self._make(data)
+            if cache is not None:
+                prepared.keep(cache, key, data)
+        self.around.session.prepare_seconds += time.monotonic() - began
+        self.around.session.write()
+        shutil.rmtree(self.stages, ignore_errors=True)
+        return Dataset.open(data)
+
+    def _cache_key(self) -> str:
+        """What prepared data is a function of."""
+        spec = self.spec
+        found = spec.input_digest
+        if not found or (self.resumed and not (self.stages / "text" / "data" / "dataset.json").exists()):
+            found = content_digest([file.name for file in spec.source.files], spec.source.vocabulary)
+        if spec.input_digest and found != spec.input_digest:
+            raise DataError("the input files have changed since the run began", "put them back, or begin anew with --overwrite")
+        code = hashlib.sha256()
+        for path in [Path(__file__), *sorted(Path(__file__).parent.joinpath("data").rglob("*.py"))]:
+            code.update(path.read_bytes())
+        about: list[Any] = [found, spec.source.to_json() | {"files": [file.name for file in spec.source.files]}, spec.options_json()]
+        about += [spec.pipeline, spec.grid, spec.topics, spec.model_digest, code.hexdigest()]
+        return hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()[:32]
+
+    def _make(self, data: Path) -> None:
+        """Text, tokens, grid: each a dataset in its own folder; the last one becomes the run's data."""
+        made = self._text()
+        if self.spec.pipeline == "grid":
+            made = self._grid(self._stage("tokens", tokens_program(self.spec.source, self.spec.options), made))
+        os.rename(made.path, data)
+
+    def _grid(self, tokens: Dataset) -> Dataset:
+        rows, columns = self.spec.grid or default_grid(int(tokens.facts["tokens"]), self.spec.topics)
+        rows, columns = min(rows, int(tokens.facts["documents"])), min(columns, int(tokens.facts["words"]))  # more would be empty
+        return self._stage("grid", Grid(rows, columns), tokens)
+
+    def _text(self) -> Dataset:
+        folder = self.stages / "text" / "data"
+        if (folder / "dataset.json").exists():
+            return Dataset.open(folder)
+        shutil.rmtree(folder, ignore_errors=True)
+        writer = DatasetWriter(folder)
+        if self.spec.model is not None:
+            self._add_model(writer)
+        progress = self.around.watcher.progress
+        found: Ingested = ingest(self.spec.source, writer.add, lambda done, total: progress("reading", done, total))
+        self.around.story.tell("input read", parts=found.parts, bytes=found.bytes_text, digest=found.digest)
+        return writer.publish({"bytes": found.bytes_text, "lines": found.lines})
+
+    def _add_model(self, writer: DatasetWriter) -> None:
+        """The layout "model": one part, the arrays of a trained model."""
+        assert self.spec.model is not None
+        files = read_model(Path(self.spec.model))
+        if files.digest != self.spec.model_digest:
+            raise DataError(f"the model {self.spec.model} has changed since the run began", "put it back, or begin anew")
+        writer.add("model", 0, files.arrays)
+
+    def _stage(self, name: str, program: Program, dataset: Dataset) -> Dataset:
+        """One preparing program: its results become a dataset."""
+        folder = self.stages / name
+        if (folder / "data" / "dataset.json").exists():
+            return Dataset.open(folder / "data")
+        folder.mkdir(parents=True, exist_ok=True)
+        kind = ProgramName(type(program).__module__, type(program).__qualname__)
+        job = Job(kind, program.parameters(), self.spec.seed, dataset.path.absolute(), folder.absolute())
+        shutil.rmtree(folder / "data", ignore_errors=True)
+        outcome = Stage(self.around, name, job).to_the_end()
+        writer = DatasetWriter(folder / "data")
+        for role, parts in outcome.results.items():
+            for index, arrays in enumerate(parts):
+                if arrays:
+                    writer.add(role, index, arrays)
+        made = writer.publish(outcome.results.metrics)
+        outcome.directory.clear()
+        return made
