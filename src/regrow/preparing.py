@@ -4,6 +4,7 @@
     tokens      text -> numbers of words, and the vocabulary
     grid        tokens -> rows and columns
 
+A run that goes on from an earlier one begins with the tokens of that (again), and gives new words numbers after the old (words).
 A stage that is whole is never repeated. The last one becomes RUN/data.
 """
 
@@ -14,15 +15,19 @@ import json
 import os
 import shutil
 import time
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from regrow import prepared
-from regrow.data import Grid, Ingested, content_digest, default_grid, ingest, tokens_program
+from regrow.data import Again, Grid, Ingested, Renumber, default_grid, ingest, tokens_program
 from regrow.errors import DataError
 from regrow.job import Job, ProgramName
-from regrow.program import Program
-from regrow.spec import Spec
+from regrow.program import Arrays, Program
+from regrow.spec import Spec, input_digest
 from regrow.stage import Around, Stage
 from regrow.store.dataset import Dataset, DatasetWriter
 from regrow.store.model import read_model
@@ -68,7 +73,7 @@ class Preparing:
         spec = self.spec
         found = spec.input_digest
         if not found or (self.resumed and not (self.stages / "text" / "data" / "dataset.json").exists()):
-            found = content_digest([file.name for file in spec.source.files], spec.source.vocabulary)
+            found = input_digest(spec.source)
         if spec.input_digest and found != spec.input_digest:
             raise DataError("the input files have changed since the run began", "put them back, or begin anew with --overwrite")
         code = hashlib.sha256()
@@ -80,15 +85,59 @@ class Preparing:
 
     def _make(self, data: Path) -> None:
         """Text, tokens, grid: each a dataset in its own folder; the last one becomes the run's data."""
-        made = self._text()
-        if self.spec.pipeline == "grid":
-            made = self._grid(self._stage("tokens", tokens_program(self.spec.source, self.spec.options), made))
+        if self.spec.pipeline == "text":
+            made = self._text()
+        elif self.spec.start is None:
+            made = self._grid(self._tokens())
+        else:
+            made = self._going_on(Path(self.spec.start))
         os.rename(made.path, data)
 
-    def _grid(self, tokens: Dataset) -> Dataset:
+    def _tokens(self) -> Dataset:
+        options = self.spec.options
+        if self.spec.start is not None:  # which new words stay is decided when it is known which are new
+            options = replace(options, min_count=1, max_doc_share=1.0)
+        return self._stage("tokens", tokens_program(self.spec.source, options), self._text())
+
+    def _grid(self, tokens: Dataset, pairs: str = "", more: Mapping[str, Arrays] | None = None) -> Dataset:
         rows, columns = self.spec.grid or default_grid(int(tokens.facts["tokens"]), self.spec.topics)
         rows, columns = min(rows, int(tokens.facts["documents"])), min(columns, int(tokens.facts["words"]))  # more would be empty
-        return self._stage("grid", Grid(rows, columns), tokens)
+        return self._stage("grid", Grid(rows, columns, pairs), tokens, more)
+
+    # Going on from a finished run
+
+    def _going_on(self, start: Path) -> Dataset:
+        """The grid of an earlier run's tokens, with their topics, and of new documents after them."""
+        files = read_model(start)
+        if files.digest != self.spec.model_digest:
+            raise DataError(f"{start} has changed since the run began", "put it back, or begin anew")
+        data, kept = Dataset.open(start / "data"), Dataset.open(start / "kept")
+        layouts = [(name, data, name) for name in ("rows", "columns", "vocabulary")] + [("kept", kept, "docs")]
+        tokens = self._stage("again", Again(), self._joined("old", layouts, {}))
+        if self.spec.source.files:
+            tokens = self._with_new(tokens)
+        pairs = np.asarray(kept.part("docs", 0)["pairs"]).dtype.name
+        return self._grid(tokens, pairs, {"priors": {name: files.arrays[name] for name in ("alpha", "beta")}})
+
+    def _with_new(self, old: Dataset) -> Dataset:
+        """The tokens of old documents and, after them, of new ones; the vocabulary of both."""
+        new = self._tokens()
+        layouts = [("old", old, "vocabulary"), ("new", new, "vocabulary"), ("tokens", new, "tokens")]
+        words = self._stage("words", Renumber(self.spec.options.min_count), self._joined("both", layouts, {}))
+        facts = {name: old.facts[name] + words.facts[name] for name in ("tokens", "documents")} | {"words": words.facts["words"]}
+        layouts = [("tokens", old, "tokens"), ("tokens", words, "tokens"), ("vocabulary", words, "vocabulary")]
+        return self._joined("union", layouts, facts)
+
+    def _joined(self, name: str, layouts: Sequence[tuple[str, Dataset, str]], facts: Mapping[str, float]) -> Dataset:
+        """A dataset of layouts of others: (name here, dataset, name there)."""
+        folder = self.stages / name
+        shutil.rmtree(folder, ignore_errors=True)
+        writer = DatasetWriter(folder)
+        for here, dataset, there in layouts:
+            writer.link(here, dataset, there)
+        return writer.publish(facts)
+
+    # Stages
 
     def _text(self) -> Dataset:
         folder = self.stages / "text" / "data"
@@ -111,8 +160,8 @@ class Preparing:
             raise DataError(f"the model {self.spec.model} has changed since the run began", "put it back, or begin anew")
         writer.add("model", 0, files.arrays)
 
-    def _stage(self, name: str, program: Program, dataset: Dataset) -> Dataset:
-        """One preparing program: its results become a dataset."""
+    def _stage(self, name: str, program: Program, dataset: Dataset, more: Mapping[str, Arrays] | None = None) -> Dataset:
+        """One preparing program: its results become a dataset; `more` are layouts of one part beside them."""
         folder = self.stages / name
         if (folder / "data" / "dataset.json").exists():
             return Dataset.open(folder / "data")
@@ -126,6 +175,8 @@ class Preparing:
             for index, arrays in enumerate(parts):
                 if arrays:
                     writer.add(role, index, arrays)
+        for layout, arrays in (more or {}).items():
+            writer.add(layout, 0, arrays)
         made = writer.publish(outcome.results.metrics)
         outcome.directory.clear()
         return made

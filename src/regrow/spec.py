@@ -20,7 +20,7 @@ from regrow.store.model import read_model
 if TYPE_CHECKING:
     from regrow.engines.base import Engine
 
-__all__ = ["How", "Spec", "usable_cores", "write_json"]
+__all__ = ["How", "Spec", "input_digest", "usable_cores", "write_json"]
 
 FORMAT = 1
 
@@ -33,6 +33,7 @@ class Spec:
     grid            rows and columns; None: from the data
     topics          keeps the default grid small where there are very many; None: no matter
     model           a run or a model folder whose arrays are the layout "model" of the data; None: no such layout
+    start           a finished run that this one goes on from, with its data and any new documents; None: from nothing
     spooled         input files that were made for this run (from stdin, from memory): they move into it
     """
 
@@ -48,6 +49,7 @@ class Spec:
     input_digest: str = ""
     model: str | None = None
     model_digest: str = ""
+    start: str | None = None
     spooled: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
@@ -57,8 +59,8 @@ class Spec:
     def settled(self, run: Path) -> Spec:
         """With the digests of input and model noted, and what belongs to the run in it: spooled input, a program's file."""
         source = self._moved(run)
-        digest = content_digest([file.name for file in source.files], source.vocabulary)
-        model = read_model(Path(self.model)).digest if self.model is not None else ""
+        digest = input_digest(source)
+        model = read_model(Path(self.model or self.start or "")).digest if self.model or self.start else ""
         program = self.program
         if program.is_file:
             name = source_name(Path(program.place))
@@ -103,6 +105,7 @@ class Spec:
             "input_digest": self.input_digest,
             "model": self.model,
             "model_digest": self.model_digest,
+            "start": self.start,
         }
         write_json(run / "run.json", content)
 
@@ -129,6 +132,7 @@ class Spec:
                 found["input_digest"],
                 found["model"],
                 found["model_digest"],
+                found["start"],
             )
         except (OSError, ValueError, KeyError, TypeError) as why:
             raise DataError(f"{run}/run.json cannot be read: {why!r}", "is it the folder of a run?") from None
@@ -195,6 +199,11 @@ class How:
         if given.get("engine") == "inline" and "preempt" not in given:
             given["preempt"] = None
         return replace(self, **given)
+
+
+def input_digest(source: Source) -> str:
+    """The digest of the input files as they are now; "" where there are none."""
+    return content_digest([file.name for file in source.files], source.vocabulary) if source.files else ""
 
 
 def usable_cores() -> int:

@@ -10,6 +10,7 @@ The two programs run on the engine as any other, so preparing survives what trai
 """
 
 from regrow.data.bag import BagTokens
+from regrow.data.continuing import Again, Renumber
 from regrow.data.grid import Grid, default_grid
 from regrow.data.ingest import Ingested, ingest, part_bytes
 from regrow.data.prepare import tokens_program
@@ -19,9 +20,11 @@ from regrow.data.text import TextTokens
 
 __all__ = [
     "FORMATS",
+    "Again",
     "BagTokens",
     "Grid",
     "Ingested",
+    "Renumber",
     "Source",
     "SourceFile",
     "TextOptions",

@@ -5,6 +5,7 @@ A cell is what a row and a column share. Both layouts agree on the order of the 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -60,11 +61,14 @@ class Grid(Program):
                       `tokens` uint32 [N_c]: ids of the tokens, cell after cell by row
                       `row_ptr` int64 [R + 1]: where the cells begin
       vocabulary    `words` strings [V], `counts` int64 [V], `documents` int64 [V]
+    If `pairs` names a type (uint32 or uint64), the tokens have an array `pairs` of it, one of each token, which "columns" get too, in
+    the order of their `tokens`; parts without it are new to the model, and theirs have all bits set.
     The unsigned numbers have 64 bits where 32 do not suffice. Metrics: tokens, documents, words, rows, columns.
     """
 
     row_blocks: int
     column_blocks: int
+    pairs: str = ""
 
     def roles(self, data: Data) -> Roles:
         """One round: sizes of the parts, the plan, tokens to rows, cells to columns."""
@@ -109,6 +113,7 @@ class Grid(Program):
         bases, rows = message["bases"], self.row_blocks
         words, doc_ptr = part.fixed["words"], part.fixed["doc_ptr"]
         first_token, first_document = (int(base) for base in bases[part.index])
+        pairs = self._pairs(part.fixed)
         row_of = np.minimum((first_token + doc_ptr[:-1]) * rows // int(bases[-1, 0]), rows - 1)
         cuts = np.searchsorted(row_of, np.arange(rows + 1))
         for row in np.unique(row_of).tolist():
@@ -120,7 +125,14 @@ class Grid(Program):
                 words=words[start : doc_ptr[end]],
                 doc_ptr=doc_ptr[first : end + 1] - start,
                 first=[first_token + start, first_document + first],
+                **{name: array[start : doc_ptr[end]] for name, array in pairs.items()},
             )
+
+    def _pairs(self, fixed: Mapping[str, Any]) -> dict[str, npt.NDArray[Any]]:
+        """The array `pairs` of a part of the tokens, if there are any."""
+        if not self.pairs:
+            return {}
+        return {"pairs": fixed["pairs"] if "pairs" in fixed else np.full(len(fixed["words"]), np.iinfo(self.pairs).max, self.pairs)}
 
     def rows(self, part: Partition) -> None:
         """Sort the row's tokens into its cells, and send each column the ids of its own."""
@@ -131,14 +143,27 @@ class Grid(Program):
         column_ptr = plan["column_ptr"]
         starts = places_in_cells(read_only(words), read_only(plan["rank"]), int(column_ptr[-1]), cell, tokens, int(first[0]))
         cell_ptr = starts[column_ptr]
+        pairs = self._in_cells(part, cell)
         for column in range(self.column_blocks):
             start, end = cell_ptr[column], cell_ptr[column + 1]
             if start < end:
                 slices = starts[column_ptr[column] : column_ptr[column + 1] + 1] - start
-                part.send("columns", column, slices=slices.astype(size), tokens=tokens[start:end])
+                own = {name: array[start:end] for name, array in pairs.items()}
+                part.send("columns", column, slices=slices.astype(size), tokens=tokens[start:end], **own)
         part.result(doc_ptr=doc_ptr, cell=cell, cell_ptr=cell_ptr, first_token=first[:1], first_document=first[1:])
         part.metric("tokens", len(words))
         part.metric("documents", len(doc_ptr) - 1)
+
+    def _in_cells(self, part: Partition, cell: npt.NDArray[Any]) -> dict[str, npt.NDArray[Any]]:
+        """The array `pairs` of a row, if there are any, in the order of its cells."""
+        if not self.pairs:
+            return {}
+        pairs, at = np.empty(len(cell), self.pairs), 0
+        for message in part.inbox("tokens"):
+            count = len(message["pairs"])
+            pairs[cell[at : at + count]] = message["pairs"]
+            at += count
+        return {"pairs": pairs}
 
     def columns(self, part: Partition) -> None:
         """Put the column's cells one after the other."""
@@ -146,6 +171,7 @@ class Grid(Program):
         size, total = (int(number) for number in plan["size"])
         slices = np.zeros((self.row_blocks, len(plan["words"]) + 1), np.uint32)
         tokens = np.empty(size, _unsigned(total))
+        pairs = {"pairs": np.empty(size, self.pairs)} if self.pairs else {}
         row_ptr = np.zeros(self.row_blocks + 1, np.int64)
         at = 0
         for message in part.inbox("rows"):
@@ -154,9 +180,11 @@ class Grid(Program):
             slices[message.sender] = message["slices"]
             count = len(message["tokens"])
             tokens[at : at + count] = message["tokens"]
+            for name, array in pairs.items():
+                array[at : at + count] = message[name]
             row_ptr[message.sender + 1] = count
             at += count
-        part.result(words=plan["words"], slices=slices, tokens=tokens, row_ptr=np.cumsum(row_ptr))
+        part.result(words=plan["words"], slices=slices, tokens=tokens, row_ptr=np.cumsum(row_ptr), **pairs)
 
     def warm(self) -> None:
         """Compile or load the kernels."""

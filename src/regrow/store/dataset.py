@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -86,6 +87,21 @@ class DatasetWriter:
         path.unlink(missing_ok=True)
         self._digests[f"{layout}.{index}"] = write(path, {"result": arrays}, {})
         self.layouts[layout] = max(self.layouts.get(layout, 0), index + 1)
+
+    def link(self, layout: str, source: Dataset, name: str | None = None) -> None:
+        """Add all parts of another dataset's layout after those that are here: hard links, or copies on another file system."""
+        for index in range(source.layouts[name or layout]):
+            number = self.layouts.get(layout, 0)
+            path, origin = self.path / f"{layout}.{number}", source.path / f"{name or layout}.{index}"
+            path.unlink(missing_ok=True)
+            try:
+                self._digests[path.name] = Container(origin).digest
+                os.link(origin, path)
+            except Broken as broken:
+                raise DataError(f"prepared data is damaged: {broken}", "train again, or name a run that is whole") from None
+            except OSError:
+                shutil.copy2(origin, path)
+            self.layouts[layout] = number + 1
 
     def publish(self, facts: Mapping[str, float]) -> Dataset:
         """Write dataset.json."""

@@ -21,7 +21,7 @@ def export(
     format: Annotated[str, typer.Option(metavar="NAME", help="npz: counts.npz (scipy CSR, words x topics) and vocab.txt.")] = "npz",
 ) -> None:
     """Write a topic model in a form that other programs read. Prints the files."""
-    from regrow.models.lda.estimator import read_topics
+    from regrow.models.lda.specs import read_topics
 
     if format != "npz":
         raise UsageError(f"--format {format}", "the format is npz")

@@ -18,7 +18,7 @@ def topics(
 ) -> None:
     """Show each topic's most frequent words: number, tokens, words."""
     from regrow.cli.shown import print_json
-    from regrow.models.lda.estimator import read_topics
+    from regrow.models.lda.specs import read_topics
 
     found = read_topics(model)
     totals, lists = found.topic_totals.tolist(), found.top_words(words)

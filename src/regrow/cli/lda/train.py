@@ -56,8 +56,8 @@ def train(
     from regrow.cli.shown import run_and_show
     from regrow.data import TextOptions
     from regrow.launch import default_run
-    from regrow.models.lda.estimator import topics_spec
     from regrow.models.lda.program import LDA
+    from regrow.models.lda.specs import topics_spec
     from regrow.running import begin
 
     program = LDA(topics, alpha_sum if alpha is None else alpha * topics, beta, rounds, likelihood_every)
