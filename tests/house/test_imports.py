@@ -23,6 +23,7 @@ FLOORS = {
     "prepared": 3,
     "story": 3,
     "data": 3,
+    "evaluation": 3,
     "worker": 4,
     "engines": 5,
     "sources": 3,
@@ -41,7 +42,7 @@ FLOORS = {
 """A room imports rooms of its own floor or below. `models` stand high because estimators start runs; what a worker loads of
 them, the programs, may import only the rooms in PROGRAMS_MAY_IMPORT."""
 
-PROGRAMS_MAY_IMPORT = {"errors", "rng", "arithmetic", "packed", "program", "data"}
+PROGRAMS_MAY_IMPORT = {"errors", "rng", "arithmetic", "packed", "program", "data", "evaluation"}
 NEVER = [("models", "engines"), ("engines", "models"), ("coordinator", "store"), ("simulation", "engines"), ("data", "store")]
 COORDINATOR_MAY_IMPORT = {"errors", "program"}
 

@@ -16,20 +16,50 @@ __all__ = [
     "DurableEvery",
     "Engine",
     "Files",
+    "Format",
+    "Header",
+    "IdField",
     "Json",
     "Model",
     "Overwrite",
     "Preempt",
     "RunDir",
     "Seed",
+    "TextField",
     "Verify",
+    "Vocabulary",
     "Workers",
     "how",
     "parse_grid",
 ]
 
-Files = Annotated[list[str], typer.Argument(metavar="FILES", help="Input files, plain or gzipped.", show_default=False)]
+Files = Annotated[
+    list[str],
+    typer.Argument(metavar="FILES", help="Files, folders, patterns, or - for standard input; plain or compressed.", show_default=False),
+]
 Model = Annotated[Path, typer.Argument(metavar="RUN", help="A finished run, or a model folder.", show_default=False)]
+Format = Annotated[
+    str | None,
+    typer.Option("--format", metavar="NAME", help="Format of the input [by content].", show_default=False),
+]
+TextField = Annotated[
+    str | None,
+    typer.Option("--text-field", metavar="NAMES", help="Fields with text (tables, jsonl), e.g. title,body [text].", show_default=False),
+]
+IdField = Annotated[
+    str | None,
+    typer.Option("--id-field", metavar="NAME", help="Field with the documents' names [id, if there is one].", show_default=False),
+]
+Vocabulary = Annotated[
+    str | None,
+    typer.Option("--vocab", metavar="FILE", help="The words of a bag of words: one per line, or a gensim dictionary.", show_default=False),
+]
+Header = Annotated[
+    str | None,
+    typer.Option(
+        "--header", metavar="yes|no", help="Whether csv and tsv begin with names; else fields are numbers.", show_default=False
+    ),
+]
 RunDir = Annotated[
     Path | None, typer.Option("--run", metavar="DIR", help="The run's directory [runs/<command>-<UTC time>].", show_default=False)
 ]

@@ -32,6 +32,9 @@ class TextOptions:
     min_count       words with fewer occurrences are dropped: none by default
     max_doc_share   words in a larger share of the documents are dropped
     token_pattern   a regular expression of Python for a word; None: the built-in words
+    id_field        the field with the documents' names; None: "id" if the records have it
+    header          csv, tsv: "no" if there is no line with names: then fields are numbers from 1
+    segment         words of scripts without spaces: auto (characters and pairs), characters, bigrams, jieba, none
     """
 
     format: str | None = None
@@ -42,6 +45,9 @@ class TextOptions:
     min_count: int = 1
     max_doc_share: float = 1.0
     token_pattern: str | None = None
+    id_field: str | None = None
+    header: str | None = None
+    segment: str = "auto"
 
 
 @dataclass(frozen=True)

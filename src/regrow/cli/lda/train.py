@@ -2,34 +2,65 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from regrow.cli.options import DurableEvery, Engine, Files, Json, Overwrite, Preempt, RunDir, Seed, Verify, Workers, how, parse_grid
+from regrow.cli.options import (
+    DurableEvery,
+    Engine,
+    Format,
+    Header,
+    IdField,
+    Json,
+    Overwrite,
+    Preempt,
+    RunDir,
+    Seed,
+    TextField,
+    Verify,
+    Vocabulary,
+    Workers,
+    how,
+    parse_grid,
+)
+from regrow.errors import UsageError
 
 __all__ = ["train"]
 
+Files = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="FILES", help="Files, folders, patterns, or - for standard input; plain or compressed.", show_default=False),
+]
+
 
 def train(
-    files: Files,
+    context: typer.Context,
+    files: Files = None,
     topics: Annotated[int, typer.Option(metavar="K", help="Number of topics.")] = 100,
     rounds: Annotated[int, typer.Option(metavar="N", help="Visits of all tokens.")] = 200,
     alpha_sum: Annotated[float, typer.Option(metavar="A", help="Prior of topics in a document, summed over topics.")] = 5.0,
     alpha: Annotated[float | None, typer.Option(metavar="A", help="The same per topic; overrides --alpha-sum.", show_default=False)] = None,
     beta: Annotated[float, typer.Option(metavar="B", help="Prior of one word in a topic.")] = 0.01,
+    learn_alpha: Annotated[bool, typer.Option("--learn-alpha", help="Learn how frequent each topic is (asymmetric prior).")] = False,
+    learn_beta: Annotated[bool, typer.Option("--learn-beta", help="Learn the prior of a word in a topic.")] = False,
+    learn_every: Annotated[int, typer.Option(metavar="N", help="Rounds between two looks at the priors.")] = 10,
+    merge_every: Annotated[int, typer.Option(metavar="N", help="Rounds between two mergers of topics that say the same; 0: none.")] = 0,
     seed: Seed = 1,
-    vocab: Annotated[
-        str | None, typer.Option(metavar="FILE", help="The words of a bag of words, one per line.", show_default=False)
+    going_on: Annotated[
+        Path | None,
+        typer.Option("--continue", metavar="RUN", help="Go on from a finished run, with FILES as new documents.", show_default=False),
     ] = None,
-    format: Annotated[
-        str | None, typer.Option(metavar="NAME", help="txt, jsonl, csv, tsv or bag [by name and content].", show_default=False)
-    ] = None,
-    text_field: Annotated[
-        str | None,
-        typer.Option(metavar="NAMES", help="Fields with text (jsonl, csv, tsv), e.g. title,body [text].", show_default=False),
-    ] = None,
+    vocab: Vocabulary = None,
+    format: Format = None,
+    text_field: TextField = None,
+    id_field: IdField = None,
+    header: Header = None,
     token_pattern: Annotated[str | None, typer.Option(metavar="REGEX", help="What a word is.", show_default=False)] = None,
+    segment: Annotated[
+        str, typer.Option(metavar="HOW", help="Scripts without spaces: auto (characters and pairs), characters, bigrams, jieba, none.")
+    ] = "auto",
     stop_words: Annotated[str | None, typer.Option(metavar="FILE", help='Words to drop: a file, or "english".', show_default=False)] = None,
     min_count: Annotated[int, typer.Option(metavar="N", help="Drop words with fewer occurrences; 1 keeps all.")] = 1,
     max_doc_share: Annotated[
@@ -52,17 +83,48 @@ def train(
     overwrite: Overwrite = False,
     json: Json = False,
 ) -> None:
-    """Learn topics from text (.txt a document per line, .jsonl, .csv, .tsv; plain or .gz) or a UCI bag of words."""
+    """Learn topics from documents.
+
+    Files of text (.txt a document per line, .jsonl, .csv, .tsv, .parquet, Mallet, Vowpal Wabbit), folders with a file per document, or
+    bags of words (UCI, LDA-C, SVMlight, Matrix Market, scipy .npz); plain, .gz, .xz, .bz2 or .zst; - is standard input.
+    """
     from regrow.cli.shown import run_and_show
     from regrow.data import TextOptions
-    from regrow.launch import default_run
+    from regrow.launch import default_run, with_stdin
     from regrow.models.lda.program import LDA
-    from regrow.models.lda.specs import topics_spec
+    from regrow.models.lda.specs import continued_spec, topics_spec
     from regrow.running import begin
 
-    program = LDA(topics, alpha_sum if alpha is None else alpha * topics, beta, rounds, likelihood_every)
-    options = TextOptions(format, text_field, vocab, not keep_case, stop_words, min_count, max_doc_share, token_pattern)
     way = how(engine, workers, preempt, durable_every, verify, cache=not no_cache)
-    spec = topics_spec(files, program, seed=seed, options=options, grid=parse_grid(grid))
+    blocks = parse_grid(grid)
+    options = TextOptions(
+        format, text_field, vocab, not keep_case, stop_words, min_count, max_doc_share, token_pattern, id_field, header, segment
+    )
     path = run or default_run("lda train")
-    run_and_show(path, lambda watcher: begin(spec, path, way, watcher, overwrite=overwrite), json)
+    with with_stdin(files or []) as (names, spooled):
+        if going_on is not None:
+            _refuse_the_runs_own(context)
+            spec = continued_spec(going_on, names, rounds, options=options, grid=blocks, spooled=spooled)
+        else:
+            program = LDA(
+                topics,
+                alpha_sum if alpha is None else alpha * topics,
+                beta,
+                rounds,
+                likelihood_every,
+                **{k: v for k, v in {"learn_alpha": learn_alpha, "learn_beta": learn_beta, "merge_every": merge_every}.items() if v},
+            )
+            spec = topics_spec(names, program, seed=seed, options=options, grid=blocks, spooled=spooled)
+        run_and_show(path, lambda watcher: begin(spec, path, way, watcher, overwrite=overwrite), json)
+
+
+THE_RUNS_OWN = "topics alpha_sum alpha beta learn_alpha learn_beta learn_every merge_every seed likelihood_every"
+THE_RUNS_OWN += " token_pattern segment stop_words min_count max_doc_share keep_case"
+
+
+def _refuse_the_runs_own(context: typer.Context) -> None:
+    """Options that a run to go on from has settled."""
+    for name in THE_RUNS_OWN.split():
+        source = context.get_parameter_source(name)
+        if source is not None and source.name == "COMMANDLINE":
+            raise UsageError(f"--{name.replace('_', '-')} with --continue", "a run that goes on keeps its own: leave the option out")
