@@ -7,6 +7,7 @@ import signal
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 
@@ -232,3 +233,20 @@ class ColdFeet(Program):
         if self.way == "die":
             os.kill(os.getpid(), signal.SIGKILL)
         time.sleep(60)
+
+
+@dataclass(frozen=True)
+class Upper(Program):
+    """Lines as a stream: each part of the text in capitals, in the order of the parts, whoever is done first."""
+
+    seconds: float = 0.0
+    while_there: str = ""
+    results_streamed: ClassVar[str] = "shout"
+
+    def roles(self, data: Data) -> Roles:
+        return Roles(shout=Role(data["text"], data="text"))
+
+    def shout(self, part: Partition) -> None:
+        if self.seconds and Path(self.while_there).exists():
+            busy(self.seconds * (1 + (part.index + 1) % 3))
+        part.result(lines=np.frombuffer(part.fixed["text"].tobytes().upper(), np.uint8))
