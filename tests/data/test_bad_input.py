@@ -106,7 +106,7 @@ def test_bags_with_different_vocabularies_do_not_mix(tmp_path: Path) -> None:
 
 
 def test_files_that_are_not_there_or_no_files(tmp_path: Path) -> None:
-    for path, says in ((tmp_path / "gone.txt", "no such file"), (tmp_path, "is a directory, not a file")):
+    for path, says in ((tmp_path / "gone.txt", "no such file"), (tmp_path, "holds no files")):
         with pytest.raises(DataError, match=says):
             tokens_of([str(path)])
     with pytest.raises(UsageError, match="no input file"):

@@ -55,14 +55,15 @@ def filled_lines(text):
 
 
 @njit(cache=True)
-def fields(text, delimiter, quote, slots, pieces, width, keep_blank):
+def fields(text, delimiter, quote, slots, pieces, width, most, keep_blank):
     """Where the wanted fields of each record are.
 
     delimiter, quote    a byte, or -1 for none
     slots     int64: for each column the place of its field among the `pieces` of the record, or -1
-    width     the least number of columns; keep_blank: whether an empty line is a record
+    width     the least number of columns, most: the largest (more may be there if they are empty)
+    keep_blank    whether an empty line is a record
     Returns (starts, ends: int64 [records x pieces], error, line, columns): error 0 none, 1 too few columns, 2 a quote
-    that is never closed; line: the number of newlines before the bad record.
+    that is never closed, 3 too many columns; line: the number of newlines before the bad record.
     """
     bound = 1
     for i in range(text.size):
@@ -97,6 +98,8 @@ def fields(text, delimiter, quote, slots, pieces, width, keep_blank):
                 starts[records, slots[column]] = start
                 ends[records, slots[column]] = end
             column += 1
+            if column > most and end > start:
+                return starts[:0], ends[:0], 3, first_line, column
             i += 1
         blank = column == 1 and (i - 1 == first or (i - 2 == first and text[first] == RETURN))
         if not blank or keep_blank:
@@ -174,12 +177,12 @@ def counts_of(stream, pointers, vocabulary):
     """How often each word occurs, and in how many documents: (counts, shares), both int64 [vocabulary]."""
     counts = np.zeros(vocabulary, np.int64)
     shares = np.zeros(vocabulary, np.int64)
-    last = np.full(vocabulary, -1, np.int64)
+    last = np.zeros(vocabulary, np.int64)  # from 1, so that pages of words that never occur are never touched
     for document in range(pointers.size - 1):
         for token in range(pointers[document], pointers[document + 1]):
             word = stream[token]
             counts[word] += 1
-            if last[word] != document:
-                last[word] = document
+            if last[word] != document + 1:
+                last[word] = document + 1
                 shares[word] += 1
     return counts, shares

@@ -1,0 +1,191 @@
+"""Matrix Market: a header, then entries `document word count`, numbered from 1, in any order. gensim and scipy write it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+import numpy as np
+import numpy.typing as npt
+
+from regrow.data.bag_kernels import DOCUMENT, ORDER, WORD
+from regrow.data.formats.cutting import LineEnd, cut, without_lines
+from regrow.data.formats.document_parts import document_parts
+from regrow.data.formats.facts import SourceFile, TextOptions, shown_line
+from regrow.data.formats.format import Arrays, BagFormat
+from regrow.data.formats.matrix_parts import matrix_parts, matrix_tokens, warm_matrices
+from regrow.data.formats.wrong_counts import broken, mismatched, told_of_count
+from regrow.data.matrix_kernels import descends, entries, expanded_entries, placed
+from regrow.data.readonly import read_only
+from regrow.data.streams import Stream, Streams
+from regrow.errors import DataError
+from regrow.packed import strings
+from regrow.program import Fixed
+
+__all__ = ["MATRIXMARKET"]
+
+ENTRIES_HELD = 1 << 25
+"""How many entries are held in memory (256 MiB) to put them into the order of the documents: there is a pass for so many."""
+
+ENTRY_BYTES = 8
+"""About as long as an entry is as text."""
+
+_START = b"%%matrixmarket"
+_NUMBERS = (b"real", b"integer", b"unsigned-integer", b"pattern")
+
+
+class MatrixMarket(BagFormat):
+    """Rows are documents, columns are words. A file in another order is put into that of the documents while it is read."""
+
+    name = "matrixmarket"
+    suffixes = (".mtx", ".mm")
+    magic = True
+    exact = False
+
+    def sniff(self, name: str, head: bytes, has_vocabulary: bool) -> bool:
+        """By its first word."""
+        return head[: len(_START)].lower() == _START
+
+    def look(self, file: SourceFile, head: bytes, options: TextOptions) -> SourceFile:
+        """Read the header: what the numbers are, and how many."""
+        lines = head.split(b"\n")
+        kinds = lines[0].lower().split()
+        if kinds[:1] != [_START] or len(kinds) != 5:
+            raise DataError(
+                f"{file.name}, line 1: `%%MatrixMarket matrix coordinate ...` is expected, and the line is {shown_line(lines[0])}",
+                "give a file that scipy.io.mmwrite or gensim's MmCorpus wrote, or say another --format",
+            )
+        if kinds[1:3] != [b"matrix", b"coordinate"] or kinds[3] not in _NUMBERS or kinds[4] != b"general":
+            raise DataError(
+                f"{file.name}, line 1: {shown_line(lines[0])} is no sparse matrix of counts",
+                "write documents x words as `matrix coordinate integer general`, e.g. scipy.io.mmwrite(file, scipy.sparse.csr_matrix(X))",
+            )
+        size = next((i for i, line in enumerate(lines) if line.strip() and not line.startswith(b"%")), len(lines) - 1)
+        numbers = lines[size].split()
+        if len(numbers) != 3 or not all(number.isdigit() and len(number) < 16 for number in numbers):
+            raise DataError(
+                f"{file.name}, line {size + 1:,}: the numbers of documents, words and entries are expected, "
+                f"and the line is {shown_line(lines[size])}",
+                "fetch or write the file again",
+            )
+        documents, words, count = map(int, numbers)
+        if not 0 < documents < 2**31 or not 0 < words < 2**31:
+            raise DataError(
+                f"{file.name}, line {size + 1:,}: a matrix of {documents:,} documents by {words:,} words",
+                "both must be in 1..2,147,483,647",
+            )
+        width = 2 if kinds[3] == b"pattern" else 3
+        return replace(file, header_lines=size + 1, documents=documents, words=words, triples=count, width=width)
+
+    def look_together(self, files: Sequence[SourceFile]) -> Sequence[SourceFile]:
+        """Files may say different numbers of words, as gensim counts up to the last that it met: the largest is that of all."""
+        words = max(file.words for file in files)
+        return [replace(file, words=words) for file in files]
+
+    def read(self, files: Sequence[SourceFile], streams: Streams, target: int) -> Iterator[Arrays]:
+        """One file after the other, so that the arrays of one alone are in memory."""
+        streams.readers = 1
+        return super().read(files, streams, target)
+
+    def parts(self, file: SourceFile, stream: Stream, target: int) -> Iterator[Arrays]:
+        """Cut between documents: `width` int64 [1]: 2 without counts, otherwise 3, and the arrays of `document_parts`.
+
+        A file that is not in the order of the documents is put into it first, and has the arrays of `matrix_parts`.
+        """
+        if _in_order(file):
+            for part in document_parts(file, stream, target, "entries"):
+                yield {**part, "width": np.array([file.width], np.int64)}
+        else:
+            yield from _ordered(file, stream, target)
+
+    def lines(self, arrays: Arrays) -> int:
+        """Lines, or documents of a file in another order."""
+        return len(arrays["indptr"]) - 1 if "indptr" in arrays else super().lines(arrays)
+
+    def tokens(self, part: Fixed) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int64]]:
+        """Read the entries; a document's tokens are in the order of its entries."""
+        if "indptr" in part:
+            return matrix_tokens(part)
+        first, end = int(part["documents"][0]) - 1, int(part["documents"][1]) - 1
+        documents, words, counts = _entries(part)
+        if len(documents) and (documents[0] < first or documents[-1] >= end or (np.diff(documents) < 0).any()):
+            raise broken(part, ORDER, 0, "documents do not ascend here, and they did before", "")
+        stream, doc_ptr = expanded_entries(documents, words, counts, first, end)
+        return stream, doc_ptr
+
+    def warm(self) -> None:
+        """Compile or load the kernels."""
+        documents, words, counts, *_ = entries(read_only(np.frombuffer(b"1 1 1", np.uint8)), 3, 1, 1)
+        expanded_entries(documents, words, counts, 0, 1)
+        warm_matrices()
+
+    def first_word(self, part: Fixed) -> int:
+        """Always."""
+        return 1
+
+    def words(self, part: Fixed) -> int:
+        """As the header says."""
+        return int(part["documents"][3])
+
+
+def _entries(part: Fixed) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int32], npt.NDArray[np.int32]]:
+    """The entries of a part: documents, words, counts, from 0. Raises DataError for a line that is broken."""
+    text = read_only(part["text"])
+    columns, (documents, words) = int(part["width"][0]), (int(number) for number in part["documents"][2:])
+    rows, columns_, counts, kind, line, start, end = entries(text, columns, documents, words)
+    if not kind:
+        return rows, columns_, counts
+    piece = text[start:end].tobytes()
+    if kind == DOCUMENT:
+        told = f"the document is not in 1..{documents:,}, the number in the header: {shown_line(piece)}"
+    elif kind == WORD:
+        told = f"the word is not in 1..{words:,}, the number in the header: {shown_line(piece)}"
+    else:
+        told = told_of_count(kind, piece, "`document word count`" if columns == 3 else "`document word`")
+    raise broken(part, kind, line, told, "the header belongs to another file, or the line was edited: write the file again")
+
+
+def _in_order(file: SourceFile) -> bool:
+    """Whether the documents ascend. Reads the file, but not beyond the first that does not."""
+    last = 0
+    for text in cut(without_lines(Stream(file.name).blocks(), file.header_lines), LineEnd(1 << 20)):
+        down, last = descends(np.frombuffer(text, np.uint8), last)
+        if down:
+            return False
+    return True
+
+
+def _pieces(
+    file: SourceFile, stream: Stream, target: int
+) -> Iterator[tuple[npt.NDArray[np.int64], npt.NDArray[np.int32], npt.NDArray[np.int32]]]:
+    """The entries of a file, a piece at a time."""
+    line = file.header_lines + 1
+    for text in cut(without_lines(stream.blocks(), file.header_lines), LineEnd(target)):
+        about = {"documents": np.array([0, 0, file.documents, file.words]), "width": np.array([file.width])}
+        yield _entries(Fixed({**about, "text": np.frombuffer(text, np.uint8), "file": strings([file.name]), "source": np.array([0, line])}))
+        line += text.count(b"\n")
+
+
+def _ordered(file: SourceFile, stream: Stream, target: int) -> Iterator[Arrays]:
+    """The parts of a file in any order: one pass to count the entries of each document, then passes that put them in their places."""
+    indptr = np.zeros(file.documents + 1, np.int64)
+    for documents, _, _ in _pieces(file, stream, target):
+        np.add.at(indptr, documents + 1, 1)
+    np.cumsum(indptr, out=indptr)
+    if indptr[-1] != file.triples:
+        raise mismatched(file.name, file.header_lines, "entries", file.triples, int(indptr[-1]))
+    first = 0
+    while first < file.documents:
+        end = max(first + 1, int(np.searchsorted(indptr, indptr[first] + ENTRIES_HELD, "right")) - 1)
+        size = int(indptr[end] - indptr[first])
+        places, indices, data = indptr[first:end] - indptr[first], np.empty(size, np.int32), np.empty(size, np.int32)
+        found = 0
+        for rows, columns, counts in _pieces(file, Stream(file.name), target):
+            found += placed(rows, columns, counts, first, end, places, indices, data)
+        if found != size:
+            raise DataError(f"{file.name} changed while it was read", "begin again when it is whole")
+        yield from matrix_parts(file, first, indptr[first : end + 1], indices, data, target // ENTRY_BYTES)
+        first = end
+
+
+MATRIXMARKET = MatrixMarket()
