@@ -100,7 +100,7 @@ def test_gzip_byte_order_mark_line_ends_and_the_last_newline_change_nothing(tmp_
         (tmp_path / form).mkdir()
         path = write(tmp_path / form, name + (".gz" if form in ("gz", "members") else ""), content)
         for part in (1, 20, 4000):
-            assert documents_of(tokens_of([path], None, part)) == expected, form
+            assert documents_of(tokens_of([path], TextOptions(segment="characters"), part)) == expected, form
 
 
 def test_files_are_read_in_the_order_of_their_names_and_never_share_a_part(tmp_path: Path) -> None:
