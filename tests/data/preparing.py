@@ -10,7 +10,8 @@ import numpy as np
 
 from reference import Reference
 from regrow.data import Grid, Ingested, TextOptions, describe, ingest, tokens_program
-from regrow.program import Results
+from regrow.data.records import documents
+from regrow.program import Fixed, Results
 
 Layouts = dict[str, list[dict[str, Any]]]
 
@@ -32,6 +33,17 @@ def parts_of(paths: list[str], options: TextOptions | None = None, part_bytes: i
     return layouts, ingest(describe(paths, options), sink, None, part_bytes)
 
 
+def read_back(paths: list[str], options: TextOptions | None = None, part_bytes: int | None = None) -> tuple[list[str], list[str]]:
+    """The documents and their names ("" for none), as if someone had asked for names."""
+    options = options or TextOptions()
+    source, texts, ids = describe(paths, options), [], []
+    for part in parts_of(paths, options, part_bytes)[0]["text"]:
+        found = documents(Fixed(part), source.format, source.text_fields, options.id_field)
+        texts += found.texts()
+        ids += list(found.ids) if found.ids is not None else [""] * len(found)
+    return texts, ids
+
+
 def tokens_of(paths: list[str], options: TextOptions | None = None, part_bytes: int | None = None) -> Results:
     layouts, _ = parts_of(paths, options, part_bytes)
     return Reference(tokens_program(describe(paths, options), options), layouts).run()
@@ -43,7 +55,7 @@ def grid_of(tokens: Results, rows: int, columns: int) -> Results:
 
 def documents_of(tokens: Results) -> list[list[str]]:
     """The words of each document."""
-    words = list(tokens["vocabulary"][0]["words"])
+    words = [word for part in tokens["vocabulary"] for word in part["words"]]
     return [
         [words[w] for w in part["words"][start:end]]
         for part in tokens["tokens"]

@@ -65,7 +65,9 @@ def test_a_long_document_leaves_rows_empty_but_loses_nothing(tmp_path: Path) -> 
 
 
 def test_words_without_tokens_are_in_no_column() -> None:
-    assert columns_of_words(np.array([3, 1, 0, 2]), np.array([5, 6, 0, 9]), 2).tolist() == [1, 1, -1, 0]
+    column_of, loads = columns_of_words(np.array([3, 1, 0, 2]), np.array([5, 6, 0, 9]), 2)
+    assert column_of.tolist() == [1, 1, -1, 0]
+    assert loads.tolist() == [9, 11]
 
 
 @pytest.mark.parametrize(

@@ -13,9 +13,10 @@ from regrow.data.bag import BagTokens
 from regrow.data.continuing import Again, Renumber
 from regrow.data.grid import Grid, default_grid
 from regrow.data.ingest import Ingested, ingest, part_bytes
+from regrow.data.inputs import frozen
 from regrow.data.prepare import tokens_program
 from regrow.data.source import FORMATS, Source, SourceFile, TextOptions, describe
-from regrow.data.streams import content_digest, frozen
+from regrow.data.streams import content_digest
 from regrow.data.text import TextTokens
 
 __all__ = [

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from regrow.data.grid_kernels import columns_of_words, places_in_cells
+from regrow.data.grid_kernels import columns_of_words, places_in_cells, words_by_column
 from regrow.data.vocabulary import read_only
 from regrow.program import Data, Partition, Program, Role, Roles
 
@@ -60,7 +60,7 @@ class Grid(Program):
                       `slices` uint32 [R, W_c + 1]: word i's tokens in cell r are [slices[r, i], slices[r, i + 1]) of it
                       `tokens` uint32 [N_c]: ids of the tokens, cell after cell by row
                       `row_ptr` int64 [R + 1]: where the cells begin
-      vocabulary    `words` strings [V], `counts` int64 [V], `documents` int64 [V]
+      vocabulary    as it was, with as many parts: together `words` strings [V], `counts` int64 [V], `documents` int64 [V] ...
     If `pairs` names a type (uint32 or uint64), the tokens have an array `pairs` of it, one of each token, which "columns" get too, in
     the order of their `tokens`; parts without it are new to the model, and theirs have all bits set.
     The unsigned numbers have 64 bits where 32 do not suffice. Metrics: tokens, documents, words, rows, columns.
@@ -76,40 +76,40 @@ class Grid(Program):
         return Roles(
             1,
             sizes=Role(parts, data="tokens"),
-            vocabulary=Role(1, data="vocabulary", reads={"sizes": 0}),
-            tokens=Role(parts, data="tokens", reads={"vocabulary": 0}),
-            rows=Role(self.row_blocks, reads={"vocabulary": 0, "tokens": 0}),
-            columns=Role(self.column_blocks, reads={"vocabulary": 0, "rows": 0}),
+            vocabulary=Role(data["vocabulary"], data="vocabulary"),
+            plan=Role(1, reads={"sizes": 0, "vocabulary": 0}),
+            tokens=Role(parts, data="tokens", reads={"plan": 0}),
+            rows=Role(self.row_blocks, reads={"plan": 0, "tokens": 0}),
+            columns=Role(self.column_blocks, reads={"plan": 0, "rows": 0}),
         )
 
     def sizes(self, part: Partition) -> None:
         """How much a part holds."""
-        part.send("vocabulary", 0, size=[len(part.fixed["words"]), len(part.fixed["doc_ptr"]) - 1])
+        part.send("plan", 0, size=[len(part.fixed["words"]), len(part.fixed["doc_ptr"]) - 1])
 
     def vocabulary(self, part: Partition) -> None:
-        """The plan: which token each part begins with, and which words are in which column."""
+        """The words stay as they are; the plan needs their counts."""
+        part.send("plan", 0, counts=part.fixed["counts"])
+        part.result(**part.fixed)
+        part.metric("words", len(part.fixed["words"]))
+
+    def plan(self, part: Partition) -> None:
+        """Which token each part begins with, and which words are in which column. Of each word only numbers are here, about 24 bytes."""
         sizes = np.stack([message["size"] for message in part.inbox("sizes")])
         bases = np.zeros((len(sizes) + 1, 2), np.int64)
         np.cumsum(sizes, axis=0, out=bases[1:])
         part.broadcast("tokens", bases=bases)
-        counts = part.fixed["counts"]
-        column_of = columns_of_words(np.argsort(-counts, kind="stable"), read_only(counts), self.column_blocks)
-        words = np.argsort(column_of, kind="stable").astype(np.int32)  # by column, then by number; the words without tokens first
-        column_ptr = np.searchsorted(column_of[words], np.arange(self.column_blocks + 1))
-        words = words[column_ptr[0] :]
-        column_ptr -= column_ptr[0]
-        rank = np.full(len(counts), -1, np.int32)
-        rank[words] = np.arange(len(words), dtype=np.int32)
+        counts = np.concatenate([message["counts"] for message in part.inbox("vocabulary")])
+        column_of, loads = columns_of_words(by_descending(counts), read_only(counts), self.column_blocks)
+        words, column_ptr, rank = words_by_column(column_of, self.column_blocks)
         part.broadcast("rows", rank=rank, column_ptr=column_ptr)
         for column in range(self.column_blocks):
             mine = words[column_ptr[column] : column_ptr[column + 1]]
-            part.send("columns", column, words=mine, size=[counts[mine].sum(), bases[-1, 0]])
-        part.result(**part.fixed)
-        part.metric("words", len(counts))
+            part.send("columns", column, words=mine, size=[loads[column], bases[-1, 0]])
 
     def tokens(self, part: Partition) -> None:
         """Send each row its documents: document d belongs to row floor(first token of d * R / N)."""
-        (message,) = part.inbox("vocabulary")
+        (message,) = part.inbox("plan")
         bases, rows = message["bases"], self.row_blocks
         words, doc_ptr = part.fixed["words"], part.fixed["doc_ptr"]
         first_token, first_document = (int(base) for base in bases[part.index])
@@ -136,20 +136,20 @@ class Grid(Program):
 
     def rows(self, part: Partition) -> None:
         """Sort the row's tokens into its cells, and send each column the ids of its own."""
-        (plan,) = part.inbox("vocabulary")
+        (plan,) = part.inbox("plan")
         words, doc_ptr, first = _joined(part)
-        size = _unsigned(len(words))
+        size = _unsigned(len(words) + 1)
         cell, tokens = np.empty(len(words), size), np.empty(len(words), _unsigned(int(first[0]) + len(words)))
         column_ptr = plan["column_ptr"]
         starts = places_in_cells(read_only(words), read_only(plan["rank"]), int(column_ptr[-1]), cell, tokens, int(first[0]))
-        cell_ptr = starts[column_ptr]
+        cell_ptr = starts[column_ptr].astype(np.int64)
         pairs = self._in_cells(part, cell)
         for column in range(self.column_blocks):
             start, end = cell_ptr[column], cell_ptr[column + 1]
             if start < end:
-                slices = starts[column_ptr[column] : column_ptr[column + 1] + 1] - start
+                slices = starts[column_ptr[column] : column_ptr[column + 1] + 1] - starts[column_ptr[column]]
                 own = {name: array[start:end] for name, array in pairs.items()}
-                part.send("columns", column, slices=slices.astype(size), tokens=tokens[start:end], **own)
+                part.send("columns", column, slices=slices, tokens=tokens[start:end], **own)
         part.result(doc_ptr=doc_ptr, cell=cell, cell_ptr=cell_ptr, first_token=first[:1], first_document=first[1:])
         part.metric("tokens", len(words))
         part.metric("documents", len(doc_ptr) - 1)
@@ -167,7 +167,7 @@ class Grid(Program):
 
     def columns(self, part: Partition) -> None:
         """Put the column's cells one after the other."""
-        (plan,) = part.inbox("vocabulary")
+        (plan,) = part.inbox("plan")
         size, total = (int(number) for number in plan["size"])
         slices = np.zeros((self.row_blocks, len(plan["words"]) + 1), np.uint32)
         tokens = np.empty(size, _unsigned(total))
@@ -189,9 +189,17 @@ class Grid(Program):
     def warm(self) -> None:
         """Compile or load the kernels."""
         one = read_only(np.zeros(1, np.int32))
-        columns_of_words(np.zeros(1, np.int64), read_only(np.ones(1, np.int64)), 1)
+        column_of, _ = columns_of_words(by_descending(np.ones(1, np.int64)), read_only(np.ones(1, np.int64)), 1)
+        words_by_column(column_of, 1)
         for cell, tokens in ((np.uint32, np.uint32), (np.uint32, np.uint64)):
             places_in_cells(one, one, 1, np.zeros(1, cell), np.zeros(1, tokens), 0)
+
+
+def by_descending(counts: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """The order of words by descending count, ties as they come. A vocabulary of text is in that order already."""
+    if (counts[1:] <= counts[:-1]).all():
+        return np.arange(len(counts))
+    return np.argsort(-counts, kind="stable")
 
 
 def _unsigned(numbers: int) -> type[np.unsignedinteger[Any]]:

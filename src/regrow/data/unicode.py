@@ -1,7 +1,7 @@
 """What a character is to the tokeniser: tables over all code points, made from Python's own Unicode data.
 
-The built-in words, in one sentence: **a word is a run of letters, digits and marks, with apostrophes inside**; Han
-ideographs and Hiragana, which are written without spaces, are words of one character each; everything else separates.
+The built-in words, in one sentence: **a word is a run of letters, digits and marks, with apostrophes inside**; runs of scripts
+that are written without spaces are cut as `regrow.data.segment` says; everything else separates.
 """
 
 from __future__ import annotations
@@ -13,12 +13,26 @@ import unicodedata
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["ALONE", "APOSTROPHE", "LETTER", "MARK", "SEPARATOR", "character_classes", "lower_cases"]
+__all__ = ["APOSTROPHE", "HAN", "LETTER", "MARK", "RUN", "SEPARATOR", "UNSPACED", "UNSPACED_BUT_HAN", "character_classes", "lower_cases"]
 
-SEPARATOR, LETTER, MARK, ALONE, APOSTROPHE = range(5)
+SEPARATOR, LETTER, MARK, RUN, APOSTROPHE = range(5)
 
-_ALONE = ((0x3005, 0x3008), (0x3021, 0x302A), (0x3041, 0x30A0), (0x3400, 0x4DC0), (0x4E00, 0xA000), (0xF900, 0xFB00), (0x1B001, 0x1B120),
-          (0x20000, 0x40000))  # fmt: skip
+Ranges = tuple[tuple[int, int], ...]
+HAN: Ranges = ((0x3005, 0x3008), (0x3021, 0x302A), (0x3400, 0x4DC0), (0x4E00, 0xA000), (0xF900, 0xFB00), (0x20000, 0x40000))
+_KANA: Ranges = ((0x3031, 0x303D), (0x3041, 0x3100), (0x31F0, 0x3200), (0xFF66, 0xFFA0), (0x1AFF0, 0x1B170))
+_SOUTH_EAST_ASIAN: Ranges = (
+    (0x0E00, 0x0F00),  # Thai, Lao
+    (0x1000, 0x10A0),  # Myanmar
+    (0x1780, 0x1800),  # Khmer
+    (0x1950, 0x19E0),  # Tai Le, New Tai Lue
+    (0x1A20, 0x1AB0),  # Tai Tham
+    (0x1B00, 0x1B80),  # Balinese
+    (0xA980, 0xAA00),  # Javanese, Myanmar
+    (0xAA60, 0xAAE0),  # Myanmar, Tai Viet
+)
+UNSPACED_BUT_HAN = _KANA + _SOUTH_EAST_ASIAN
+UNSPACED = HAN + UNSPACED_BUT_HAN
+"""Code points of scripts that are written without spaces between words; Hangul has spaces, and Tibetan marks syllables."""
 _LETTERS_END = 0x40000
 """No letters are beyond plane 3."""
 LOWER_END = 0x20000
@@ -26,14 +40,16 @@ LOWER_END = 0x20000
 
 
 @functools.cache
-def character_classes() -> npt.NDArray[np.uint8]:
-    """uint8 [0x110000]: SEPARATOR, LETTER (or digit), MARK (only inside a word), ALONE (a word by itself) or APOSTROPHE."""
+def character_classes(runs: Ranges = UNSPACED) -> npt.NDArray[np.uint8]:
+    """uint8 [0x110000]: SEPARATOR, LETTER (or digit), MARK (only after a letter), RUN (a letter in `runs`) or APOSTROPHE."""
     kinds = {"L": LETTER, "N": LETTER, "M": MARK}
     category = unicodedata.category
     table = np.zeros(sys.maxunicode + 1, np.uint8)
     table[:_LETTERS_END] = [kinds.get(category(chr(c))[0], SEPARATOR) for c in range(_LETTERS_END)]
-    for first, end in _ALONE:
-        table[first:end][table[first:end] == LETTER] = ALONE
+    for first, end in runs:
+        for code in range(first, end):
+            if table[code] == LETTER and category(chr(code)) != "Nd":  # digits make numbers, which are words
+                table[code] = RUN
     table[[0x27, 0x2019]] = APOSTROPHE
     table.flags.writeable = False
     return table

@@ -2,31 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from regrow.data.source import Source, undecodable
+from regrow.data.inputs import checked
+from regrow.data.ordering_kernels import picked
+from regrow.data.readonly import read_only
+from regrow.data.source import undecodable
 from regrow.data.stopwords import ENGLISH
-from regrow.data.streams import Stream, frozen
+from regrow.data.streams import Stream
 from regrow.data.word_kernels import map_stream
 from regrow.data.wordset_kernels import add_words, empty_set, packed
 from regrow.errors import DataError
 from regrow.packed import Strings, strings
 from regrow.program import Partition
 
-__all__ = ["WordSet", "by_count", "read_stop_words", "read_vocabulary", "take_numbers", "taken"]
-
-
-def read_only(array: Any) -> npt.NDArray[Any]:
-    """The array as kernels know it: one type, whether it came from a file, a message or this task, so that they compile once."""
-    view: npt.NDArray[Any] = np.asarray(array).view(np.ndarray)
-    if not view.flags.aligned:
-        view = view.copy()
-    view = view[:]
-    view.flags.writeable = False
-    return view
+__all__ = ["WordSet", "by_count", "no_words", "nothing_left", "read_only", "read_stop_words", "take_numbers", "taken"]
 
 
 class WordSet:
@@ -47,6 +41,11 @@ class WordSet:
             read_only(words.offsets), read_only(words.utf8), slots, hashes, starts, lengths, lines, self._words
         )
         return numbers
+
+    def table(self) -> tuple[npt.NDArray[Any], ...]:
+        """The set's arrays, without their spare room (see `wordset_kernels`)."""
+        slots, hashes, starts, lengths, lines = self._set
+        return slots, hashes[: self._words], starts[: self._words + 1], lengths[: self._words], lines[: starts[self._words]]
 
     def words(self) -> Strings:
         """All strings, in order."""
@@ -81,13 +80,25 @@ def _eight_bytes(words: Strings, positions: npt.NDArray[np.int64], start: int) -
     return keys
 
 
-def taken(words: Strings, positions: npt.NDArray[np.int64]) -> Strings:
+def taken(words: Strings, positions: npt.NDArray[np.integer[Any]]) -> Strings:
     """The strings at these positions."""
-    sizes = np.diff(words.offsets)[positions]
-    offsets = np.zeros(len(positions) + 1, np.int64)
-    np.cumsum(sizes, out=offsets[1:])
-    places = np.repeat(words.offsets[:-1][positions] - offsets[:-1], sizes) + np.arange(offsets[-1])
-    return Strings(offsets, words.utf8[places])
+    offsets, utf8 = picked(read_only(words.offsets), read_only(words.utf8), read_only(positions))
+    return Strings(offsets, utf8)
+
+
+def no_words(stop_words: Sequence[str], frequent: Strings) -> Strings:
+    """Words that count as no words at all: stop words, whether the text has them or not, and words of too many documents; sorted."""
+    return strings(sorted({*stop_words, *frequent}))
+
+
+def nothing_left(words: int, options: Any) -> DataError:
+    """The error for data of which no token is left."""
+    if not words:
+        return DataError("no words were found in any document", "check --format, --text-field and --token-pattern")
+    filters = f"min_count {options.min_count}, max_doc_share {options.max_doc_share:g}, {len(options.stop_words):,} stop words"
+    return DataError(
+        f"no documents are left: the filters drop all {words:,} words ({filters})", "lower --min-count, or raise --max-doc-share"
+    )
 
 
 def read_stop_words(name: str, lower: bool) -> list[str]:
@@ -96,51 +107,22 @@ def read_stop_words(name: str, lower: bool) -> list[str]:
     return sorted({word.lower() if lower else word for word in words})
 
 
-def read_vocabulary(source: Source) -> Strings:
-    """The words of a bag's vocabulary file, one per line; their numbers as strings, from 1, where there is none.
-
-    Raises DataError for a wrong number of lines, an empty line, or a word that is there twice.
-    """
-    size = source.files[0].words
-    if source.vocabulary is None:
-        return strings(str(number) for number in range(1, size + 1))
-    name = source.vocabulary
-    lines = _text(name).removesuffix("\n").split("\n")
-    words = [line.strip() for line in lines]
-    if len(words) != size:
-        raise DataError(
-            f"{name} has {len(words):,} lines, and the header of {source.files[0].name} says {size:,} words",
-            "give the vocabulary that belongs to it: line n is the word with number n",
-        )
-    first: dict[str, int] = {}
-    for line, word in enumerate(words, 1):
-        if not word:
-            raise DataError(f"{name}, line {line:,}: the line is empty", "line n is the word with number n: every line needs one")
-        if first.setdefault(word, line) != line:
-            raise DataError(
-                f'{name}, line {line:,}: "{word}" is already on line {first[word]:,}', "a word has one number: make it two words, or one"
-            )
-    return strings(words)
-
-
 def _text(name: str) -> str:
-    data = b"".join(Stream(frozen([name])[0]).blocks())
+    data = b"".join(Stream(checked(name)).blocks())
     try:
         return data.decode("utf-8")
     except UnicodeDecodeError as error:
         raise undecodable(name, data, error, 1) from error
 
 
-def take_numbers(part: Partition) -> None:
-    """Give a part's words the numbers that the vocabulary sent, and leave out those that it drops: the part's results and metrics.
+def take_numbers(part: Partition, stream: npt.NDArray[np.int32], doc_ptr: npt.NDArray[np.int64], numbers: npt.NDArray[np.int32]) -> None:
+    """Give a part's words the numbers that the vocabulary has for them, and leave out those that it drops: the part's results and metrics.
 
-    State: `stream`, the part's own numbers of its words, and `doc_ptr`; message: `numbers`, the vocabulary's for each, or -1.
+    stream: the part's own numbers of its words; numbers: the vocabulary's for each, or -1.
     """
-    (message,) = part.inbox("vocabulary")
-    stream = read_only(part.state["stream"])
-    words, doc_ptr = map_stream(stream, read_only(part.state["doc_ptr"]), read_only(message["numbers"]))
-    part.result(words=words, doc_ptr=doc_ptr)
+    words, moved = map_stream(read_only(stream), read_only(doc_ptr), read_only(numbers))
+    part.result(words=words, doc_ptr=moved)
     part.metric("tokens", len(words))
-    part.metric("documents", len(doc_ptr) - 1)
-    part.metric("empty_documents", int(np.count_nonzero(np.diff(doc_ptr) == 0)))
+    part.metric("documents", len(moved) - 1)
+    part.metric("empty_documents", int(np.count_nonzero(np.diff(moved) == 0)))
     part.metric("dropped_tokens", len(stream) - len(words))

@@ -8,7 +8,10 @@ from numba import njit
 
 from regrow.data.wordset_kernels import empty_set, longer, number, packed, with_room
 
-__all__ = ["map_stream", "tokenise"]
+__all__ = ["CHARACTERS", "GIVEN", "PAIRS", "map_stream", "spelled", "tokenise"]
+
+CHARACTERS, PAIRS, GIVEN = 1, 2, 4
+"""Units of `tokenise`."""
 
 
 @njit(inline="always")
@@ -67,12 +70,71 @@ def _ascii_letters(classes, lower):
     return table
 
 
+@njit(inline="always")
+def _put(text, first, end, out, at):
+    """Copy text[first:end]; returns where the next word goes."""
+    for i in range(first, end):
+        out[at + i - first] = text[i]
+    return (at + end - first + 7) & ~7
+
+
 @njit(cache=True)
-def _cut_words(text, i, end, letters, classes, lower, out, lengths):
+def _cut_run(text, first, i, end, classes, units, out, lengths, words, at):
+    """Write the words of the run of characters without spaces that begins with text[first:i]: (end of the run, words, at).
+
+    A character is one code point with the marks after it. In the order of the text: c1, c1c2, c2, c2c3, c3 ..., or one kind
+    of them only; of a run of one character, that character.
+    """
+    before, begin = np.int64(-1), first
+    while True:
+        more = i < end
+        kind = 0
+        while more:
+            code, width = _decode(text, i)
+            kind = classes[code]
+            if kind != 2:
+                break
+            i += width
+            more = i < end
+        more = more and kind == 3
+        if units & 2 and before >= 0:
+            lengths[words] = i - before
+            at = _put(text, before, i, out, at)
+            words += 1
+        if units & 1 or (before < 0 and not more):
+            lengths[words] = i - begin
+            at = _put(text, begin, i, out, at)
+            words += 1
+        if not more:
+            return i, words, at
+        before, begin = begin, i
+        i += width
+
+
+@njit(cache=True)
+def _cut_given(text, i, end, out, lengths):
+    """As `_cut_words`, for words that were given: separated by zero bytes, and taken as they are."""
+    words = 0
+    at = np.int64(0)
+    while i < end:
+        first = i
+        while i < end and text[i]:
+            i += 1
+        if i > first:
+            lengths[words] = i - first
+            at = _put(text, first, i, out, at)
+            words += 1
+        i += 1
+    return words, at
+
+
+@njit(cache=True)
+def _cut_words(text, i, end, letters, classes, lower, units, out, lengths):
     """Write the words of text[i:end] in lower case to `out`, each from a multiple of eight, and their lengths to `lengths`.
 
-    `out` holds zeros, and four bytes for each of the text and eight more: a word and what separates it are two bytes at
-    least, and no lower case is longer than twice its capital. Returns (number of words, end of the last).
+    `out` holds zeros, and six bytes for each of the text and 32 more: a word and what separates it are two bytes at least, and
+    no lower case is longer than twice its capital (four bytes would do); a character without spaces is three bytes at least, and
+    makes two words. Returns (number of words, end of the last).
     """
     words = 0
     at = start = np.int64(0)
@@ -95,6 +157,7 @@ def _cut_words(text, i, end, letters, classes, lower, out, lengths):
         if byte >= 0x80:
             code, width = _decode(text, i)
         kind = classes[code]
+        first = i
         i += width
         if kind == 1:
             changed = lower[code] if code < lower.size else code
@@ -117,8 +180,8 @@ def _cut_words(text, i, end, letters, classes, lower, out, lengths):
             at = start = _end_word(words, start, at, sigma, out, lengths)
             words += 1
         if kind == 3:
-            at = start = _end_word(words, start, _encode(code, out, at), -1, out, lengths)
-            words += 1
+            i, words, at = _cut_run(text, first, i, end, classes, units, out, lengths, words, at)
+            start = at
     if at > start:
         at = _end_word(words, start, at, sigma, out, lengths)
         words += 1
@@ -147,31 +210,36 @@ def _count_words(text, found, document, slots, hashes, starts, set_lengths, line
 
 
 @njit(cache=True)
-def tokenise(text, starts, ends, per_document, classes, lower):
+def tokenise(text, starts, ends, per_document, classes, lower, units):
     """Cut documents into words and number the words in the order of their first appearance.
 
     text      uint8, valid UTF-8
     starts, ends    int64: the pieces text[start:end]; every `per_document` of them are one document
     classes, lower  the tables of `regrow.data.unicode`
+    units     what the words of a run without spaces are: CHARACTERS, PAIRS of neighbours, or both (added); or GIVEN: the words of
+              all text are separated by zero bytes, and taken as they are
     Returns (stream int32: the words of all documents; pointers int64 [documents + 1] into it; offsets int64 and utf8
     uint8 of the distinct words; counts int64: occurrences; shares int64: documents with the word).
     """
     documents = starts.size // per_document
     size, longest = starts.size, 0
     for piece in range(starts.size):
-        size += (ends[piece] - starts[piece]) // 2 + 1
+        size += (ends[piece] - starts[piece]) * 2 // 3 + 1
         longest = max(longest, ends[piece] - starts[piece])
     letters = _ascii_letters(classes, lower)
     stream = np.empty(size, np.int32)
     pointers = np.zeros(documents + 1, np.int64)
-    here = np.zeros(longest // 2 + 2, np.uint64)
+    here = np.zeros(longest * 3 // 4 + 4, np.uint64)
     here_bytes, here_lengths = here.view(np.uint8), np.empty(longest + 1, np.int32)
     slots, hashes, begins, lengths, lines = empty_set()
     counts, shares, last = np.empty(1 << 11, np.int64), np.empty(1 << 11, np.int64), np.empty(1 << 11, np.int64)
     words = tokens = 0
     for document in range(documents):
         for piece in range(document * per_document, (document + 1) * per_document):
-            found, used = _cut_words(text, starts[piece], ends[piece], letters, classes, lower, here_bytes, here_lengths)
+            if units == 4:
+                found, used = _cut_given(text, starts[piece], ends[piece], here_bytes, here_lengths)
+            else:
+                found, used = _cut_words(text, starts[piece], ends[piece], letters, classes, lower, units, here_bytes, here_lengths)
             if found:
                 used >>= 3
                 slots, hashes, begins, lengths, lines = with_room(slots, hashes, begins, lengths, lines, words, found, used)
@@ -187,16 +255,38 @@ def tokenise(text, starts, ends, per_document, classes, lower):
 
 
 @njit(cache=True)
-def map_stream(stream, pointers, numbers):
-    """Give tokens other numbers and drop those whose number is -1: (words int32, pointers int64 [documents + 1])."""
+def map_stream(stream, pointers, numbers, least=0):
+    """Give tokens other numbers and drop those whose number is below `least`: (words int32, pointers int64 [documents + 1])."""
     words = np.empty(stream.size, np.int32)
     moved = np.zeros(pointers.size, np.int64)
     kept = 0
     for document in range(pointers.size - 1):
         for token in range(pointers[document], pointers[document + 1]):
             new = numbers[stream[token]]
-            if new >= 0:
+            if new >= least:
                 words[kept] = new
                 kept += 1
         moved[document + 1] = kept
     return words[:kept].copy(), moved
+
+
+@njit(cache=True)
+def spelled(stream, pointers, offsets, utf8):
+    """Documents as text: the words of each joined by single spaces, a newline after each (uint8), and where each ends (int64)."""
+    size = pointers.size
+    for word in stream:
+        size += offsets[word + 1] - offsets[word] + 1
+    text, ends = np.empty(size, np.uint8), np.empty(pointers.size - 1, np.int64)
+    at = 0
+    for document in range(pointers.size - 1):
+        for token in range(pointers[document], pointers[document + 1]):
+            if token > pointers[document]:
+                text[at] = 0x20
+                at += 1
+            for i in range(offsets[stream[token]], offsets[stream[token] + 1]):
+                text[at] = utf8[i]
+                at += 1
+        ends[document] = at
+        text[at] = 0x0A
+        at += 1
+    return text[:at].copy(), ends

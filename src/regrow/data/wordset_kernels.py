@@ -13,7 +13,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-__all__ = ["add_words", "empty_set", "longer", "number", "packed", "with_room"]
+__all__ = ["add_words", "empty_set", "find_words", "hashes_of", "longer", "number", "packed", "with_room"]
 
 _SEED = np.uint64(0xCBF29CE484222325)
 _MIX = np.uint64(0x9E3779B97F4A7C15)
@@ -125,6 +125,55 @@ def add_words(offsets, utf8, slots, hashes, starts, lengths, lines, words):
     slots, hashes, starts, lengths, lines = with_room(slots, hashes, starts, lengths, lines, words, numbers.size, more_lines)
     words = _add_words(offsets, utf8, slots, hashes, starts, lengths, lines, words, numbers)
     return numbers, (slots, hashes, starts, lengths, lines), words
+
+
+@njit(cache=True)
+def find_words(offsets, utf8, slots, hashes, starts, lengths, lines, numbers):
+    """Look packed strings up in a set that stays as it is: numbers[word] for those that are in it, -1 for others (int32).
+
+    In steps for all strings, not string by string: then the processor waits for many places of a large table at once.
+    """
+    values = hashes_of(offsets, utf8)
+    mask = np.uint64(slots.size - 1)
+    found = np.empty(values.size, np.int32)
+    for i in range(values.size):
+        found[i] = slots[np.int64(values[i] & mask)]
+    same = np.empty(values.size, np.bool_)
+    for i in range(values.size):
+        same[i] = found[i] >= 0 and hashes[found[i]] == values[i]
+    letters = lines.view(np.uint8)
+    for i in range(values.size):
+        begin, length = offsets[i], offsets[i + 1] - offsets[i]
+        at, word, first = np.int64(values[i] & mask), np.int64(found[i]), same[i]
+        found[i] = -1
+        while word >= 0:
+            if (first or hashes[word] == values[i]) and lengths[word] == length:
+                place, j = 8 * starts[word], 0
+                while j < length and letters[place + j] == utf8[begin + j]:
+                    j += 1
+                if j == length:
+                    found[i] = numbers[word]
+                    break
+            at = (at + 1) & (slots.size - 1)
+            word, first = np.int64(slots[at]), False
+    return found
+
+
+@njit(cache=True)
+def hashes_of(offsets, utf8):
+    """The hash of each packed string, as `number` computes it."""
+    values = np.empty(offsets.size - 1, np.uint64)
+    for i in range(values.size):
+        value, at, end = _SEED, offsets[i], offsets[i + 1]
+        while at < end:
+            line = np.uint64(0)
+            for j in range(min(8, end - at)):
+                line |= np.uint64(utf8[at + j]) << np.uint64(8 * j)
+            value = (value ^ line) * _MIX
+            value ^= value >> _HALF
+            at += 8
+        values[i] = value
+    return values
 
 
 @njit(cache=True)
