@@ -82,7 +82,7 @@ class Reference:
             messages=lambda other, offset: self._inbox(name, index, other, self._newest(other, round + offset)),
             states=lambda other: [self.states.get((other, i), {}) for i in range(self.roles[other].partitions)],
         )
-        part = Partition(self.roles, name, index, round, lambda stream: rng.key_of(self.seed, name, stream, round), inputs)
+        part = Partition(self.roles, name, index, round, lambda stream, later=0: rng.key_of(self.seed, name, stream, round + later), inputs)
         getattr(self.program, name)(part)
         self.history[name, round, index] = part.outputs
         self._apply_state(name, index, part.outputs)

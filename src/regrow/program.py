@@ -205,13 +205,14 @@ class Partition:
     """One partition of a role in one round: what its task reads, and where it puts what it makes."""
 
     def __init__(
-        self, roles: Roles, role: str, index: int, round: int, key: Callable[[str], np.uint64], inputs: Inputs | None = None
+        self, roles: Roles, role: str, index: int, round: int, key: Callable[..., np.uint64], inputs: Inputs | None = None
     ) -> None:
         self._roles = roles
         self._inputs = inputs or Inputs()
         self._fixed: Fixed | None = None
         self.key = key
-        """key(stream): the key of the random numbers of this role, stream and round, for `regrow.rng`."""
+        """key(stream, later=0): the key of the random numbers of this role, stream and round, for `regrow.rng`; or of a later round, for a
+        program that goes on where an earlier run ended."""
         self.role = role
         self.index = index
         self.round = round

@@ -127,7 +127,12 @@ class _Part(Partition):
         inputs = Inputs(self._fixed_arrays, lambda: self._state, self._messages, self._states)
         seed = shop.job.seed
         super().__init__(
-            shop.roles, task.role, task.partition, task.round, lambda stream: rng.key_of(seed, task.role, stream, task.round), inputs
+            shop.roles,
+            task.role,
+            task.partition,
+            task.round,
+            lambda stream, later=0: rng.key_of(seed, task.role, stream, task.round + later),
+            inputs,
         )
 
     def _fixed_arrays(self) -> Mapping[str, Value]:

@@ -11,7 +11,7 @@ from scipy.stats import chisquare
 from models.lda import naive
 from models.lda.corpus import grid, random_docs
 from regrow.models.lda import kernels
-from regrow.models.lda.exchange import Packing, Tally, steady
+from regrow.models.lda.training.exchange import Packing, Tally, steady
 
 KEYS = np.array([0x0123456789ABCDEF, 0xFEDCBA9876543210], np.uint64)
 PRIORS = np.array([0.3, 11.7])
@@ -59,7 +59,7 @@ def test_a_visit_of_documents_is_its_twin(topics: int) -> None:
     groups, tally, items = naive.documents_of(part["doc_ptr"], cell), Tally(True, len(cell)), np.empty(len(cell), np.int64)
     items[cell] = first + np.arange(len(cell))
     fresh = kernels.visit_documents(
-        pairs, Packing(topics).half, first, part["doc_ptr"], cell, totals, PRIORS, KEYS, tally.dense, tally.large
+        pairs, Packing(topics).half, first, part["doc_ptr"], cell, totals, PRIORS, None, None, KEYS, tally.dense, tally.large
     )
     expected, expected_fresh = naive.visit_groups(groups, items, plain, totals.tolist(), PRIORS, KEYS)
     assert unpacked(pairs, topics) == expected
@@ -78,7 +78,7 @@ def test_more_tokens_than_32_bits_can_number() -> None:
 
     pairs, plain, totals = pairs_and_totals(30, 7)
     ptr, cell = steady(np.array([0, 11, 11, 30])), steady(np.random.default_rng(1).permutation(30).astype(np.uint64))
-    kernels.visit_documents(pairs, 16, 2**40, ptr, cell, totals, PRIORS, KEYS, nothing, nothing)
+    kernels.visit_documents(pairs, 16, 2**40, ptr, cell, totals, PRIORS, None, None, KEYS, nothing, nothing)
     items = np.empty(30, np.int64)
     items[cell] = 2**40 + np.arange(30)
     assert unpacked(pairs, 7) == naive.visit_groups(naive.documents_of(ptr, cell), items, plain, totals.tolist(), PRIORS, KEYS)[0]
@@ -91,7 +91,7 @@ def test_groups_larger_than_a_batch_and_many_in_one(documents: int) -> None:
     n, ptr = int(lengths.sum()), steady(np.concatenate([[0], np.cumsum(lengths)]))
     pairs, plain, totals = pairs_and_totals(n, 7)
     nothing, cell = np.zeros(0, np.int64), steady(np.arange(n, dtype=np.uint32))
-    kernels.visit_documents(pairs, 16, 0, ptr, cell, totals, PRIORS, KEYS, nothing, nothing)
+    kernels.visit_documents(pairs, 16, 0, ptr, cell, totals, PRIORS, None, None, KEYS, nothing, nothing)
     assert unpacked(pairs, 7) == naive.visit_groups(naive.documents_of(ptr, cell), range(n), plain, totals.tolist(), PRIORS, KEYS)[0]
 
 
@@ -100,7 +100,7 @@ def test_counts_too_large_for_the_array_are_listed() -> None:
     pairs = topic | topic << np.uint32(16)
     dense, large = np.zeros(4, np.int64), np.zeros(5, np.int64)
     ids, ptr = steady(np.arange(17, dtype=np.uint32)), steady(np.array([0, 17], np.int64))
-    kernels.visit_documents(pairs, 16, 0, ptr, ids, np.ones(4, np.int32), PRIORS, KEYS, dense, large)
+    kernels.visit_documents(pairs, 16, 0, ptr, ids, np.ones(4, np.int32), PRIORS, None, None, KEYS, dense, large)
     counts = sorted(np.bincount(pairs & np.uint32(0xFFFF)).tolist())
     assert sorted(large[1 : 1 + large[0]].tolist()) == [c for c in counts if c >= 4]
     assert dense.tolist() == [0] + [counts.count(c) for c in (1, 2, 3)]
@@ -135,7 +135,8 @@ def test_proposals_follow_counts_plus_prior() -> None:
     pairs = topic | topic << np.uint32(16)
     ptr, cell = steady(np.arange(0, groups * n + 1, n)), steady(np.arange(groups * n, dtype=np.uint32))
     nothing = np.zeros(0, np.int64)
-    kernels.visit_documents(pairs, 16, 0, ptr, cell, np.full(topics, 100, np.int32), np.array([prior, 3.0]), KEYS, nothing, nothing)
+    totals, priors = np.full(topics, 100, np.int32), np.array([prior, 3.0])
+    kernels.visit_documents(pairs, 16, 0, ptr, cell, totals, priors, None, None, KEYS, nothing, nothing)
     assert np.array_equal(pairs & np.uint32(0xFFFF), topic)
     drawn = np.bincount(pairs >> np.uint32(16), minlength=topics)
     expected = (np.bincount(own, minlength=topics) + prior) / (n + topics * prior)
@@ -150,7 +151,7 @@ def test_acceptance_has_the_probability_of_its_formula() -> None:
     pairs = np.tile(topic | proposal << np.uint32(16), groups)
     ptr, cell = steady(np.arange(0, groups * 4 + 1, 4)), steady(np.arange(groups * 4, dtype=np.uint32))
     nothing = np.zeros(0, np.int64)
-    kernels.visit_documents(pairs, 16, 0, ptr, cell, totals, np.array([prior, prior_sum]), KEYS, nothing, nothing)
+    kernels.visit_documents(pairs, 16, 0, ptr, cell, totals, np.array([prior, prior_sum]), None, None, KEYS, nothing, nothing)
     p = (1 + prior) * (40 - 1 + prior_sum) / ((3 - 1 + prior) * (60 + prior_sum))
     moved = int(((pairs[::4] & np.uint32(0xFFFF)) == 1).sum())
     assert abs(moved - groups * p) < 4 * (groups * p * (1 - p)) ** 0.5

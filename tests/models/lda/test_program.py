@@ -15,7 +15,7 @@ from models.lda.corpus import facts, grid, planted_docs, random_docs
 from reference import Reference
 from regrow.errors import DataError, UsageError
 from regrow.models.lda import LDA
-from regrow.packed import Strings
+from regrow.packed import Strings, strings
 from regrow.program import Data, Results
 
 WORDS = 50
@@ -48,8 +48,10 @@ def test_a_plain_processor_gives_the_same_bytes() -> None:
     """Compiled for any x86-64 (no vector extensions, no fused multiply-add) and for this one: not a byte differs."""
     code = (
         "import zlib\nfrom models.lda.test_program import DOCS, LDA, WORDS, run\n"
-        "_, results, model = run(LDA(topics=12, rounds=5, likelihood_every=2), DOCS, WORDS, 2, 2)\n"
-        "print(results.metrics, [zlib.crc32(model[name].tobytes()) for name in ('topics', 'counts', 'log_likelihood')])"
+        "learn = {'learn_alpha': True, 'learn_beta': True, 'learn_every': 3, 'learn_from': 2, 'merge_every': 5}\n"
+        "for more in ({}, learn):\n"
+        "    _, results, model = run(LDA(topics=12, rounds=12, likelihood_every=2, **more), DOCS, WORDS, 2, 2)\n"
+        "    print(results.metrics, [zlib.crc32(model[name].tobytes()) for name in ('counts', 'alpha', 'beta', 'log_likelihood')])"
     )
     prints = []
     for extra in ({}, {"NUMBA_CPU_NAME": "generic", "NUMBA_CPU_FEATURES": ""}):
@@ -155,12 +157,31 @@ def test_no_words_at_all_is_an_error_of_the_data() -> None:
 
 
 @pytest.mark.parametrize("topics", [2, 65_537])
-def test_after_warming_nothing_is_compiled(topics: int) -> None:
+@pytest.mark.parametrize("more", [{}, {"learn_alpha": True, "learn_beta": True, "learn_every": 2, "learn_from": 2, "merge_every": 3}])
+def test_after_warming_nothing_is_compiled(topics: int, more: dict[str, Any]) -> None:
     from regrow.models.lda import kernels
+    from regrow.models.lda.training import merging_kernels, priors_kernels
 
-    program = LDA(topics=topics, rounds=2, likelihood_every=1)
+    program = LDA(topics=topics, rounds=12, likelihood_every=1, **more)
     program.warm()
-    used = [kernels.first_pairs, kernels.visit_words, kernels.visit_documents, kernels.topics_of, kernels.word_topics]
+    used = [getattr(module, name) for module in (kernels, merging_kernels, priors_kernels) for name in module.__all__]
+    used = [kernel for kernel in used if hasattr(kernel, "signatures") and kernel.signatures]
     before = [len(kernel.signatures) for kernel in used]
-    run(program, DOCS, WORDS, 2, 2)
+    for shape in ((1, 1), (2, 2)):
+        run(program, DOCS, WORDS, *shape)
     assert [len(kernel.signatures) for kernel in used] == before
+
+
+def test_words_that_were_dropped_and_a_vocabulary_of_several_parts_come_into_the_model() -> None:
+    whole = grid(DOCS, WORDS, 2, 2)
+    words, counts = whole["vocabulary"][0]["words"], whole["vocabulary"][0]["counts"]
+    parts = [
+        {"words": strings(words[:20]), "counts": counts[:20], "dropped": strings(["the"])},
+        {"words": strings(words[20:]), "counts": counts[20:], "dropped": strings([])},
+    ]
+    program = LDA(topics=3, rounds=2)
+    models = [
+        program.model(Reference(program, {**whole, "vocabulary": own}, facts(DOCS, WORDS)).run()) for own in (whole["vocabulary"], parts)
+    ]
+    assert (list(models[0]["dropped.word"]), list(models[1]["dropped.word"])) == ([], ["the"])
+    assert as_bytes({**models[0], "dropped.word": words}) == as_bytes({**models[1], "dropped.word": words})

@@ -55,6 +55,19 @@ def test_the_same_digest_whoever_works(shell: Shell, quiet: regrow.LDA, how: tup
 
 
 @pytest.mark.processes
+def test_the_same_digest_with_learned_priors_and_mergers_whoever_is_killed(shell: Shell) -> None:
+    lines = [" ".join(f"s{line % 8}w{word}" for word in range(10)) for line in range(800)]  # of which topics find duplicates
+    (shell.folder / "docs.txt").write_text("\n".join(lines))
+    options = (*OPTIONS, "--topics", 30, "--learn-alpha", "--learn-beta", "--merge-every", 12)
+    quiet = shell.run("lda", "train", "docs.txt", *options, "--engine", "inline", "--run", "quiet")
+    assert quiet["metrics"]["merged_topics"] > 0
+    assert quiet["metrics"]["alpha_sum"] != 5.0
+    how = ("--workers", 3, "--preempt", 0.1, "--grid", "3x4", "--run", "lossy")
+    assert shell.run("lda", "train", "docs.txt", *options, *how)["digest"] == quiet["digest"]
+    assert "worker lost" in shell.story("lossy")
+
+
+@pytest.mark.processes
 def test_the_same_digest_after_the_coordinator_was_killed(shell: Shell, quiet: regrow.LDA) -> None:
     process = shell.start("lda", "train", "docs.txt", *OPTIONS, "--workers", 1, "--verify", "off", "--run", "run")
     await_records(process, shell.folder / "run", 5)
@@ -104,7 +117,7 @@ def test_fit_finds_the_planted_themes(quiet: regrow.LDA) -> None:
 def test_a_model_is_saved_loaded_and_equal(quiet: regrow.LDA, tmp_path: Path) -> None:
     quiet.save(tmp_path / "model")
     loaded = regrow.LDA.load(tmp_path / "model")
-    assert repr(loaded) == repr(quiet) == "LDA(n_topics=8, alpha_sum=5.0, beta=0.01, rounds=30, seed=5)"
+    assert repr(loaded) == repr(quiet) == "LDA(n_topics=8, rounds=30, seed=5)"
     assert (loaded.digest_, loaded.log_likelihood_) == (quiet.digest_, quiet.log_likelihood_)
     assert loaded.top_words(7) == quiet.top_words(7)
     loaded.save(tmp_path / "again")

@@ -26,9 +26,10 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit, uint64
 
+from regrow.models.lda.training.priors_kernels import visit_unequal
 from regrow.rng import bits, uniform
 
-__all__ = ["first_pairs", "top_cells", "topics_of", "visit_documents", "visit_words", "word_topics"]
+__all__ = ["continued_pairs", "first_pairs", "top_cells", "topics_of", "visit_documents", "visit_words", "word_topics"]
 
 Array = npt.NDArray[Any]
 
@@ -49,6 +50,33 @@ def first_pairs(pairs: Array, tokens: Array, topics: int, half: int, key: np.uin
     for i in range(tokens.size):
         topic = (bits(key, tokens[i]) >> uint64(32)) * uint64(topics) >> uint64(32)
         pairs[i] = topic | topic << uint64(half)
+
+
+@njit(cache=True)
+def continued_pairs(pairs: Array, tokens: Array, slices: Array, row_ptr: Array, topics: int, half: int, key: np.uint64) -> None:
+    """Give tokens without a topic, whose pairs have all bits set, that of a uniformly random token of the same word that has one.
+
+    If the word has none, any topic. The topic is the proposal too. pairs: rewritten; the others: as in `visit_words`.
+    """
+    known = np.empty(_room(_bounds_of_words(slices)), np.uint64)
+    none = (_ONE << uint64(half)) - _ONE
+    none |= none << uint64(half)
+    for w in range(slices.shape[1] - 1):
+        n, size = uint64(0), uint64(0)
+        for r in range(slices.shape[0]):
+            for i in range(uint64(row_ptr[r]) + uint64(slices[r, w]), uint64(row_ptr[r]) + uint64(slices[r, w + 1])):
+                size += _ONE
+                if uint64(pairs[i]) != none:
+                    known[n] = pairs[i]
+                    n += _ONE
+        if n == size:
+            continue
+        for r in range(slices.shape[0]):
+            for i in range(uint64(row_ptr[r]) + uint64(slices[r, w]), uint64(row_ptr[r]) + uint64(slices[r, w + 1])):
+                if uint64(pairs[i]) == none:
+                    random = bits(key, tokens[i]) >> _HALF
+                    topic = known[random * n >> _HALF] & (none >> uint64(half)) if n else random * uint64(topics) >> _HALF
+                    pairs[i] = topic | topic << uint64(half)
 
 
 @njit(cache=True)
@@ -167,7 +195,7 @@ def visit_words(
 @njit(cache=True, error_model="numpy")
 def visit_documents(
     pairs: Array, half: int, first_token: int, doc_ptr: Array, cell: Array,
-    totals: Array, priors: Array, keys: Array, histogram: Array, large: Array,
+    totals: Array, priors: Array, alpha: Array | None, alias: Array | None, keys: Array, histogram: Array, large: Array,
 ) -> Array:  # fmt: skip
     """Visit the documents of a block of rows. Returns the new topic totals of these tokens, with the dtype of `totals`.
 
@@ -177,6 +205,7 @@ def visit_documents(
     cell        [N]: where in `pairs` the tokens are, document after document
     totals      [K] int32 or int64: C_k, held still
     priors      (a of one topic, B), float64; keys: (accept, propose), uint64
+    alpha       None (compiled apart), or float64 [K]: a of each topic, and priors[0] is their sum; alias: from `alias_table`
     histogram   int64, `large` int64 [1 + room]: if not empty, the counts C_dk on leaving are added (see `_tally`)
     """
     documents, room = doc_ptr.size - 1, _room(doc_ptr)
@@ -193,7 +222,10 @@ def visit_documents(
         _draw(keys, n, coin, random)
         for d in range(first, last):
             start, end = uint64(doc_ptr[d]) - here, uint64(doc_ptr[d + 1]) - here
-            _visit(token, topic, coin, random, start, end, count, totals, fresh, priors[0], priors[1])
+            if alpha is not None:
+                visit_unequal(token, topic, coin, random, start, end, count, totals, fresh, alpha, priors[0], alias, priors[1])
+            else:
+                _visit(token, topic, coin, random, start, end, count, totals, fresh, priors[0], priors[1])
             if histogram.size:
                 _tally(token, start, end, count, histogram, large)
         for i in range(n):
