@@ -86,6 +86,19 @@ class TopicModel:
         index = np.int32 if int(ptr[-1]) < 2**31 and self.topics <= 2**31 else np.int64
         return np.asarray(self.arrays["counts"]), self.arrays["topics"].astype(index), ptr.astype(index)
 
+    def dense(self, cells_max: int, reader: str, advice: str) -> Array:
+        """The counts as a table of topics by words, float64 [K, V]. Raises UsageError, with the figures, beyond so many cells."""
+        if self.topics * len(self.vocabulary) > cells_max:
+            raise UsageError(
+                f"{reader} takes a dense table of {self.topics:,} topics by {len(self.vocabulary):,} words: "
+                f"{8 * self.topics * len(self.vocabulary) / 2**30:,.1f} GiB, and more than {8 * cells_max / 2**30:,.1f} is refused",
+                advice,
+            )
+        table = np.zeros((self.topics, len(self.vocabulary)))
+        word = np.repeat(np.arange(len(self.vocabulary)), np.diff(self.arrays["word_ptr"]))
+        table[self.arrays["topics"], word] = self.arrays["counts"]
+        return table
+
     def export_npz(self, folder: str | Path) -> None:
         """Write counts.npz, which `scipy.sparse.load_npz` reads as V x K (CSR), and vocab.txt, one word per line and row."""
         folder = Path(folder)
