@@ -1,24 +1,45 @@
-"""What Python users hold: `regrow.LDA(n_topics=100).fit("docs.txt")`."""
+"""What Python users hold: `regrow.LDA(n_topics=100).fit("docs.txt")`, or a step of a pipeline of scikit-learn."""
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Sequence
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
 
+import numpy as np
+import numpy.typing as npt
+
 from regrow.data import TextOptions
-from regrow.errors import UsageError
-from regrow.launch import Run, launch, shared_cache
+from regrow.data.known import KnownDocuments
+from regrow.errors import DataError, RegrowError, UsageError
+from regrow.launch import Run, launch, own_way, shared_cache
+from regrow.models.counts import Counts, check_columns
+from regrow.models.habits import Estimator, WrongData, WrongUse, number, whole
 from regrow.models.lda import program as programs
+from regrow.models.lda.exports import export_topics, needs_tokens
+from regrow.models.lda.given import Given, as_files, given
+from regrow.models.lda.held_out import HeldOut
 from regrow.models.lda.model import TopicModel
-from regrow.models.lda.specs import read_topics, topics_spec
-from regrow.spec import How
-from regrow.store.model import read_model
+from regrow.models.lda.reading import Reader
+from regrow.models.lda.specs import read_tokens, read_topics, topics_spec
+from regrow.models.lda.unseen.inference import Method
+from regrow.spec import How, Spec
+from regrow.store.model import ModelFiles, publish_model, read_model
 
 __all__ = ["LDA", "read_topics", "topics_spec"]
 
-class LDA:
+Array = npt.NDArray[Any]
+
+SMALL = 40_000_000
+"""Bytes of input times rounds up to which a run in this process is done before worker processes have started."""
+CELLS_MAX = 1 << 27
+"""Cells of a dense array that is made without being asked twice: 1 GiB."""
+_WORDS = ("text_field", "lower", "stop_words", "min_count", "max_doc_share", "token_pattern", "segment")
+
+
+class LDA(Estimator):
     """Latent Dirichlet allocation.
 
     n_topics            K, from 2 to 2^31
@@ -27,9 +48,31 @@ class LDA:
     beta                the prior of one word in a topic
     rounds              visits of all tokens
     seed                of all random numbers; the same seed on the same data gives the same bytes, whatever the workers
+    learn_alpha, learn_beta     learn how frequent each topic is, and the prior of a word in a topic, every learn_every rounds
+    merge_every         rounds between two mergers of topics that say the same; 0: none
+    likelihood_every    rounds between two looks at the log-likelihood; 0: only at the end
+    text_field, lower, stop_words, min_count, max_doc_share, token_pattern, segment
+                        how text is cut into words, as the options of `regrow lda train` say it
+    inference           of topics of new documents: "sampling", the mean of `samples` sweeps, or "argmax", faster and coarser; random
+                        numbers come from the document's text, so that its topics are the same every time
+    workers             processes; None: as many as cores may be used
+    engine              "local" (worker processes), "inline" (this process), "auto": inline if the input is small
 
-    After `fit`: `model_` (TopicModel), `digest_` (64 hex digits), `log_likelihood_` (joint, nats per token), `run_`.
+    After `fit`: `model_` (TopicModel), `digest_` (64 hex digits), `log_likelihood_` (joint, nats per token), `run_`; of tables of
+    counts also `n_features_in_` and, if the columns have names, `feature_names_in_`. scikit-learn's estimator checks hold, and it is
+    not needed.
+
+    What `fit`, `transform` and the scores take: names of files (one, or a list all of which are there), or Paths; a list of
+    strings, each a document; a list of lists of strings, each a word; a table of counts, documents by words: numpy, pandas,
+    scipy.sparse. The same documents make the same model in whatever form they come with the same words in the same order.
     """
+
+    model_: TopicModel
+    digest_: str
+    log_likelihood_: float
+    run_: Run | None
+    n_features_in_: int
+    _run_folder: Path | None = None
 
     def __init__(
         self,
@@ -40,7 +83,22 @@ class LDA:
         beta: float = 0.01,
         rounds: int = 200,
         seed: int = 1,
+        learn_alpha: bool = False,
+        learn_beta: bool = False,
+        learn_every: int = 10,
+        merge_every: int = 0,
         likelihood_every: int = 10,
+        text_field: str | None = None,
+        lower: bool = True,
+        stop_words: str | None = None,
+        min_count: int = 1,
+        max_doc_share: float = 1.0,
+        token_pattern: str | None = None,
+        segment: str = "auto",
+        inference: str = "sampling",
+        samples: int = 20,
+        workers: int | None = None,
+        engine: str = "auto",
     ) -> None:
         self.n_topics = n_topics
         self.alpha_sum = alpha_sum
@@ -48,65 +106,242 @@ class LDA:
         self.beta = beta
         self.rounds = rounds
         self.seed = seed
+        self.learn_alpha = learn_alpha
+        self.learn_beta = learn_beta
+        self.learn_every = learn_every
+        self.merge_every = merge_every
         self.likelihood_every = likelihood_every
+        self.text_field = text_field
+        self.lower = lower
+        self.stop_words = stop_words
+        self.min_count = min_count
+        self.max_doc_share = max_doc_share
+        self.token_pattern = token_pattern
+        self.segment = segment
+        self.inference = inference
+        self.samples = samples
+        self.workers = workers
+        self.engine = engine
+
+    # Learning
 
     def fit(
         self,
-        files: str | Path | Sequence[str | Path],
+        X: Any,  # noqa: N803 - the name that scikit-learn gives it
+        y: object = None,
         *,
+        vocabulary: Sequence[str] | None = None,
         workers: int | None = None,
-        engine: str = "local",
+        engine: str | None = None,
         run: str | Path | None = None,
         overwrite: bool = False,
         preempt: float | None = None,
         options: TextOptions | None = None,
         grid: tuple[int, int] | None = None,
     ) -> Self:
-        """Learn topics from files (text, jsonl, csv, tsv, bags of words; plain or gzipped); returns self.
+        """Learn topics from documents (see above); returns self.
 
-        workers: processes; None: as many as cores may be used. run: keep the run in this folder, so that it can be resumed; None: a
-        temporary one. Raises DataError (file and line are named), UsageError, Paused.
+        vocabulary      the words of a table's columns, where it is no DataFrame
+        workers, engine     override those of the estimator
+        run             keep the run in this folder, so that it can be resumed; None: a temporary one
+        options         how files are read and cut into words, whole; None: as the estimator's parameters say
+        Raises DataError (file and line are named) or UsageError, which are ValueErrors too; Paused.
         """
-        names = [str(file) for file in ([files] if isinstance(files, (str, Path)) else files)]
-        alpha_sum = self.alpha_sum if self.alpha is None else self.alpha * self.n_topics
-        program = programs.LDA(self.n_topics, alpha_sum, self.beta, self.rounds, self.likelihood_every)
-        spec = topics_spec(names, program, seed=self.seed, options=options, grid=grid)
-        self.run_: Run | None = launch(spec, How(engine, workers or 0, preempt, cache=shared_cache()), run, overwrite=overwrite)
-        self._take(self.run_.path)
+        found, options = given(X, type(self).__name__), options or self._options()
+        try:
+            program, seed = self._program(), whole("seed", self.seed)
+            with as_files(found, options, vocabulary) as (files, read_as, spooled):
+                spec = topics_spec(files, program, seed=seed, options=read_as, grid=grid, spooled=spooled)
+                how = self._how(spec, workers, engine, preempt, found)
+                self.run_ = launch(spec, how, run, overwrite=overwrite)
+        except RegrowError as error:
+            raise _as_value_error(error) from error
+        self._temporary, self._read_as = run is None, options
+        self._note_columns(found.counts)
+        self._take(read_model(self.run_.path))
         return self
 
-    def _take(self, path: Path) -> None:
-        files = read_model(path)
+    def _program(self) -> programs.LDA:
+        topics = whole("n_topics", self.n_topics)
+        return programs.LDA(
+            topics,
+            number("alpha_sum", self.alpha_sum) if self.alpha is None else number("alpha", self.alpha) * topics,
+            number("beta", self.beta),
+            whole("rounds", self.rounds),
+            whole("likelihood_every", self.likelihood_every),
+            learn_alpha=bool(self.learn_alpha),
+            learn_beta=bool(self.learn_beta),
+            learn_every=whole("learn_every", self.learn_every),
+            merge_every=whole("merge_every", self.merge_every),
+        )
+
+    def _options(self) -> TextOptions:
+        words = {name: getattr(self, name) for name in _WORDS}
+        words |= {"min_count": whole("min_count", self.min_count), "max_doc_share": number("max_doc_share", self.max_doc_share)}
+        return TextOptions(**words)
+
+    def _how(self, spec: Spec, workers: int | None, engine: str | None, preempt: float | None, found: Given) -> How:
+        """How to run: small inputs in this process; what was in memory is not kept for other runs."""
+        engine, workers = engine or self.engine, whole("workers", workers or self.workers or 0)
+        small = spec.source.bytes * self.rounds <= SMALL and preempt is None
+        if engine == "auto":
+            engine = "inline" if small else "local"
+        return How(engine, workers, preempt, verify=not small, cache=shared_cache() if found.files is not None else None)
+
+    def _note_columns(self, counts: Counts | None) -> None:
+        for name in ("n_features_in_", "feature_names_in_"):
+            vars(self).pop(name, None)
+        if counts is not None:
+            self.n_features_in_ = counts.shape[1]
+            if counts.names is not None:
+                self.feature_names_in_ = np.array(counts.names, object)
+
+    def _take(self, files: ModelFiles) -> None:
         self.model_ = TopicModel(files.arrays, files.parameters)
         self.digest_ = files.digest
         self.log_likelihood_ = float(files.about["metrics"]["final_log_likelihood"])
-        self._folder = files.path
+        self._about = dict(files.about)
+        self._reader = Reader(files.arrays)
+
+    # What was learned
+
+    @property
+    def outputs(self) -> int:
+        """K of the fitted model."""
+        return self.model_.topics
+
+    @property
+    def components_(self) -> Array:
+        """The counts of words in topics, plus beta: float64 [K, V], as scikit-learn's. Raises WrongUse beyond 1 GiB."""
+        self._check_fitted()
+        advice = "model_.to_scipy() gives the counts alone, sparse"
+        try:
+            table: Array = self.model_.dense(CELLS_MAX, "components_", advice)
+        except UsageError as error:
+            raise _as_value_error(error) from error
+        table += float(self.model_.arrays["beta"][0])
+        return table
 
     def top_words(self, n: int = 10) -> list[list[tuple[str, int]]]:
         """The n most frequent words of each topic with their counts."""
         self._check_fitted()
         return self.model_.top_words(n)
 
+    # Documents that it has not seen
+
+    def transform(self, X: Any) -> Any:  # noqa: N803
+        """The topics of documents: float64 [documents, K], rows sum to 1; a DataFrame where `set_output` asks for one.
+
+        A row depends on its document and on the model alone. Raises as `fit` does.
+        """
+        self._check_fitted()
+        method, blocks = self._method(), [np.empty((0, self.model_.topics))]
+
+        def work(known: KnownDocuments) -> None:
+            _check_room(sum(map(len, blocks)) + len(known.doc_ptr) - 1, self.model_.topics)
+            blocks.append(self._reader.topics_of(known, method))
+
+        self._each(X, work)
+        return self._contained(np.concatenate(blocks), X)
+
+    def _method(self) -> Method:
+        try:
+            return Method(self.inference, samples=whole("samples", self.samples))
+        except UsageError as error:
+            raise _as_value_error(error) from None
+
+    def fit_transform(self, X: Any, y: object = None, **how: Any) -> Any:  # noqa: N803
+        """Learn from documents, and give what `transform` then gives of them."""
+        X = list(X) if isinstance(X, Iterator) else X  # noqa: N806 - it is read twice
+        return self.fit(X, y, **how).transform(X)
+
+    def score(self, X: Any, y: object = None) -> float:  # noqa: N803
+        """The mean log probability, in nats, of the scored half of the documents' words, when the other half is observed: more is better.
+
+        Document completion, as `regrow lda evaluate` has it. Not a number, with a warning, if there is nothing to score. Raises as `fit`.
+        """
+        self._check_fitted()
+        held_out = HeldOut(self.model_.arrays)
+        self._each(X, held_out.add)
+        return held_out.mean()
+
+    def perplexity(self, X: Any) -> float:  # noqa: N803
+        """exp(-score): from how many words, all alike, the next one seems to be drawn."""
+        return float(np.exp(-self.score(X)))
+
+    def _each(self, documents: Any, work: Callable[[KnownDocuments], None]) -> None:
+        """Do something with the documents, as numbers of the model's words, part by part."""
+        found = given(documents, type(self).__name__)
+        names: Sequence[str] | None = None
+        if found.counts is not None:
+            width = getattr(self, "n_features_in_", len(self.model_.vocabulary))
+            check_columns(found.counts, width, getattr(self, "feature_names_in_", None), type(self).__name__)
+            names = list(self.model_.vocabulary)
+        options = replace(self._read_as, id_field="")
+        try:
+            with as_files(found, own_way(self._about, options, found.files or ()), names) as (files, read_as, _):
+                self._reader.each(files, read_as, work)
+        except RegrowError as error:
+            raise _as_value_error(error) from error
+
+    # On disk
+
     def save(self, path: str | Path) -> None:
         """Write the model to a new folder. Raises UsageError if it is there already."""
         self._check_fitted()
-        if Path(path).exists():
-            raise UsageError(f"{path} is there already", "take another name")
-        shutil.copytree(self._folder, path)
+        path = Path(path)
+        if path.exists():
+            raise WrongUse(f"{path} is there already", "take another name")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        about = {name: value for name, value in self._about.items() if name not in ("format", "digest")}
+        publish_model(path, self.model_.arrays, about)
 
     @classmethod
     def load(cls, path: str | Path) -> Self:
         """The model of a folder that `save` wrote, or of a finished run. Raises DataError."""
-        files = read_model(Path(path))
-        found: dict[str, Any] = dict(files.parameters)
-        made = cls(found["topics"], alpha_sum=found["alpha_sum"], beta=found["beta"], rounds=found["rounds"], seed=files.about["seed"])
-        made.run_ = None
-        made._take(Path(path))
+        path = Path(path)
+        read_topics(path)
+        files = read_model(path)
+        made = cls(files.parameters["topics"], seed=files.about["seed"])
+        made.set_params(**{name: value for name, value in files.parameters.items() if name in cls._defaults()})
+        made.set_params(**{name: value for name, value in files.about.get("text", {}).items() if name in _WORDS})
+        made.run_, made._temporary = None, True
+        made._run_folder = path.absolute() if (path / "run.json").exists() else None
+        made._read_as = made._options()
+        made._take(files)
         return made
 
-    def _check_fitted(self) -> None:
-        if not hasattr(self, "model_"):
-            raise UsageError("this LDA has learned nothing yet", "call fit(files) first")
+    def export(self, format: str, folder: str | Path, *, words: int = 10) -> list[Path]:
+        """Write the model for other programs, as `regrow lda export` does; returns the files. Raises UsageError or DataError."""
+        self._check_fitted()
+        tells = needs_tokens(format)
+        run = self.run_.path if self.run_ is not None else self._run_folder
+        return export_topics(self.model_, format, Path(folder), read_tokens(run) if run is not None and tells is not None else None, words)
 
-    def __repr__(self) -> str:
-        return f"LDA(n_topics={self.n_topics}, alpha_sum={self.alpha_sum}, beta={self.beta}, rounds={self.rounds}, seed={self.seed})"
+    def __getstate__(self) -> Mapping[str, Any]:
+        """Everything but what can be made again; a temporary run does not travel."""
+        state = {name: value for name, value in vars(self).items() if name != "_reader"}
+        return state | {"run_": None} if state.get("_temporary") else state
+
+    def __setstate__(self, state: Mapping[str, Any]) -> None:
+        vars(self).update(state)
+        if "model_" in state:
+            self._reader = Reader(self.model_.arrays)
+
+
+def _check_room(documents: int, topics: int) -> None:
+    """Dense topics of so many documents must fit into memory."""
+    needed, there = 8 * documents * topics, os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    if needed > there:
+        raise WrongData(
+            f"{topics:,} topics of over {documents:,} documents need more than {needed / 2**30:,.0f} GiB, dense",
+            "regrow lda infer gives the largest of each document",
+        )
+
+
+def _as_value_error(error: RegrowError) -> RegrowError:
+    """The same error as one that is a ValueError too, which callers of scikit-learn catch."""
+    for kind, ours in ((DataError, WrongData), (UsageError, WrongUse)):
+        if isinstance(error, kind) and not isinstance(error, (ValueError, TypeError)):
+            return ours(error.message, error.advice)
+    return error

@@ -8,16 +8,21 @@ from dataclasses import replace
 from pathlib import Path
 
 from regrow.data import Source, TextOptions, describe, tokens_program
-from regrow.data.vocabulary import read_vocabulary
+from regrow.data.known import Reading
+from regrow.data.vocabulary_files import read_vocabulary
 from regrow.errors import DataError, UsageError
 from regrow.job import ProgramName
-from regrow.launch import own_way
+from regrow.launch import check_names, own_way, unseen_spec
 from regrow.models.lda import program as programs
+from regrow.models.lda.exports.documents import TokenTopics
 from regrow.models.lda.model import TopicModel
+from regrow.models.lda.unseen.completion import Completion
+from regrow.models.lda.unseen.inference import Inference
 from regrow.spec import Spec
+from regrow.store.dataset import Dataset
 from regrow.store.model import read_model
 
-__all__ = ["continued_spec", "read_topics", "topics_spec"]
+__all__ = ["completion_spec", "continued_spec", "inference_spec", "read_tokens", "read_topics", "topics_spec"]
 
 _PLACE = (programs.LDA.__module__, programs.LDA.__qualname__)
 
@@ -65,16 +70,44 @@ def continued_spec(
         if not (start / folder / "dataset.json").exists():
             raise DataError(f"{start} holds no {folder} to go on from", "name the folder of a run, as training printed it first")
     text, options = files.about.get("text", {}), options or TextOptions()
-    options = replace(own_way(files.about, options), min_count=text.get("min_count", 1))
+    options = replace(own_way(files.about, options, paths), min_count=text.get("min_count", 1))
     done = files.parameters.get("first_round", 0) + files.about["rounds"]
     parameters = {**files.parameters, "rounds": rounds, "first_round": done, "continued": True}
     program = programs.LDA(**parameters)
     source = describe(paths, options) if paths else Source("none", ())
+    if paths:
+        check_names(source, files.arrays["vocabulary.word"])
     if source.vocabulary is not None:
         read_vocabulary(source)
     place, seed = ProgramName(*_PLACE), int(files.about["seed"])
     where = str(start.absolute())
     return Spec("lda train", place, program.parameters(), seed, source, options, "grid", grid, program.topics, start=where, spooled=spooled)
+
+
+def completion_spec(model: Path, paths: Sequence[str], *, options: TextOptions | None = None, spooled: tuple[str, ...] = ()) -> Spec:
+    """What to do to measure a topic model on documents; those in `spooled` move into the run. Its arrays: see `Completion.model`.
+
+    Raises DataError or UsageError for a model of another kind, and for files and options that do not fit.
+    """
+    _check_kind(model, read_model(model).kind)
+    spec = unseen_spec("lda evaluate", Completion(), model, paths, options)
+    own = spec.options
+    reading = Reading(spec.source.format, spec.source.text_fields, "", own.lower, own.token_pattern, own.segment)
+    return replace(spec, parameters=Completion(reading.to_json()).parameters(), spooled=spooled)
+
+
+def inference_spec(
+    model: Path, paths: Sequence[str], program: Inference, *, options: TextOptions | None = None, spooled: tuple[str, ...] = ()
+) -> Spec:
+    """What to do to give documents topics of a model, as lines; those in `spooled` move into the run. `program`: without its reading.
+
+    Raises DataError or UsageError for a model of another kind, and for files and options that do not fit.
+    """
+    _check_kind(model, read_model(model).kind)
+    spec = unseen_spec("lda infer", program, model, paths, options)
+    own = spec.options
+    reading = Reading(spec.source.format, spec.source.text_fields, own.id_field, own.lower, own.token_pattern, own.segment)
+    return replace(spec, parameters=replace(program, reading=reading.to_json()).parameters(), spooled=spooled)
 
 
 def _check_kind(path: Path, kind: str) -> None:
@@ -97,3 +130,21 @@ def read_topics(path: str | Path) -> TopicModel:
     files = read_model(Path(path))
     _check_kind(Path(path), files.kind)
     return TopicModel(files.arrays, files.parameters)
+
+
+def read_tokens(path: str | Path) -> TokenTopics | None:
+    """The topics of the tokens that a run was trained on; None if it does not hold them, as a model folder alone does not."""
+    path = Path(path)
+    if not all((path / folder / "dataset.json").exists() for folder in ("data", "kept")):
+        return None
+    about, data, kept = read_model(path).about, Dataset.open(path / "data"), Dataset.open(path / "kept")
+    if about["data"] != data.digest:
+        raise DataError(f"{path}/data is not what its model was trained on", "train again, or fetch the run again")
+    places = {"rows": (data, "rows"), "columns": (data, "columns"), "kept": (kept, "docs")}
+    return TokenTopics(
+        lambda layout, number: places[layout][0].part(places[layout][1], number),
+        data.layouts["rows"],
+        data.layouts["columns"],
+        int(about["parameters"]["topics"]),
+        int(data.facts["documents"]),
+    )
