@@ -40,7 +40,7 @@ def _sources(job: Job) -> dict[str, str]:
     file = job.program.source()
     if file is None:
         return {}
-    files = sorted(source_files(file) if job.program.is_file else file.parent.glob("*.py"))
+    files = sorted(source_files(file) if job.program.is_file else file.parent.rglob("*.py"))
     return {str(path.relative_to(file.parent)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
 
 

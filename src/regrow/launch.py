@@ -4,25 +4,27 @@ from __future__ import annotations
 
 import contextlib
 import datetime
+import json
 import shutil
 import tempfile
 import weakref
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from regrow import prepared
-from regrow.data import TextOptions, describe
-from regrow.errors import Paused, ProgramError, RegrowError
+from regrow.data import Source, TextOptions, describe
+from regrow.data.streams import Stream
+from regrow.errors import DataError, Paused, ProgramError, RegrowError, UsageError
 from regrow.job import ProgramName, loading
 from regrow.program import Program
 from regrow.running import Watcher, begin
 from regrow.spec import How, Spec
 from regrow.store.model import ModelFiles, read_model
 
-__all__ = ["Run", "default_run", "launch", "own_way", "run", "shared_cache", "unseen_spec", "with_stdin"]
+__all__ = ["Run", "check_names", "default_run", "launch", "own_way", "run", "shared_cache", "unseen_spec", "with_stdin"]
 
 
 @dataclass(frozen=True)
@@ -117,16 +119,46 @@ def unseen_spec(command: str, program: Program, model: str | Path, files: Sequen
     where the text of the files is (format, fields, vocabulary); how it is cut into words is the model's own way (see `own_way`).
     A program with `results_streamed` gives its lines to `Watcher.output` while it runs. Raises DataError or UsageError.
     """
-    about = read_model(Path(model)).about
-    options = own_way(about, options or TextOptions())
+    found = read_model(Path(model))
+    about = found.about
+    options = own_way(about, options or TextOptions(), files)
     place = ProgramName(type(program).__module__, type(program).__qualname__)
-    return Spec(command, place, program.parameters(), int(about["seed"]), describe(files, options), options, "text", model=str(model))
+    source, where = describe(files, options), str(Path(model).absolute())
+    check_names(source, found.arrays.get("vocabulary.word"))
+    return Spec(command, place, program.parameters(), int(about["seed"]), source, options, "text", model=where)
 
 
-def own_way(about: Mapping[str, Any], options: TextOptions) -> TextOptions:
-    """Options for reading new files with the words as a model knows them: case, pattern, segments, stop words are the model's."""
+def own_way(about: Mapping[str, Any], options: TextOptions, files: Sequence[str]) -> TextOptions:
+    """Options for reading new files with the words as a model knows them: case, pattern, segments, stop words are the model's.
+
+    So are the fields of the text, where the user names none and the new files have them.
+    """
     known = {name: about.get("text", {}).get(name, getattr(options, name)) for name in ("lower", "token_pattern", "segment")}
-    return replace(options, **known, stop_words=None, min_count=1, max_doc_share=1.0)
+    return _own_fields(about, files, replace(options, **known, stop_words=None, min_count=1, max_doc_share=1.0))
+
+
+def check_names(source: Source, words: Iterable[str] | None) -> None:
+    """A bag without a vocabulary calls its words by numbers: raises UsageError if a model's words have names."""
+    if source.kind == "bag" and source.vocabulary is None and words is not None and not any(word.isdecimal() for word in words):
+        raise UsageError(
+            f"{source.files[0].name} calls its words by numbers, and those of the model have names", "name the words: --vocab FILE"
+        )
+
+
+def _own_fields(about: Mapping[str, Any], files: Sequence[str], options: TextOptions) -> TextOptions:
+    """Where the user names no fields: those that the model was trained on, if the new files have them too."""
+    own = about.get("text", {}).get("text_field")
+    if own is None or options.text_field is not None or not files:
+        return options
+    asked = replace(options, text_field=own)
+    try:
+        source = describe(files, asked)
+        if source.format == "jsonl":
+            record = json.loads(Stream(source.files[0].name).head().split(b"\n", 1)[0])
+            return asked if all(field in record for field in source.text_fields) else options
+    except (DataError, UsageError, ValueError, TypeError):
+        return options  # and what is wrong with the files, if anything, is said without mention of fields that nobody named
+    return asked
 
 
 @contextlib.contextmanager

@@ -97,7 +97,8 @@ class Preparing:
         options = self.spec.options
         if self.spec.start is not None:  # which new words stay is decided when it is known which are new
             options = replace(options, min_count=1, max_doc_share=1.0)
-        return self._stage("tokens", tokens_program(self.spec.source, options), self._text())
+        text = self._text()
+        return self._stage("tokens", tokens_program(self.spec.source, options, int(text.facts["bytes"])), text)
 
     def _grid(self, tokens: Dataset, pairs: str = "", more: Mapping[str, Arrays] | None = None) -> Dataset:
         rows, columns = self.spec.grid or default_grid(int(tokens.facts["tokens"]), self.spec.topics)
@@ -148,7 +149,9 @@ class Preparing:
         if self.spec.model is not None:
             self._add_model(writer)
         progress = self.around.watcher.progress
-        found: Ingested = ingest(self.spec.source, writer.add, lambda done, total: progress("reading", done, total))
+        found: Ingested = ingest(
+            self.spec.source, writer.add, lambda done, total: progress("reading", done, total), readers=self.around.how.crew
+        )
         self.around.story.tell("input read", parts=found.parts, bytes=found.bytes_text, digest=found.digest)
         return writer.publish({"bytes": found.bytes_text, "lines": found.lines})
 

@@ -54,6 +54,7 @@ def begin(spec: Spec, run: Path, how: How, watcher: Watcher | None = None, *, ov
     can be resumed.
     """
     _refuse_imports()
+    _refuse_to_lose(spec, run)
     interrupts = Interrupts(f"go on with it: regrow resume {run}")
     with _patient_with_disk(run), interrupts.caught(), _new_directory(run, overwrite):
         spec = spec.settled(run)
@@ -81,6 +82,14 @@ def _refuse_imports() -> None:
     """A script that starts a run whenever it is imported would start one in every worker."""
     if loading:
         raise ProgramError(f"{loading[-1]} starts a run while it is imported", 'put what starts it below: if __name__ == "__main__":')
+
+
+def _refuse_to_lose(spec: Spec, run: Path) -> None:
+    """Raise UsageError for a directory that holds what the run is made from: it would be gone before it is read."""
+    inside = os.path.join(os.path.realpath(run), "")
+    for name in spec.inputs():
+        if os.path.join(os.path.realpath(name), "").startswith(inside):
+            raise UsageError(f"{run} would take the place of {name}, which it is made from", "take another name with --run DIR")
 
 
 MARK = ".regrow-begins"

@@ -56,6 +56,17 @@ class Spec:
         if not 0 <= self.seed < 2**63:
             raise UsageError(f"seed {self.seed}", "a whole number from 0 to 2^63 - 1, e.g. --seed 7")
 
+    def inputs(self) -> list[str]:
+        """The names of all that is read: files, a vocabulary, stop words, a model, a run."""
+        given = (
+            self.model,
+            self.start,
+            self.source.vocabulary,
+            self.options.stop_words,
+            self.program.place if self.program.is_file else None,
+        )
+        return [file.name for file in self.source.files] + [name for name in given if name is not None and os.path.exists(name)]
+
     def settled(self, run: Path) -> Spec:
         """With the digests of input and model noted, and what belongs to the run in it: spooled input, a program's file."""
         source = self._moved(run)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -184,12 +184,12 @@ class Stage:
         for role in self.plan.roles:
             if not self.plan.readers[role] and role not in self._heard:
                 raise ProgramError(f'role "{role}" has no readers and gave no result, metric or state', "nothing came of its work")
-        results: dict[str, list[Mapping[str, Any]]] = {}
+        results: dict[str, Sequence[Mapping[str, Any]]] = {}
         metrics: dict[str, float] = {}
         for role in self.plan.roles:
             key = PhaseKey(role, self.plan.newest(role, last))
             if machine.ledger.phases[key].holds:
-                results[role] = [self._result(task) for task in self.plan.tasks(key)]
+                results[role] = _Opened(self._result, self.plan.tasks(key))
             for name, value in self._metrics[role].get(key.round, {}).items():
                 metrics[name] = metrics.get(name, 0) + value
         self.history = self._history(last)
@@ -210,6 +210,19 @@ class Stage:
             return self.directory.open(task).section("result")
         except Broken as broken:
             raise Paused(f"a result was lost at the last moment: {broken}", f"it is made again: regrow resume {self.around.run}") from None
+
+
+class _Opened(Sequence[Mapping[str, Any]]):
+    """Results of the partitions of a role, each mapped and checked when it is asked for: all together may be larger than the memory."""
+
+    def __init__(self, read: Callable[[Any], Mapping[str, Any]], tasks: Iterable[Any]) -> None:
+        self._read, self._tasks = read, list(tasks)
+
+    def __len__(self) -> int:
+        return len(self._tasks)
+
+    def __getitem__(self, index: Any) -> Any:
+        return [self._read(task) for task in self._tasks[index]] if isinstance(index, slice) else self._read(self._tasks[index])
 
 
 def _boot_id() -> str:
