@@ -26,7 +26,9 @@ def main() -> None:
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
         sys.exit(130)
-    except BrokenPipeError:
+    except (BrokenPipeError, SystemExit) as end:
+        if isinstance(end, SystemExit) and not isinstance(end.__context__, BrokenPipeError):  # typer makes the one of the other
+            raise
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # the reader of our output has gone: that is no fault
         sys.exit(0)
     except Exception as error:

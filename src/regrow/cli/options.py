@@ -56,9 +56,7 @@ Vocabulary = Annotated[
 ]
 Header = Annotated[
     str | None,
-    typer.Option(
-        "--header", metavar="yes|no", help="Whether csv and tsv begin with names; else fields are numbers.", show_default=False
-    ),
+    typer.Option("--header", metavar="yes|no", help="Whether csv and tsv begin with names; else fields are numbers.", show_default=False),
 ]
 RunDir = Annotated[
     Path | None, typer.Option("--run", metavar="DIR", help="The run's directory [runs/<command>-<UTC time>].", show_default=False)

@@ -2,38 +2,32 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from regrow.cli.options import Model
-from regrow.errors import UsageError
 
 __all__ = ["export"]
+
+FORMS = "npz, parquet (sparse counts), text, csv, json (most frequent words), gensim (LdaModel), mallet (state), pyldavis (its inputs)."
 
 
 def export(
     model: Model,
     out: Annotated[Path, typer.Option(metavar="DIR", help="The folder to write to.", show_default=False)],
-    format: Annotated[str, typer.Option(metavar="NAME", help="npz: counts.npz (scipy CSR, words x topics) and vocab.txt.")] = "npz",
+    format: Annotated[str, typer.Option(metavar="NAME", help=FORMS)] = "npz",
+    words: Annotated[int, typer.Option(metavar="N", help="Words of each topic, where the form lists them.")] = 10,
 ) -> None:
-    """Write a topic model in a form that other programs read. Prints the files."""
-    from regrow.models.lda.specs import read_topics
+    """Write a topic model in a form that other programs read. Prints the files.
 
-    if format != "npz":
-        raise UsageError(f"--format {format}", "the format is npz")
-    if out.exists() and not out.is_dir():
-        raise UsageError(f"{out} is a file", "name a folder: --out DIR")
+    Of a run, npz and parquet also hold the documents' topics; mallet and pyldavis need them, and a model folder alone has none.
+    """
+    from regrow.models.lda.exports import export_topics, needs_tokens
+    from regrow.models.lda.specs import read_tokens, read_topics
+
+    tells = needs_tokens(format)
     found = read_topics(model)
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=out, prefix=".export-") as aside:  # so that no file is ever half-written
-            found.export_npz(aside)
-            for name in ("counts.npz", "vocab.txt"):
-                os.replace(Path(aside) / name, out / name)
-    except OSError as error:
-        raise UsageError(f"{out} cannot be written: {error.strerror}", "name another folder: --out DIR") from None
-    print(f"{out / 'counts.npz'}\n{out / 'vocab.txt'}")
+    for path in export_topics(found, format, out, None if tells is None else read_tokens(model), words):
+        print(path)

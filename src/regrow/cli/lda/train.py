@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -112,12 +113,24 @@ def train(
                 beta,
                 rounds,
                 likelihood_every,
-                **{k: v for k, v in {"learn_alpha": learn_alpha, "learn_beta": learn_beta, "merge_every": merge_every}.items() if v},
+                learn_alpha=learn_alpha,
+                learn_beta=learn_beta,
+                learn_every=learn_every,
+                merge_every=merge_every,
             )
+            if (learn_alpha or learn_beta) and not program.learns:
+                print(
+                    f"{rounds} rounds are too few to learn priors: the first step is in round {program.learn_from} or soon after",
+                    file=sys.stderr,
+                )
             spec = topics_spec(names, program, seed=seed, options=options, grid=blocks, spooled=spooled)
+        if spec.source.format == "txt" and len(spec.source.files) > MANY_FILES:
+            print("each line is a document; for one in each file name their folder, or say --format files", file=sys.stderr)
         run_and_show(path, lambda watcher: begin(spec, path, way, watcher, overwrite=overwrite), json)
 
 
+MANY_FILES = 100
+"""So many files of text are rather documents than collections of them."""
 THE_RUNS_OWN = "topics alpha_sum alpha beta learn_alpha learn_beta learn_every merge_every seed likelihood_every"
 THE_RUNS_OWN += " token_pattern segment stop_words min_count max_doc_share keep_case"
 
