@@ -38,7 +38,7 @@ from typing import Any
 import numpy as np
 
 from regrow.models.lda import kernels
-from regrow.models.lda.exchange import Packing, steady
+from regrow.models.lda.training.exchange import Packing, steady
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 from models.lda.corpus import Layouts, grid_of

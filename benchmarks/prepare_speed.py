@@ -43,15 +43,14 @@ def main() -> None:
 def measure(files: list[str], options: TextOptions) -> dict[str, Any]:
     """CPU seconds of this process (all threads), step by step."""
     source = describe(files, options)
-    program = tokens_program(source, options)
-    program.warm()
+    tokens_program(source, options).warm()
     Grid(1, 1).warm()
     clock = time.process_time
     layouts: dict[str, list[Any]] = {}
     times = [clock()]
     facts = ingest(source, lambda layout, index, arrays: layouts.setdefault(layout, []).append(arrays))
     times.append(clock())
-    tokens = Reference(program, layouts).run()
+    tokens = Reference(tokens_program(source, options, facts.bytes_text), layouts).run()
     times.append(clock())
     grid = Grid(*default_grid(int(tokens.metrics["tokens"])))
     Reference(grid, {"tokens": tokens["tokens"], "vocabulary": tokens["vocabulary"]}).run()
