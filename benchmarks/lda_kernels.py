@@ -37,14 +37,14 @@ from typing import Any
 
 import numpy as np
 
-from regrow.models.lda import kernels
-from regrow.models.lda.training.exchange import Packing, steady
+from regrow.models.lda.training import starting_kernels, visits
+from regrow.models.lda.training.packing import Packing, steady
+from regrow.models.lda.training.priors import Priors
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 from models.lda.corpus import Layouts, grid_of
 
 BETA, ALPHA_SUM = 0.01, 50.0
-NOTHING = np.empty(0, np.int64)
 
 
 def made_up(tokens: int) -> tuple[Any, Any, int]:
@@ -68,33 +68,43 @@ class Rounds:
 
     def __init__(self, layouts: Layouts, topics: int, words: int) -> None:
         self.rows, self.columns = ([{k: steady(v) for k, v in part.items()} for part in layouts[name]] for name in ("rows", "columns"))
-        self.packing, self.round = Packing(topics), 0
-        self.totals = np.zeros(topics, np.int32)
-        self.word_priors, self.document_priors = np.array([BETA, BETA * words]), np.array([ALPHA_SUM / topics, BETA * words])
-        self.pairs = [np.empty(part["tokens"].size, self.packing.pair) for part in self.columns]
-        for part, pairs in zip(self.columns, self.pairs, strict=True):
-            kernels.first_pairs(pairs, part["tokens"], topics, self.packing.half, np.uint64(7))
+        self.packing, self.round, self.topics, self.vocabulary = Packing(topics), 0, topics, words
+        self.totals, self.priors = np.ones(topics, np.int32), Priors(ALPHA_SUM / topics, BETA, topics)
+        self.pairs = [np.empty(part["cell"].size, self.packing.pair) for part in self.rows]
+        sizes, key = [np.diff(part["slices"].astype(np.int64), axis=1).sum(axis=0) for part in self.columns], np.uint64(7)
+        rarest = max(2.0, 2.0 * sum(part["doc_ptr"].size - 1 for part in self.rows) / topics)
+        for r, (part, pairs) in enumerate(zip(self.rows, self.pairs, strict=True)):
+            minima = np.full((part["doc_ptr"].size - 1, starting_kernels.HASHES), 2.0, np.float32)
+            for column, own in zip(self.columns, sizes, strict=True):
+                documents = column["documents"][column["row_ptr"][r] : column["row_ptr"][r + 1]]
+                starting_kernels.minima_of_documents(column["words"], own, column["slices"][r], documents, rarest, key, minima)
+            first = (int(part["first_token"][0]), int(part["first_document"][0]))
+            starting_kernels.minhash_pairs(pairs, self.packing.half, topics, *first, part["doc_ptr"], part["cell"], minima, key)
 
     def next(self) -> tuple[float, float]:
-        """One round. Returns the CPU seconds of the visits of words and of documents."""
+        """One round. Returns the CPU seconds of the visits of documents and of words."""
         self.round += 1
-        keys = np.array([4 * self.round, 4 * self.round + 1], np.uint64) * np.uint64(0x9E3779B97F4A7C15)
-        half, totals, fresh = self.packing.half, self.totals, []
+        keys = np.array([4 * self.round + i for i in range(3)], np.uint64) * np.uint64(0x9E3779B97F4A7C15)
         start = time.process_time()
-        for part, pairs in zip(self.columns, self.pairs, strict=True):
-            fixed = (part["tokens"], part["slices"], part["row_ptr"])
-            fresh.append(kernels.visit_words(pairs, half, *fixed, totals, self.word_priors, keys, NOTHING, NOTHING))
-        seconds_words = time.process_time() - start
-        totals, fresh = np.sum(fresh, axis=0, dtype=np.int32), []
-        blocks = exchanged(self.pairs, [part["row_ptr"] for part in self.columns])
-        start = time.process_time()
-        for part, pairs in zip(self.rows, blocks, strict=True):
-            fixed = (int(part["first_token"][0]), part["doc_ptr"], part["cell"])
-            fresh.append(kernels.visit_documents(pairs, half, *fixed, totals, self.document_priors, keys + np.uint64(2), NOTHING, NOTHING))
+        lists = [
+            visits.visit_documents(part, pairs, self.totals, self.vocabulary, self.priors, keys[0])
+            for part, pairs in zip(self.rows, self.pairs, strict=True)
+        ]
         seconds_documents = time.process_time() - start
+        totals = np.sum([own.totals for own in lists], axis=0, dtype=np.int32)
+        places = exchanged([own.places for own in lists], [part["cell_ptr"] for part in self.rows])
+        start = time.process_time()
+        blocks, fresh = [], []
+        for part, own in zip(self.columns, places, strict=True):
+            cells = np.split(own, part["row_ptr"][1:-1])
+            inbox = [{"blocks": row.blocks, "entries": row.entries, "places": cell} for row, cell in zip(lists, cells, strict=True)]
+            words = visits.Words(part, inbox, self.topics)
+            fresh.append(words.visit(totals, self.vocabulary, self.priors, keys[1]))
+            blocks.append(words.pairs(BETA, keys[2]))
+        seconds_words = time.process_time() - start
         self.totals = np.sum(fresh, axis=0, dtype=np.int32)
-        self.pairs = exchanged(blocks, [part["cell_ptr"] for part in self.rows])
-        return seconds_words, seconds_documents
+        self.pairs = exchanged(blocks, [part["row_ptr"] for part in self.columns])
+        return seconds_documents, seconds_words
 
 
 def exchanged(blocks: list[Any], bounds: list[Any]) -> list[Any]:
@@ -119,7 +129,7 @@ def main() -> None:
     millions = len(words) * args.repeat / 1e6
     if not args.json:
         print(f"{millions:.1f} M tokens, grid {args.grid}; M tokens per CPU-second: median (best)")
-        print(f"{'topics':>8} {'words':>15} {'documents':>15} {'both':>15}")
+        print(f"{'topics':>8} {'documents':>15} {'words':>15} {'both':>15}")
     for topics in args.topics:
         rounds = Rounds(layouts, topics, n_words)
         seconds = np.array([rounds.next() for _ in range(args.warm + args.rounds)])[args.warm :]
@@ -127,7 +137,7 @@ def main() -> None:
         median, best = millions / np.median(seconds, axis=0), millions / seconds.min(axis=0)
         if args.json:
             record: dict[str, Any] = {"topics": topics, "tokens": round(millions * 1e6), "grid": args.grid}
-            for i, name in enumerate(("words", "documents", "both")):
+            for i, name in enumerate(("documents", "words", "both")):
                 record |= {name: round(median[i], 2), f"{name}_best": round(best[i], 2)}
             print(json.dumps(record), flush=True)
         else:

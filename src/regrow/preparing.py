@@ -113,11 +113,11 @@ class Preparing:
         if files.digest != self.spec.model_digest:
             raise DataError(f"{start} has changed since the run began", "put it back, or begin anew")
         data, kept = Dataset.open(start / "data"), Dataset.open(start / "kept")
-        layouts = [(name, data, name) for name in ("rows", "columns", "vocabulary")] + [("kept", kept, "docs")]
+        layouts = [(name, data, name) for name in ("rows", "columns", "vocabulary")] + [("kept", kept, "topics_of_tokens")]
         tokens = self._stage("again", Again(), self._joined("old", layouts, {}))
         if self.spec.source.files:
             tokens = self._with_new(tokens)
-        pairs = np.asarray(kept.part("docs", 0)["pairs"]).dtype.name
+        pairs = np.asarray(kept.part("topics_of_tokens", 0)["pairs"]).dtype.name
         return self._grid(tokens, pairs, {"priors": {name: files.arrays[name] for name in ("alpha", "beta")}})
 
     def _with_new(self, old: Dataset) -> Dataset:

@@ -43,9 +43,9 @@ def test_new_documents_bring_new_words_and_the_old_keep_their_numbers(shell: She
     text = [*(shell.folder / "docs.txt").read_text().split(), *(shell.folder / "new.txt").read_text().split()]
     assert dict(zip(new.vocabulary, new.arrays["vocabulary.count"].tolist(), strict=True)) == {word: text.count(word) for word in set(text)}
     assert second["tokens"] == len(text) == first["tokens"] + len((shell.folder / "new.txt").read_text().split())
-    for k, words in enumerate(old.top_words(10)):  # topics keep their numbers: what they spoke of they still speak of
-        still = {word for word, _ in new.top_words(40)[k]}
-        assert len({word for word, _ in words} & still) >= 5
+    still = [{word for word, _ in words} for words in new.top_words(40)]
+    kept = [len({word for word, _ in words} & still[k]) >= 5 for k, words in enumerate(old.top_words(10))]
+    assert sum(kept) >= len(kept) - 1, "topics keep their numbers: what they spoke of they still speak of; one may have found the new theme"
 
 
 @pytest.mark.processes
@@ -74,7 +74,7 @@ def test_what_cannot_be_gone_on_from_is_said(shell: Shell) -> None:
     refuses(shell(*again, "first", "--topics", 7), 2, "--topics with --continue", "leave the option out")
     refuses(shell(*again, "first", "missing.txt"), 3, "missing.txt: no such file")
     refuses(shell("lda", "train", *INLINE), 2, "no input file is named")
-    damaged = next(Path(shell.folder / "first" / "kept").glob("docs.*"))
+    damaged = next(Path(shell.folder / "first" / "kept").glob("topics_of_tokens.*"))
     damaged.write_bytes(damaged.read_bytes()[:-100])
     assert shell(*again, "first", "--run", "x").code == 3
     shutil.rmtree(shell.folder / "first" / "kept")

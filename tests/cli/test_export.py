@@ -73,7 +73,7 @@ def test_a_run_that_lost_its_documents_says_so(shell: Shell, layout: str) -> Non
 
 def test_damaged_documents_are_refused(shell: Shell) -> None:
     shell.run(*TRAIN)
-    kept = shell.folder / "run" / "kept" / "docs.1"
+    kept = shell.folder / "run" / "kept" / "topics_of_tokens.1"
     whole = kept.read_bytes()
     kept.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
     refuses(shell("lda", "export", "run", "--format", "mallet", "--out", "out"), 3, "damaged")

@@ -59,6 +59,7 @@ class Grid(Program):
                       `words` int32 [W_c]: their numbers, ascending; words without tokens are in no column
                       `slices` uint32 [R, W_c + 1]: word i's tokens in cell r are [slices[r, i], slices[r, i + 1]) of it
                       `tokens` uint32 [N_c]: ids of the tokens, cell after cell by row
+                      `documents` uint32 [N_c]: the document of each of them, from 0 in its row
                       `row_ptr` int64 [R + 1]: where the cells begin
       vocabulary    as it was, with as many parts: together `words` strings [V], `counts` int64 [V], `documents` int64 [V] ...
     If `pairs` names a type (uint32 or uint64), the tokens have an array `pairs` of it, one of each token, which "columns" get too, in
@@ -140,8 +141,10 @@ class Grid(Program):
         words, doc_ptr, first = _joined(part)
         size = _unsigned(len(words) + 1)
         cell, tokens = np.empty(len(words), size), np.empty(len(words), _unsigned(int(first[0]) + len(words)))
-        column_ptr = plan["column_ptr"]
-        starts = places_in_cells(read_only(words), read_only(plan["rank"]), int(column_ptr[-1]), cell, tokens, int(first[0]))
+        documents, column_ptr = np.empty(len(words), _unsigned(len(doc_ptr))), plan["column_ptr"]
+        starts = places_in_cells(
+            read_only(words), read_only(doc_ptr), read_only(plan["rank"]), int(column_ptr[-1]), cell, tokens, documents, int(first[0])
+        )
         cell_ptr = starts[column_ptr].astype(np.int64)
         pairs = self._in_cells(part, cell)
         for column in range(self.column_blocks):
@@ -149,7 +152,7 @@ class Grid(Program):
             if start < end:
                 slices = starts[column_ptr[column] : column_ptr[column + 1] + 1] - starts[column_ptr[column]]
                 own = {name: array[start:end] for name, array in pairs.items()}
-                part.send("columns", column, slices=slices, tokens=tokens[start:end], **own)
+                part.send("columns", column, slices=slices, tokens=tokens[start:end], documents=documents[start:end], **own)
         part.result(doc_ptr=doc_ptr, cell=cell, cell_ptr=cell_ptr, first_token=first[:1], first_document=first[1:])
         part.metric("tokens", len(words))
         part.metric("documents", len(doc_ptr) - 1)
@@ -170,8 +173,9 @@ class Grid(Program):
         (plan,) = part.inbox("plan")
         size, total = (int(number) for number in plan["size"])
         slices = np.zeros((self.row_blocks, len(plan["words"]) + 1), np.uint32)
-        tokens = np.empty(size, _unsigned(total))
-        pairs = {"pairs": np.empty(size, self.pairs)} if self.pairs else {}
+        by_token = {"tokens": np.empty(size, _unsigned(total)), "documents": np.empty(size, np.uint32)}
+        if self.pairs:
+            by_token["pairs"] = np.empty(size, self.pairs)
         row_ptr = np.zeros(self.row_blocks + 1, np.int64)
         at = 0
         for message in part.inbox("rows"):
@@ -179,20 +183,19 @@ class Grid(Program):
                 slices = slices.astype(np.uint64)
             slices[message.sender] = message["slices"]
             count = len(message["tokens"])
-            tokens[at : at + count] = message["tokens"]
-            for name, array in pairs.items():
+            for name, array in by_token.items():
                 array[at : at + count] = message[name]
             row_ptr[message.sender + 1] = count
             at += count
-        part.result(words=plan["words"], slices=slices, tokens=tokens, row_ptr=np.cumsum(row_ptr), **pairs)
+        part.result(words=plan["words"], slices=slices, row_ptr=np.cumsum(row_ptr), **by_token)
 
     def warm(self) -> None:
         """Compile or load the kernels."""
-        one = read_only(np.zeros(1, np.int32))
+        one, ptr = read_only(np.zeros(1, np.int32)), read_only(np.array([0, 1], np.int64))
         column_of, _ = columns_of_words(by_descending(np.ones(1, np.int64)), read_only(np.ones(1, np.int64)), 1)
         words_by_column(column_of, 1)
         for cell, tokens in ((np.uint32, np.uint32), (np.uint32, np.uint64)):
-            places_in_cells(one, one, 1, np.zeros(1, cell), np.zeros(1, tokens), 0)
+            places_in_cells(one, ptr, one, 1, np.zeros(1, cell), np.zeros(1, tokens), np.zeros(1, np.uint32), 0)
 
 
 def by_descending(counts: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:

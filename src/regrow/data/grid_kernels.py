@@ -53,13 +53,14 @@ def words_by_column(column_of, columns):
 
 
 @njit(cache=True)
-def places_in_cells(words, rank, ranks, cell, tokens, first_token):
+def places_in_cells(words, doc_ptr, rank, ranks, cell, tokens, documents, first_token):
     """A counting sort of a row's tokens by the rank of their word, stable, so that tokens of one word ascend.
 
-    words     int32 [tokens of the row], in the order of the documents
-    rank      int32 [words]: the place of a word in the order (column, word in the column); `ranks` of them
-    cell      unsigned, out: the place of each token in the sorted order
-    tokens    unsigned, out: the id of the token at each place
+    words, doc_ptr  int32 [tokens of the row], in the order of the documents, and int64 [documents + 1], where these begin
+    rank            int32 [words]: the place of a word in the order (column, word in the column); `ranks` of them
+    cell            unsigned, out: the place of each token in the sorted order
+    tokens          unsigned, out: the id of the token at each place
+    documents       unsigned, out: its document, from 0 in the row
     Returns starts [ranks + 1], of the type of `cell`: where the tokens of each rank begin.
     """
     one = cell.dtype.type(1)
@@ -69,10 +70,12 @@ def places_in_cells(words, rank, ranks, cell, tokens, first_token):
     for i in range(ranks):
         starts[i + 1] += starts[i]
     following = starts[:-1].copy()
-    for j in range(words.size):
-        r = rank[words[j]]
-        place = following[r]
-        following[r] = place + one
-        cell[j] = place
-        tokens[place] = first_token + j
+    for d in range(doc_ptr.size - 1):
+        for j in range(doc_ptr[d], doc_ptr[d + 1]):
+            r = rank[words[j]]
+            place = following[r]
+            following[r] = place + one
+            cell[j] = place
+            tokens[place] = first_token + j
+            documents[place] = d
     return starts

@@ -27,6 +27,7 @@ def grid_of(words: Any, lengths: Any, n_words: int, rows: int, columns: int) -> 
     doc_of = np.repeat(np.arange(len(lengths)), lengths)
     row_of_doc = np.arange(len(lengths)) * rows // max(len(lengths), 1)
     row, column, ids = row_of_doc[doc_of], words % columns, np.arange(len(words))
+    first_of_row = np.searchsorted(row_of_doc, np.arange(rows))
     row_parts, slots = [], np.empty(len(words), np.int64)
     for r in range(rows):
         mine = ids[row == r]
@@ -38,6 +39,7 @@ def grid_of(words: Any, lengths: Any, n_words: int, rows: int, columns: int) -> 
                 "cell": slots[mine].astype(np.uint32),
                 "cell_ptr": np.searchsorted(column[order], np.arange(columns + 1)).astype(np.int64),
                 "first_token": np.array([mine[0] if len(mine) else 0], np.int64),
+                "first_document": np.array([first_of_row[r]], np.int64),
             }
         )
     column_parts = []
@@ -51,6 +53,7 @@ def grid_of(words: Any, lengths: Any, n_words: int, rows: int, columns: int) -> 
                 "words": own.astype(np.int32),
                 "slices": slices.astype(np.uint32),
                 "tokens": np.concatenate(cells).astype(np.uint32),
+                "documents": np.concatenate([doc_of[cell] - first_of_row[r] for r, cell in enumerate(cells)]).astype(np.uint32),
                 "row_ptr": np.cumsum([0] + [len(cell) for cell in cells]).astype(np.int64),
             }
         )

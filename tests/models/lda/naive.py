@@ -7,40 +7,102 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 MASK = (1 << 64) - 1
 
 
-def bits(key: int, item: int) -> int:
-    """The generator of `regrow.rng`, draw 0."""
-    x = (key + item * 0x9E3779B97F4A7C15) & MASK
+def bits(key: int, item: int, draw: int = 0) -> int:
+    """The generator of `regrow.rng`."""
+    x = (key + item * 0x9E3779B97F4A7C15 + draw * 0xD1342543DE82EF95) & MASK
     x = ((x ^ (x >> 30)) * 0xBF58476D1CE4E5B9) & MASK
     x = ((x ^ (x >> 27)) * 0x94D049BB133111EB) & MASK
     return x ^ (x >> 31)
 
 
-def first_topic(key: int, token: int, topics: int) -> int:
-    return (bits(key, token) >> 32) * topics >> 32
+def uniform(key: int, item: int, draw: int = 0) -> float:
+    return (bits(key, item, draw) >> 11) / 2**53
 
 
-def visit(
-    group: Sequence[tuple[int, int, int]], totals: Sequence[int], prior: float, prior_sum: float, accept: int, propose: int
-) -> list[tuple[int, int]]:
-    """One visit of the tokens of a word or a document: (topic, proposal, global id) -> (new topic, new proposal)."""
-    count = Counter(s for s, _, _ in group)
-    new = []
-    for s, t, item in group:
-        gain = (count[t] + prior) * (totals[s] - 1 + prior_sum)
-        loss = (count[s] - 1 + prior) * (totals[t] + prior_sum)
-        u = (bits(accept, item) >> 11) / 2**53
-        new.append(t if u * loss < gain else s)
-    topics, n = len(totals), len(group)
-    any_topic = int(topics * prior / (topics * prior + n) * 2**32)
-    pairs = []
-    for s, (_, _, item) in zip(new, group, strict=True):
-        random = bits(propose, item)
-        coin, place = random >> 32, random & 0xFFFFFFFF
-        pairs.append((s, place * topics >> 32 if coin < any_topic else new[place * n >> 32]))
-    return pairs
+def any_topic(random: int, topics: int) -> int:
+    """A topic from the upper half of 64 random bits."""
+    return (random >> 32) * topics >> 32
+
+
+def accepted(group: Sequence[tuple[int, int, int]], totals: Sequence[int], alpha: Sequence[float], beta_sum: float, key: int) -> list[int]:
+    """The new topics of the tokens of a document: (topic, candidate, global id) each, one after the other."""
+    topics = [s for s, _, _ in group]
+    for i, (s, t, item) in enumerate(group):
+        count = Counter(topics)
+        gain = (count[t] + alpha[t]) * (totals[s] - 1 + beta_sum)
+        loss = (count[s] - 1 + alpha[s]) * (totals[t] + beta_sum)
+        if s != t and uniform(key, item) * loss < gain:
+            topics[i] = t
+    return topics
+
+
+def conditional(
+    s: int, document: dict[int, int], word: dict[int, int], totals: Sequence[int], alpha: Sequence[float], beta: float, beta_sum: float
+) -> list[tuple[int, float]]:
+    """The conditional of a token with topic s, without the token itself, as shares of topics in the order of the draw: its own, the others
+    of the document, of the word, of all. document, word: topic -> count, with the token, in the order of their tokens."""
+    f = {k: 1 / (totals[k] + beta_sum) for k in range(len(totals))}
+    own = (document[s] - 1 + alpha[s]) * (word[s] - 1 + beta) / (totals[s] - 1 + beta_sum)
+    shares = [(s, own)] + [(k, c * (word.get(k, 0) + beta) * f[k]) for k, c in document.items() if k != s]
+    shares += [(k, alpha[k] * c * f[k]) for k, c in word.items() if k != s]
+    return shares + [(k, alpha[k] * beta * f[k]) for k in range(len(totals)) if k != s]
+
+
+def drawn(shares: Sequence[tuple[int, float]], u: float) -> int:
+    """The topic in whose share u, from [0, 1), lies."""
+    u *= math.fsum(share for _, share in shares)
+    for k, share in shares:
+        if u < share:
+            return k
+        u -= share
+    return shares[-1][0]
+
+
+def chosen_of_long(
+    s: int, document: dict[int, int], word: dict[int, int], totals: Sequence[int], alpha: Sequence[float], beta: float, beta_sum: float,
+    draws: int, key: int, item: int,
+) -> int:  # fmt: skip
+    """One of s and topics drawn from the document's other tokens and alpha, in proportion to their f."""
+    others = [k for k, c in document.items() for _ in range(c - (k == s))]
+    own = (word[s] - 1 + beta) / (totals[s] - 1 + beta_sum)
+    total, chosen = own, s
+    for draw in range(draws):
+        u = uniform(key, item, 2 * draw + 1) * (len(others) + math.fsum(alpha))
+        k = others[int(u)] if u < len(others) else drawn(list(enumerate(alpha)), (u - len(others)) / math.fsum(alpha))
+        weight = own if k == s else (word.get(k, 0) + beta) / (totals[k] + beta_sum)
+        total += weight
+        if uniform(key, item, 2 * draw + 2) * total < weight:
+            chosen = k
+    return chosen
+
+
+def candidates(topics: Sequence[int], items: Sequence[int], n_topics: int, beta: float, key: int) -> list[int]:
+    """The candidates of the tokens of a word, from their new topics."""
+    n, found = len(topics), []
+    limit = int(n_topics * beta / (n_topics * beta + n - 1) * 2**32)
+    for i, item in enumerate(items):
+        random = bits(key, int(item))
+        others = [*topics[:i], *topics[i + 1 :]]
+        low = random & 0xFFFFFFFF
+        found.append(low * n_topics >> 32 if random >> 32 < limit else others[low * (n - 1) >> 32])
+    return found
+
+
+def minima(docs: Sequence[Sequence[int]], rarest: float, hashes: int, key: int) -> list[list[Any]]:
+    """Of each document and hash the smallest h min(1, n / 10^5) over its words that are frequent enough; None if it has none."""
+    sizes = Counter(w for doc in docs for w in doc)
+    return [
+        [
+            min((np.float32(uniform(key, int(w), g) * min(1.0, sizes[w] / 1e5)) for w in set(doc) if sizes[w] >= rarest), default=None)
+            for g in range(hashes)
+        ]
+        for doc in docs
+    ]
 
 
 def words_of(slices: Any, row_ptr: Any) -> list[list[int]]:
@@ -54,19 +116,6 @@ def words_of(slices: Any, row_ptr: Any) -> list[list[int]]:
 def documents_of(doc_ptr: Any, cell: Any) -> list[list[int]]:
     """For each document, where its tokens are in the concatenation of the cells."""
     return [[int(i) for i in cell[int(doc_ptr[d]) : int(doc_ptr[d + 1])]] for d in range(len(doc_ptr) - 1)]
-
-
-def visit_groups(
-    groups: list[list[int]], items: Sequence[int], pairs: list[tuple[int, int]], totals: Sequence[int], priors: Any, keys: Any
-) -> tuple[list[tuple[int, int]], list[int]]:
-    """Visit groups of places in `pairs`; items: the global id of each place. Returns the new pairs and their topic totals."""
-    pairs = list(pairs)
-    for group in groups:
-        tokens = [(*pairs[i], int(items[i])) for i in group]
-        for i, pair in zip(group, visit(tokens, totals, float(priors[0]), float(priors[1]), int(keys[0]), int(keys[1])), strict=True):
-            pairs[i] = pair
-    fresh = Counter(s for s, _ in pairs)
-    return pairs, [fresh[k] for k in range(len(totals))]
 
 
 def count_histogram(groups: list[list[int]], topics: Sequence[int]) -> dict[int, int]:
@@ -90,31 +139,6 @@ def joint_log_likelihood(docs: list[list[int]], topics: list[list[int]], n_topic
 
 
 # Priors
-
-
-def drawn(table: Sequence[int], random: int) -> int:
-    """A topic from an alias table and 64 random bits."""
-    column = (random & 0xFFFFFFFF) * len(table) >> 32
-    height = (random * 0x9E3779B97F4A7C15 & MASK) >> 32
-    return column if height < table[column] & 0xFFFFFFFF else table[column] >> 32
-
-
-def visit_unequal(
-    group: Sequence[tuple[int, int, int]], totals: Sequence[int], alpha: Sequence[float], table: Sequence[int], beta_sum: float, keys: Any
-) -> list[tuple[int, int]]:
-    """One visit of the tokens of a document with a prior of each topic."""
-    count, n, alpha_sum = Counter(s for s, _, _ in group), len(group), math.fsum(alpha)
-    new = []
-    for s, t, item in group:
-        gain = (count[t] + alpha[t]) * (totals[s] - 1 + beta_sum)
-        loss = (count[s] - 1 + alpha[s]) * (totals[t] + beta_sum)
-        new.append(t if (bits(int(keys[0]), item) >> 11) / 2**53 * loss < gain else s)
-    pairs = []
-    for s, (_, _, item) in zip(new, group, strict=True):
-        random = bits(int(keys[1]), item)
-        own = new[(random & 0xFFFFFFFF) * n >> 32]
-        pairs.append((s, drawn(table, random) if random >> 32 < int(alpha_sum / (alpha_sum + n) * 2**32) else own))
-    return pairs
 
 
 def cells(groups: list[list[int]], topics: Sequence[int]) -> dict[tuple[int, int], int]:

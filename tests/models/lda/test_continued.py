@@ -9,11 +9,11 @@ import pytest
 
 from models.lda import naive
 from models.lda.corpus import Layouts, facts, grid, random_docs
-from models.lda.test_kernels import KEYS, unpacked
+from models.lda.test_kernels import KEY, unpacked
 from models.lda.test_program import DOCS, WORDS, as_bytes
 from reference import Reference
-from regrow.models.lda import LDA, kernels
-from regrow.models.lda.training import merging
+from regrow.models.lda import LDA
+from regrow.models.lda.training import document_kernels, merging, starting_kernels, word_kernels
 from regrow.models.lda.training.packing import Packing, steady
 from regrow.program import Results
 
@@ -36,9 +36,9 @@ def to_go_on(layouts: Layouts, kept: dict[int, int], model: Any, pair: Any) -> L
 
 
 def by_token(layouts: Layouts, results: Results) -> dict[int, int]:
-    """What the documents kept of each token."""
+    """What was kept of each token."""
     found = {}
-    for part, own in zip(layouts["rows"], results["docs"], strict=True):
+    for part, own in zip(layouts["rows"], results["topics_of_tokens"], strict=True):
         first = int(part["first_token"][0])
         found.update({first + i: int(own["pairs"][slot]) for i, slot in enumerate(part["cell"].tolist())})
     return found
@@ -46,7 +46,15 @@ def by_token(layouts: Layouts, results: Results) -> dict[int, int]:
 
 @pytest.mark.parametrize(
     ("topics", "more"),
-    [(6, {}), (65_537, {}), (6, LEARN), (65_537, LEARN), (6, {"learn_beta": True, "learn_every": 4}), (15, {"merge_every": 10, **LEARN})],
+    [
+        (6, {}),
+        (65_537, {}),
+        (6, LEARN),
+        (65_537, LEARN),
+        (6, {"learn_beta": True, "learn_every": 4}),
+        (15, {"merge_every": 10, **LEARN}),
+        (6, {"average": 5}),
+    ],
 )
 def test_two_runs_in_a_row_are_one_to_the_last_byte(topics: int, more: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
     """12 rounds and 12 more are 24; the second run may have another grid, and must not draw what the first drew."""
@@ -73,11 +81,11 @@ def test_tokens_of_new_documents_begin_with_topics_of_their_words(topics: int) -
     pairs = topic.astype(packing.pair) | proposal.astype(packing.pair) << packing.pair(packing.half)
     pairs[~old] = np.iinfo(packing.pair).max
     before = unpacked(pairs, topics)
-    kernels.continued_pairs(pairs, part["tokens"], part["slices"], part["row_ptr"], topics, packing.half, KEYS[0])
+    starting_kernels.continued_pairs(pairs, part["tokens"], part["slices"], part["row_ptr"], topics, packing.half, KEY)
     kept = [int(k) if own else None for k, own in zip(topic, old, strict=True)]
     words = naive.words_of(part["slices"], part["row_ptr"])
     assert any(all(kept[i] is None for i in places) for places in words if places)
-    expected = naive.continued(kept, words, part["tokens"], topics, int(KEYS[0]))
+    expected = naive.continued(kept, words, part["tokens"], topics, int(KEY))
     found = unpacked(pairs, topics)
     assert [s for s, _ in found] == expected
     assert [t for _, t in found] == [before[i][1] if old[i] else expected[i] for i in range(n)]
@@ -103,7 +111,7 @@ def test_a_run_that_goes_on_compiles_nothing() -> None:
     results, model = trained(LDA(topics=6, rounds=2), layouts, DOCS)
     program = LDA(topics=6, rounds=2, first_round=2, continued=True)
     program.warm()
-    used = [kernels.continued_pairs, kernels.visit_words, kernels.visit_documents]
+    used = [starting_kernels.continued_pairs, word_kernels.visit_words, document_kernels.visit_documents]
     before = [len(kernel.signatures) for kernel in used]
     trained(program, to_go_on(layouts, by_token(layouts, results), model, np.uint32), DOCS)
     assert [len(kernel.signatures) for kernel in used] == before

@@ -9,7 +9,7 @@ import pytest
 
 from models.lda import naive
 from models.lda.corpus import facts, grid, planted_docs
-from models.lda.test_program import DOCS, WORDS, as_bytes, run
+from models.lda.test_program import DOCS, WORDS, as_bytes, run, topics_after_documents
 from reference import Reference
 from regrow.models.lda import LDA
 from regrow.models.lda.training import merging
@@ -110,24 +110,21 @@ def test_the_grid_changes_no_byte_of_a_model_with_mergers(more: dict[str, Any], 
 
 
 def test_a_merger_moves_all_tokens_and_the_likelihoods_around_it_are_those_of_the_textbook(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(merging, "SAME", 0.2)
-    layouts, tokens, mask = grid(DOCS, WORDS, 2, 3), sum(map(len, DOCS)), np.uint32(0xFFFF)
-    reference = Reference(LDA(topics=8, rounds=9, likelihood_every=1, merge_every=8), layouts, facts(DOCS, WORDS))
+    monkeypatch.setattr(merging, "SAME", 0.1)
+    layouts, tokens = grid(DOCS, WORDS, 2, 3), sum(map(len, DOCS))
+    reference = Reference(LDA(topics=8, rounds=12, likelihood_every=1, merge_every=8, alpha_sum=0.8), layouts, facts(DOCS, WORDS))
     reference.run()
     sent = reference.history["priors", 4, 0].messages["docs", None]
     assert len(sent["merged"])
     freed = np.isin(np.arange(8), sent["merged"])
-    for rounds in range(1, 9):
-        z: list[list[int]] = []
-        for r, part in enumerate(layouts["rows"]):
-            cells = np.concatenate([reference.history["docs", rounds - 1, r].messages["words", c]["pairs"] for c in range(3)])
-            z += [(cells & mask)[group].tolist() for group in naive.documents_of(part["doc_ptr"], part["cell"])]
-        expected = naive.joint_log_likelihood(DOCS, z, 8, WORDS, 5.0 / 8, 0.01) / tokens
-        assert reference.metrics_of(rounds)["log_likelihood"] == pytest.approx(expected, rel=1e-10), rounds
+    for round in range(1, 12):
+        z = topics_after_documents(layouts, reference, round)
+        expected = naive.joint_log_likelihood(DOCS, z, 8, WORDS, 0.8 / 8, 0.01) / tokens
+        assert reference.metrics_of(round)["log_likelihood"] == pytest.approx(expected, rel=1e-10), round
         there = np.bincount(np.concatenate(z).astype(int), minlength=8)
-        if rounds == 5:
-            assert not there[freed].any(), "after the round of the merger nobody has what is gone"
-        if rounds == 8:
+        if round == 4:
+            assert not there[freed].any(), "after the documents have followed nobody has what is gone"
+        if round == 11:
             assert there[freed].any(), "what became empty is used anew"
 
 

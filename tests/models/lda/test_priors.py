@@ -8,81 +8,18 @@ from typing import Any
 import numpy as np
 import pytest
 from scipy.special import psi
-from scipy.stats import chisquare
 
 from models.lda import naive
 from models.lda.corpus import facts, grid, planted_docs
-from models.lda.test_kernels import KEYS, WORDS, pairs_and_totals, unpacked
-from models.lda.test_program import DOCS, as_bytes, run
+from models.lda.test_program import DOCS, as_bytes, run, topics_after_documents, topics_at_the_end
 from models.lda.test_program import WORDS as N_WORDS
 from reference import Reference
 from regrow.errors import UsageError
-from regrow.models.lda import LDA, kernels
+from regrow.models.lda import LDA
 from regrow.models.lda.training import priors_kernels
-from regrow.models.lda.training.exchange import Packing, Tally, steady
 from regrow.models.lda.training.likelihood import histogram_of
-from regrow.models.lda.training.priors import FLOOR, STEPS, Priors, cells_of_documents, learned_alpha, learned_beta
+from regrow.models.lda.training.priors import FLOOR, STEPS, learned_alpha, learned_beta
 from regrow.models.lda.training.schedule import Schedule
-
-
-def priors_of(topics: int) -> Any:
-    return np.random.default_rng(topics).gamma(0.3, 1.0, topics) + 1e-6
-
-
-@pytest.mark.parametrize("topics", [2, 7, 1000, 65537])
-def test_columns_of_an_alias_table_add_up_to_the_prior(topics: int) -> None:
-    alpha = priors_of(topics)
-    table = priors_kernels.alias_table(alpha)
-    own, other = (table & np.uint64(0xFFFFFFFF)).astype(float) / 2**32, (table >> np.uint64(32)).astype(int)
-    share = own + np.bincount(other, 1 - own, topics)
-    assert np.allclose(share, alpha * topics / alpha.sum(), atol=topics * 2.0**-32)
-
-
-@pytest.mark.parametrize("topics", [7, 65536, 65537])
-def test_a_visit_of_documents_with_a_prior_of_each_topic_is_its_twin(topics: int) -> None:
-    part = grid([list(np.arange(n) % WORDS) for n in (12, 0, 31, 1, 7, 22)] * 5, WORDS, 2, 2)["rows"][1]
-    first, cell, alpha = int(part["first_token"][0]), part["cell"], steady(priors_of(topics))
-    pairs, plain, totals = pairs_and_totals(len(cell), topics)
-    groups, items = naive.documents_of(part["doc_ptr"], cell), np.empty(len(cell), np.int64)
-    table = steady(priors_kernels.alias_table(alpha))
-    items[cell] = first + np.arange(len(cell))
-    priors, nothing = np.array([Priors(alpha, 0.1, topics).alpha_sum, 11.7]), np.zeros(0, np.int64)
-    fresh = kernels.visit_documents(
-        pairs, Packing(topics).half, first, part["doc_ptr"], cell, totals, priors, alpha, table, KEYS, nothing, nothing
-    )
-    expected = list(plain)
-    for group in groups:
-        tokens = [(*plain[i], int(items[i])) for i in group]
-        for i, pair in zip(group, naive.visit_unequal(tokens, totals.tolist(), alpha.tolist(), table.tolist(), 11.7, KEYS), strict=True):
-            expected[i] = pair
-    assert unpacked(pairs, topics) == expected
-    assert fresh.tolist() == np.bincount([s for s, _ in expected], minlength=topics).tolist()
-
-
-def test_proposals_follow_counts_plus_the_prior_of_each_topic() -> None:
-    """Topic k is proposed with probability (C_dk + a_k) / (n + A), in documents of 12 tokens (chi-square)."""
-    alpha, groups = steady(np.array([0.1, 2.0, 0.01, 4.0, 0.5, 1.0])), 20_000
-    own = np.array([0] * 6 + [1] * 3 + [2] * 2 + [4], np.uint32)
-    topic = np.tile(own, groups)
-    pairs, nothing = topic | topic << np.uint32(16), np.zeros(0, np.int64)
-    ptr, cell = steady(np.arange(0, len(topic) + 1, 12)), steady(np.arange(len(topic), dtype=np.uint32))
-    table, priors = steady(priors_kernels.alias_table(alpha)), np.array([float(alpha.sum()), 3.0])
-    kernels.visit_documents(pairs, 16, 0, ptr, cell, np.full(6, 100, np.int32), priors, alpha, table, KEYS, nothing, nothing)
-    drawn = np.bincount(pairs >> np.uint32(16), minlength=6)
-    expected = (np.bincount(own, minlength=6) + alpha) / (12 + alpha.sum())
-    assert chisquare(drawn, expected * drawn.sum()).pvalue > 1e-3
-
-
-@pytest.mark.parametrize("topics", [7, 65537])
-@pytest.mark.parametrize("chunk", [1, 20, 1 << 20])
-def test_the_cells_of_documents_are_their_twin(topics: int, chunk: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("regrow.models.lda.training.priors.CHUNK", chunk)
-    part = grid(DOCS, N_WORDS, 2, 3)["rows"][1]
-    pairs, plain, _ = pairs_and_totals(len(part["cell"]), topics)
-    keys, numbers = cells_of_documents(pairs, Packing(topics).half, part["doc_ptr"], part["cell"], topics)
-    expected = naive.cells(naive.documents_of(part["doc_ptr"], part["cell"]), [s for s, _ in plain])
-    assert [(key >> 32, key & 0xFFFFFFFF) for key in keys.tolist()] == list(expected)
-    assert numbers.tolist() == list(expected.values())
 
 
 def test_rises_of_psi_are_right_however_they_are_summed() -> None:
@@ -171,37 +108,30 @@ def test_the_likelihood_is_that_of_the_textbook_under_the_priors_of_its_round() 
     layouts, tokens = grid(DOCS, N_WORDS, 2, 3), sum(map(len, DOCS))
     reference = Reference(LEARNING, layouts, facts(DOCS, N_WORDS))
     results = reference.run()
-    model, mask = LEARNING.model(results), np.uint32(0xFFFF)
-    for rounds in range(1, LEARNING.rounds + 1):
-        z: list[list[int]] = []
-        for r, part in enumerate(layouts["rows"]):
-            out = reference.history["docs", rounds - 1, r]
-            last = rounds == LEARNING.rounds
-            cells = out.results["pairs"] if last else np.concatenate([out.messages["words", c]["pairs"] for c in range(3)])
-            z += [(cells & mask)[group].tolist() for group in naive.documents_of(part["doc_ptr"], part["cell"])]
-        newest = max(at for name, at, _ in reference.history if name == "priors" and at < rounds)
+    model = LEARNING.model(results)
+    for round in range(1, LEARNING.rounds + 1):
+        last = round == LEARNING.rounds
+        z = topics_at_the_end(layouts, results) if last else topics_after_documents(layouts, reference, round)
+        newest = max(at for name, at, _ in reference.history if name == "priors" and at <= round)
         priors = reference.history["priors", newest, 0].results
         alpha, beta = priors["alpha"].tolist(), float(priors["beta"])
         expected = naive.joint_log_likelihood(DOCS, z, 6, N_WORDS, alpha, beta) / tokens
-        found = results.metrics["final_log_likelihood"] if last else reference.metrics_of(rounds)["log_likelihood"]
-        assert found == pytest.approx(expected, rel=1e-10), rounds
+        found = results.metrics["final_log_likelihood"] if last else reference.metrics_of(round)["log_likelihood"]
+        assert found == pytest.approx(expected, rel=1e-10), round
     assert (model["alpha"].tolist(), model["beta"].tolist()) == (alpha, [beta])
     assert (results.metrics["alpha_sum"], results.metrics["beta"]) == (pytest.approx(sum(alpha)), beta)
 
 
 def test_what_is_learned_is_what_the_counts_of_the_round_before_say() -> None:
-    """The first step of learning, in round 4 here, from the topics of all tokens after four rounds; beta from those after three."""
+    """The first step of learning, in round 4 here, from the topics of all tokens after the documents' visit of round 3."""
     layouts = grid(DOCS, N_WORDS, 2, 2)
     reference = Reference(LEARNING, layouts, facts(DOCS, N_WORDS))
     reference.run()
-    documents, words = [], [Counter[int]() for _ in range(N_WORDS)]
-    for r, part in enumerate(layouts["rows"]):
-        sent = np.concatenate([reference.history["docs", 3, r].messages["words", c]["pairs"] for c in range(2)]) & np.uint32(0xFFFF)
-        documents += [sent[group].tolist() for group in naive.documents_of(part["doc_ptr"], part["cell"])]
-    for c, part in enumerate(layouts["columns"]):
-        sent = np.concatenate([reference.history["docs", 2, r].messages["words", c]["pairs"] for r in range(2)]) & np.uint32(0xFFFF)
-        for word, group in zip(part["words"].tolist(), naive.words_of(part["slices"], part["row_ptr"]), strict=True):
-            words[word] = Counter(sent[group].tolist())
+    documents = topics_after_documents(layouts, reference, 3)
+    words = [Counter[int]() for _ in range(N_WORDS)]
+    for doc, own in zip(DOCS, documents, strict=True):
+        for w, k in zip(doc, own, strict=True):
+            words[w][k] += 1
     learned = reference.history["priors", 4, 0].results
     assert learned["alpha"].tolist() == pytest.approx(naive.learned_alpha([2.0 / 6] * 6, documents, FLOOR, STEPS), rel=1e-12)
     assert float(learned["beta"]) == pytest.approx(naive.learned_beta(0.05, words, 6, N_WORDS, STEPS), rel=1e-12)
@@ -220,7 +150,3 @@ def test_frequent_topics_get_a_larger_prior() -> None:
 def test_rounds_that_cannot_be_are_refused_with_advice(parameters: dict[str, int]) -> None:
     with pytest.raises(UsageError, match="every"):
         LDA(**parameters)
-
-
-def test_counts_are_not_tallied_where_they_are_not_asked_for() -> None:
-    assert Tally(False, 1000).dense.size == 0

@@ -21,7 +21,7 @@ def topics(
     from regrow.models.lda.specs import read_topics
 
     found = read_topics(model)
-    totals, lists = found.topic_totals.tolist(), found.top_words(words)
+    totals, lists = found.tokens_of_topics(), found.top_words(words)
     if json:
         print_json([{"topic": k, "tokens": totals[k], "words": pairs} for k, pairs in enumerate(lists)])
         return

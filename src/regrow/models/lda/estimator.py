@@ -48,6 +48,8 @@ class LDA(Estimator):
     beta                the prior of one word in a topic
     rounds              visits of all tokens
     seed                of all random numbers; the same seed on the same data gives the same bytes, whatever the workers
+    start               what the first round begins with: "minhash" or "random" (see docs/sampler.md)
+    average             the model is the mean of so many last rounds; 0: of 20 if there are 80 rounds or more, else of the last alone
     learn_alpha, learn_beta     learn how frequent each topic is, and the prior of a word in a topic, every learn_every rounds
     merge_every         rounds between two mergers of topics that say the same; 0: none
     likelihood_every    rounds between two looks at the log-likelihood; 0: only at the end
@@ -83,6 +85,8 @@ class LDA(Estimator):
         beta: float = 0.01,
         rounds: int = 200,
         seed: int = 1,
+        start: str = "minhash",
+        average: int = 0,
         learn_alpha: bool = False,
         learn_beta: bool = False,
         learn_every: int = 10,
@@ -106,6 +110,8 @@ class LDA(Estimator):
         self.beta = beta
         self.rounds = rounds
         self.seed = seed
+        self.start = start
+        self.average = average
         self.learn_alpha = learn_alpha
         self.learn_beta = learn_beta
         self.learn_every = learn_every
@@ -169,6 +175,8 @@ class LDA(Estimator):
             number("beta", self.beta),
             whole("rounds", self.rounds),
             whole("likelihood_every", self.likelihood_every),
+            start=self.start,
+            average=whole("average", self.average),
             learn_alpha=bool(self.learn_alpha),
             learn_beta=bool(self.learn_beta),
             learn_every=whole("learn_every", self.learn_every),
@@ -222,7 +230,7 @@ class LDA(Estimator):
         table += float(self.model_.arrays["beta"][0])
         return table
 
-    def top_words(self, n: int = 10) -> list[list[tuple[str, int]]]:
+    def top_words(self, n: int = 10) -> list[list[tuple[str, float]]]:
         """The n most frequent words of each topic with their counts."""
         self._check_fitted()
         return self.model_.top_words(n)

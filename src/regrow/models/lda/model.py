@@ -13,7 +13,7 @@ from regrow.errors import DataError, UsageError
 from regrow.models.lda.kernels import top_cells
 from regrow.packed import Strings
 
-__all__ = ["TopicModel"]
+__all__ = ["TopicModel", "shown"]
 
 Array = npt.NDArray[Any]
 _ARRAYS = ("word_ptr", "topics", "counts", "topic_totals", "vocabulary.word", "vocabulary.count", "alpha", "beta")
@@ -22,9 +22,9 @@ _ARRAYS = ("word_ptr", "topics", "counts", "topic_totals", "vocabulary.word", "v
 class TopicModel:
     """A trained topic model of K topics and V words: a view of its arrays, which may be memory-mapped.
 
-    arrays      as `LDA.model` makes them: word_ptr int64 [V + 1], topics (unsigned) and counts (int32) by word with topics
-                ascending, topic_totals int64 [K], vocabulary.word Strings [V], vocabulary.count int64 [V], alpha float64 [K],
-                beta float64 [1]
+    arrays      as `LDA.model` makes them: word_ptr int64 [V + 1], topics (unsigned) and counts (int32, or float32 if they are the mean
+                of several rounds) by word with topics ascending, topic_totals int64 or float64 [K], vocabulary.word Strings [V],
+                vocabulary.count int64 [V], alpha float64 [K], beta float64 [1]
     parameters  those of the program that trained it
     """
 
@@ -48,27 +48,31 @@ class TopicModel:
 
     @property
     def topic_totals(self) -> Array:
-        """How many tokens each topic has: int64 [K]."""
+        """How many tokens each topic has: int64 [K], or float64 if the model is the mean of several rounds."""
         totals: Array = self.arrays["topic_totals"]
         return totals
 
-    def top_words(self, n: int = 10) -> list[list[tuple[str, int]]]:
+    def tokens_of_topics(self) -> list[float]:
+        """How many tokens each topic has, as people are told it."""
+        return [shown(total) for total in self.topic_totals.tolist()]
+
+    def top_words(self, n: int = 10) -> list[list[tuple[str, float]]]:
         """The n most frequent words of each topic with their counts, most frequent first; of equal ones the lower word id first.
 
         One pass over the non-zero cells; a topic with fewer words gives fewer.
         """
         if n < 1:
             raise UsageError(f"{n} words a topic", "ask for at least one, e.g. --words 10")
-        words, counts = np.zeros((self.topics, n), np.int64), np.zeros((self.topics, n), np.int32)
+        words, counts = np.zeros((self.topics, n), np.int64), np.zeros((self.topics, n), self.arrays["counts"].dtype)
         top_cells(self.arrays["word_ptr"], self.arrays["topics"], self.arrays["counts"], words, counts)
         text = {int(w): self.vocabulary[int(w)] for w in np.unique(words[counts > 0])}
         lists = zip(words.tolist(), counts.tolist(), strict=True)
-        return [[(text[w], c) for w, c in zip(own, most, strict=True) if c] for own, most in lists]
+        return [[(text[w], shown(c)) for w, c in zip(own, most, strict=True) if c] for own, most in lists]
 
     def summary(self, topics: int = 20, words: int = 8) -> str:
         """The largest topics as lines of text: number, share of the tokens, most frequent words."""
         largest = np.argsort(-self.topic_totals, kind="stable")[:topics].tolist()
-        share = self.topic_totals / max(int(self.topic_totals.sum()), 1)
+        share = self.topic_totals / max(float(self.topic_totals.sum()), 1.0)
         top = self.top_words(words)
         return "\n".join(f"{k:>6} {100 * share[k]:5.1f} %  {' '.join(word for word, _ in top[k])}" for k in largest)
 
@@ -108,3 +112,8 @@ class TopicModel:
         np.savez(folder / "counts.npz", indices=indices, indptr=indptr, format=np.array(b"csr"), shape=shape, data=data)
         with open(folder / "vocab.txt", "w", encoding="utf-8", newline="\n") as file:
             file.writelines(f"{word}\n" for word in self.vocabulary)
+
+
+def shown(count: float) -> float:
+    """A count, which may be a mean, as people are told it: whole if it is, else to two digits."""
+    return int(count) if count == int(count) else round(count, 2)

@@ -1,11 +1,12 @@
-"""LDA as a program: words and documents take turns, and only the tokens' topics and proposals travel between them.
+"""LDA as a program: documents and words take turns, and only the tokens' topics and candidates travel between them.
 
-    words (C partitions, one set of words each)     accept what the documents proposed, propose by words
-    docs  (R partitions, one block of documents)    accept what the words proposed, propose by documents
+    docs  (R partitions, one block of documents)    accept what the words proposed, list what topics each document has
+    words (C partitions, one set of words each)     draw every token's topic from its document's list and its word's counts, propose
 
-The corpus is a grid of R x C cells. Each partition sends each partition of the other kind one array `pairs`, the tokens of
-their common cell, and broadcasts its share of the topic totals. No table of words by topics exists until the end.
-Counts are rebuilt from the tokens at every visit, so a partition needs no state.
+The corpus is a grid of R x C cells. Between the two kinds travel topics and candidates of the tokens of each common cell, the lists of the
+documents, once for all words, and everybody's share of the topic totals. No table of words by topics exists until the end.
+Counts are rebuilt from the tokens at every visit, so a partition needs no state, but for the counts that words add up over the last
+rounds, of which the model is the mean.
 
 Now and then one partition, `priors`, learns priors and finds topics that say the same, from what the last round sent it; both kinds
 read the newest. Documents then move the tokens of merged topics to those that they joined.
@@ -21,24 +22,23 @@ import numpy as np
 import numpy.typing as npt
 
 from regrow.errors import DataError, UsageError
-from regrow.models.lda import kernels
 from regrow.models.lda.model import TopicModel
 from regrow.models.lda.training import merging
 from regrow.models.lda.training.exchange import (
     Packing,
-    Received,
-    Tally,
-    keys,
+    known,
     log_likelihood,
-    received,
+    pairs_of,
     send_documents,
     send_histogram,
-    steady,
+    share_of,
 )
 from regrow.models.lda.training.likelihood import histogram_of
-from regrow.models.lda.training.priors import Priors, cells_of_documents
+from regrow.models.lda.training.priors import Priors
 from regrow.models.lda.training.schedule import Calendar, Schedule
-from regrow.models.lda.training.table import joined, joined_vocabulary, word_counts
+from regrow.models.lda.training.starting import Start, begun
+from regrow.models.lda.training.table import joined, joined_vocabulary
+from regrow.models.lda.training.visits import Words, visit_documents
 from regrow.models.lda.training.warming import warm
 from regrow.program import Data, Partition, Program, Results, Role, Roles
 
@@ -47,6 +47,13 @@ __all__ = ["LDA"]
 Array = npt.NDArray[Any]
 
 TOPICS_MAX = 1 << 31
+AVERAGED = 20
+"""Rounds of which the model is the mean, unless it is asked for otherwise, ..."""
+AVERAGED_FROM = 80
+"""... where there are so many in all: with fewer, topics are still on the move, and the mean is worse than the last."""
+STEEP_ROUNDS, STEEP_ALPHA = 20, 0.15
+"""In the first rounds no topic's prior counts for more than this: with few topics the usual one is so large that documents are slow to take
+sides."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +67,9 @@ class LDA(Program):
     likelihood_every    rounds between two reports of the metric `log_likelihood`; 0: only at the end
     learn_alpha         learn a prior of each topic, beginning with `alpha_sum`
     learn_beta          learn beta; likelier in training, but where most words are rare it came out so small that held-out text suffered
+    start               what the first round begins with: "minhash" gives documents that share informative words the same topics, "random"
+                        gives every token its own
+    average             the model is the mean of so many last rounds (1: of the last alone); 0: of 20 if there are 80 rounds or more
     learn_every         rounds between two steps of learning, of which the first is in round `learn_from` or soon after (what topics are
                         like before that, from a random start, says little of how frequent they will be)
     merge_every         rounds between two mergers of topics that say the same (see merging.py); 0: never. None in the last quarter of
@@ -69,10 +79,11 @@ class LDA(Program):
     Data: the layouts `rows`, `columns` and `vocabulary`, the fact `tokens`. If it is continued, `columns` has `pairs`, one of each of its
     `tokens` as an earlier run kept it (all bits set: a token without topic yet), and `priors`, one part, has `alpha` [K] and `beta` [1].
     120 rounds and 80 more give the same bytes as 200, unless the first run leaves out what 200 rounds would do: learning right after
-    its last round (see schedule.py), mergers in its last quarter.
+    its last round (see schedule.py), mergers in its last quarter; or the second has fewer rounds than the mean is taken of.
 
     Metrics: `log_likelihood`, the joint log-likelihood per token after as many rounds as the number of the round in which it is
-    reported, and `final_log_likelihood` at the end; `alpha_sum` and `beta` if they are learned; `merged_topics`, how many so far.
+    reported and a visit of the documents, and `final_log_likelihood` at the end; `alpha_sum` and `beta` if they are learned;
+    `merged_topics`, how many so far.
     """
 
     topics: int = 100
@@ -80,6 +91,8 @@ class LDA(Program):
     beta: float = 0.01
     rounds: int = 200
     likelihood_every: int = 10
+    start: str = "minhash"
+    average: int = 0
     learn_alpha: bool = False
     learn_beta: bool = False
     learn_every: int = 10
@@ -88,7 +101,7 @@ class LDA(Program):
     first_round: int = 0
     continued: bool = False
 
-    results_kept: ClassVar[tuple[str, ...]] = ("docs",)
+    results_kept: ClassVar[tuple[str, ...]] = ("topics_of_tokens",)
 
     def __post_init__(self) -> None:
         if not 2 <= self.topics <= TOPICS_MAX:
@@ -104,6 +117,10 @@ class LDA(Program):
             )
         if self.merge_every < 0:
             raise UsageError(f"mergers every {self.merge_every} rounds", "give a number of rounds, e.g. --merge-every 50, or 0 for none")
+        if self.start not in ("minhash", "random"):
+            raise UsageError(f'a start called "{self.start}"', "begin with --start minhash or --start random")
+        if self.average < 0:
+            raise UsageError(f"the mean of {self.average} rounds", "give a number of rounds, e.g. --average 20, or 1 for the last alone")
         for name, value in (("alpha sum", self.alpha_sum), ("beta", self.beta)):
             if not 0 < value < float("inf"):
                 raise UsageError(f"the {name} is {value}", "a Dirichlet prior is greater than 0, e.g. --alpha-sum 5 --beta 0.01")
@@ -119,95 +136,105 @@ class LDA(Program):
         learning = Schedule(self.learn_every if self.learn_alpha or self.learn_beta else 0, self.learn_from, total)
         return Calendar(self.rounds, self.first_round, self.likelihood_every, learning, Schedule(self.merge_every, 2, 3 * total // 4))
 
+    @property
+    def averaged(self) -> int:
+        """The model is the mean of so many rounds."""
+        usual = AVERAGED if self.first_round + self.rounds >= AVERAGED_FROM else 1
+        return min(self.average or usual, self.rounds)
+
     def roles(self, data: Data) -> Roles:
         if data.facts.get("tokens") == 0:
             raise DataError("there is not one word in the documents", "check the input, the token pattern and the minimum count")
         rows, columns, step = data["rows"], data["columns"], self._calendar.step
-        priors, start = {"priors": 0} if step else {}, {"start": 0} if self.continued else {}
+        priors = {"priors": 0} if step else {}
         roles = {
-            "words": Role(columns, data="columns", reads={"docs": -1, **priors, **start}),
-            "docs": Role(rows, data="rows", reads={"words": 0, **priors}),
-            "counts": Role(columns, data="columns", when="last", states=("docs",)),
-            "end": Role(1, when="last", reads={"docs": 0, "counts": 0, **priors}),
+            "first": Role(columns, data="columns", reads={"sizes": 0}, every=self.rounds),
+            "sizes": Role(rows, data="rows", every=self.rounds),
+            "docs": Role(rows, data="rows", reads={"words": -1, "first": 0, **priors}),
+            "words": Role(columns, data="columns", reads={"docs": 0, **priors}),
+            "topics_of_tokens": Role(rows, data="rows", when="last", reads={"words": 0, **priors}),
+            "end": Role(1, when="last", reads={"topics_of_tokens": 0, "words": 0, **priors}),
             "vocabulary": Role(data["vocabulary"], data="vocabulary", when="last"),
         }
-        if self.continued:
-            roles["start"] = Role(columns, data="columns", every=self.rounds)
         if step:
             layout = "priors" if self.continued else None
             roles["priors"] = Role(1, data=layout, reads={"words": -1, "docs": -1}, every=step)
         if self._calendar.measures:
-            reads = {"words": 0, "docs": -1, **dict.fromkeys(priors, -1)}
-            roles["likelihood"] = Role(1, reads=reads, every=self.likelihood_every)
+            roles["likelihood"] = Role(1, reads={"words": 0, "docs": 0, **priors}, every=self.likelihood_every)
         return Roles(self.rounds, **roles)
+
+    # Before the first round
+
+    def sizes(self, part: Partition) -> None:
+        part.broadcast("first", documents=len(part.fixed["doc_ptr"]) - 1)
+
+    def first(self, part: Partition) -> None:
+        Start(part, self.topics, self.start, self.first_round, self.continued).send()
 
     # Every round
 
-    def words(self, part: Partition) -> None:
-        tokens, row_ptr, slices = (steady(part.fixed[name]) for name in ("tokens", "row_ptr", "slices"))
-        inbox, half = self._pairs_of_words(part), Packing(self.topics).half
-        calendar, next_round = self._calendar, part.round + 1
-        measured, learning = calendar.measured(part.round), self.learn_beta and calendar.learns(next_round)
-        if calendar.merges(next_round):
-            part.send("priors", 0, **self._top_words(part, inbox).packed())
-        if (learning or calendar.merges(next_round)) and part.index == 0:
-            part.send("priors", 0, totals=inbox.totals, vocabulary=inbox.vocabulary)
-        beta, tally = self._newest(part).beta, Tally(measured or learning, tokens.size)
-        priors, random = np.array([beta, beta * inbox.vocabulary]), keys(part, self.first_round)
-        fresh = kernels.visit_words(inbox.pairs, half, tokens, slices, row_ptr, inbox.totals, priors, random, tally.dense, tally.large)
-        part.broadcast("docs", totals=fresh, tokens=tokens.size, vocabulary=slices.shape[1] - 1)
-        for r in range(len(row_ptr) - 1):
-            part.send("docs", r, pairs=inbox.pairs[row_ptr[r] : row_ptr[r + 1]])
-        for reader in ["likelihood"] * measured + ["priors"] * learning:
-            send_histogram(part, reader, tally.histogram())
-
     def docs(self, part: Partition) -> None:
-        doc_ptr, cell = steady(part.fixed["doc_ptr"]), steady(part.fixed["cell"])
-        inbox, half = received(part.inbox("words"), cell.size, self.topics, sum), Packing(self.topics).half
-        calendar, next_round, last = self._calendar, part.round + 1, part.round == part.rounds - 1
-        measured, learning = last or calendar.measured(next_round), self.learn_alpha and calendar.learns(next_round)
-        if calendar.merges(part.round):
-            merging.follow(next(part.inbox("priors")), inbox.pairs, inbox.totals, half)
-        newest, tally = self._newest(part), Tally(measured and not self.learn_alpha, cell.size)
-        priors, first = np.array([newest.base, newest.beta * inbox.vocabulary]), int(part.fixed["first_token"][0])
-        fresh = kernels.visit_documents(
-            inbox.pairs, half, first, doc_ptr, cell, inbox.totals,
-            priors, newest.unequal, newest.alias, keys(part, self.first_round), tally.dense, tally.large,
-        )  # fmt: skip
-        cells = np.split(inbox.pairs, part.fixed["cell_ptr"][1:-1])
-        if last:
-            part.keep(**{f"z{c}": self._topics_of(cell) for c, cell in enumerate(cells)})
-            part.result(pairs=inbox.pairs)
+        calendar, next_round = self._calendar, part.round + 1
+        inbox = list(part.inbox("words")) if part.round else list(part.inbox("first"))
+        corpus = known(inbox, self.topics, max if part.round else sum)
+        if part.round == 0 and not self.continued:
+            pairs = begun(part, inbox, self.topics, self.start)
         else:
-            part.broadcast("words", totals=fresh, tokens=cell.size, vocabulary=inbox.vocabulary)
-            for c, own in enumerate(cells):
-                part.send("words", c, pairs=own)
-        if measured or learning:
-            counts = cells_of_documents(inbox.pairs, half, doc_ptr, cell, self.topics) if self.learn_alpha else tally.histogram()
-            for reader in ["end" if last else "likelihood"] * measured + ["priors"] * learning:
-                send_documents(part, reader, fresh, inbox.vocabulary, doc_ptr, counts)
+            pairs = pairs_of(inbox, len(part.fixed["cell"]), self.topics)
+        if calendar.merges(part.round):
+            merging.follow(next(part.inbox("priors")), pairs, corpus.totals, Packing(self.topics).half)
+        priors = self._newest(part)
+        lists = visit_documents(part.fixed, pairs, corpus.totals, corpus.vocabulary, priors, part.key("accept", self.first_round))
+        share = share_of(lists.totals, len(pairs), corpus.vocabulary)
+        part.broadcast("words", **share, blocks=lists.blocks, entries=lists.entries)
+        for c, places in enumerate(np.split(lists.places, part.fixed["cell_ptr"][1:-1])):
+            part.send("words", c, places=places)
+        readers = ["likelihood"] * calendar.measured(part.round) + ["priors"] * (self.learn_alpha and calendar.learns(next_round))
+        for reader in readers:
+            send_documents(part, reader, share, part.fixed["doc_ptr"], lists.histogram(self.learn_alpha))
+
+    def words(self, part: Partition) -> None:
+        inbox = list(part.inbox("docs"))
+        corpus, priors = known(inbox, self.topics, max), self._newest(part)
+        visit = Words(part.fixed, inbox, self.topics)
+        self._tell_words(part, visit, corpus.totals, corpus.vocabulary)
+        fresh = visit.visit(corpus.totals, corpus.vocabulary, priors, part.key("draw", self.first_round))
+        pairs = visit.pairs(priors.beta, part.key("propose", self.first_round))
+        last = part.round == part.rounds - 1
+        reader = "topics_of_tokens" if last else "docs"
+        part.broadcast(reader, **share_of(fresh, len(pairs), corpus.vocabulary))
+        for r, own in enumerate(np.split(pairs, part.fixed["row_ptr"][1:-1])):
+            part.send(reader, r, pairs=own)
+        if part.round >= part.rounds - self.averaged:
+            self._add_up(part, visit, last)
+
+    def _tell_words(self, part: Partition, visit: Words, totals: Array, vocabulary: int) -> None:
+        """Tell the roles of one partition what the words are like on arrival."""
+        calendar, next_round = self._calendar, part.round + 1
+        learning = self.learn_beta and calendar.learns(next_round)
+        if calendar.merges(next_round):
+            part.send("priors", 0, **merging.top_words(*visit.counts, totals, part.fixed["words"]).packed())
+        if (learning or calendar.merges(next_round)) and part.index == 0:
+            part.send("priors", 0, totals=totals, vocabulary=vocabulary)
+        for reader in ["likelihood"] * calendar.measured(part.round) + ["priors"] * learning:
+            send_histogram(part, reader, histogram_of(visit.counts[2]))
+
+    def _add_up(self, part: Partition, visit: Words, last: bool) -> None:
+        """Add the counts to those of the rounds before; after the last round they are the result."""
+        names = ("ptr", "topics", "counts")
+        before: Mapping[str, Any] = part.state
+        sums = visit.added_to((before["ptr"], before["topics"], before["counts"]) if before else None)
+        named = dict(zip(names, sums, strict=True))
+        if last:
+            part.result(words=part.fixed["words"], **named)
+            own = sums if self.averaged == 1 else visit.added_to(None)
+            send_histogram(part, "end", histogram_of(own[2]))
+        else:
+            part.keep(**named)
 
     def likelihood(self, part: Partition) -> None:
-        documents = list(part.inbox("docs"))
-        if documents:
-            part.metric("log_likelihood", log_likelihood(documents, part.inbox("words"), self._newest(part)))
-
-    def _pairs_of_words(self, part: Partition) -> Received:
-        """What the documents sent, or what the first round begins with."""
-        tokens, half = steady(part.fixed["tokens"]), Packing(self.topics).half
-        if part.round == 0 and self.continued:
-            inbox = received(part.inbox("start"), tokens.size, self.topics, sum)
-            inbox.pairs[:] = self._continued(part, next(part.inbox("start"))["key"])
-            return inbox
-        inbox = received(part.inbox("docs"), tokens.size, self.topics, max)
-        if part.round == 0:
-            kernels.first_pairs(inbox.pairs, tokens, self.topics, half, part.key("first"))
-        return inbox
-
-    def _topics_of(self, pairs: Array) -> Array:
-        topics = np.empty(pairs.size, Packing(self.topics).topic)
-        kernels.topics_of(pairs, topics)
-        return topics
+        if part.round:
+            part.metric("log_likelihood", log_likelihood(part.inbox("docs"), part.inbox("words"), self._newest(part)))
 
     # Now and then
 
@@ -224,8 +251,8 @@ class LDA(Program):
         part.keep(**priors.packed(), merged=merged)
         part.result(**priors.packed())
         part.broadcast("words", **priors.packed())
-        part.broadcast("docs", **priors.packed(), **priors.table(), **map_)
-        for reader in ["likelihood"] * self._calendar.measures + ["end"]:
+        part.broadcast("docs", **priors.packed(), **map_)
+        for reader in ["likelihood"] * self._calendar.measures + ["topics_of_tokens", "end"]:
             part.broadcast(reader, **priors.packed())
         calendar = self._calendar
         final = part.round + calendar.step >= part.rounds
@@ -246,38 +273,24 @@ class LDA(Program):
     def _newest(self, part: Partition) -> Priors:
         """The priors that are current where this partition reads them."""
         message = next(part.inbox("priors"), None) if self._calendar.step else None
-        return Priors.of(message, self.topics) if message else self._first_priors({})
-
-    def _top_words(self, part: Partition, inbox: Received) -> merging.TopWords:
-        slices, row_ptr = steady(part.fixed["slices"]), steady(part.fixed["row_ptr"])
-        ptr, topics, counts, _ = word_counts(self._topics_of(inbox.pairs), slices, row_ptr, self.topics)
-        return merging.top_words(ptr, topics, counts, inbox.totals, part.fixed["words"])
-
-    # Before the first round of a run that goes on from another
-
-    def start(self, part: Partition) -> None:
-        key, slices = part.key("start", self.first_round), part.fixed["slices"]
-        totals = np.bincount(self._topics_of(self._continued(part, key)), minlength=self.topics)
-        part.broadcast("words", totals=totals, tokens=len(part.fixed["tokens"]), vocabulary=slices.shape[1] - 1, key=key)
-
-    def _continued(self, part: Partition, key: np.uint64) -> Array:
-        """The pairs of words as they were kept; tokens of new documents have topics like those of old ones of the same words."""
-        pairs = np.array(part.fixed["pairs"])
-        tokens, slices, row_ptr = (steady(part.fixed[name]) for name in ("tokens", "slices", "row_ptr"))
-        kernels.continued_pairs(pairs, tokens, slices, row_ptr, self.topics, Packing(self.topics).half, np.uint64(key))
-        return pairs
+        priors = Priors.of(message, self.topics) if message else self._first_priors({})
+        return priors.at_most(STEEP_ALPHA) if self.first_round + part.round < STEEP_ROUNDS and part.role in ("docs", "words") else priors
 
     # After the last round
 
-    def counts(self, part: Partition) -> None:
-        topic = np.concatenate([state[f"z{part.index}"] for state in part.states("docs")])
-        slices, row_ptr = steady(part.fixed["slices"]), steady(part.fixed["row_ptr"])
-        ptr, topics, counts, totals = word_counts(topic, slices, row_ptr, self.topics)
-        part.result(words=part.fixed["words"], ptr=ptr, topics=topics, counts=counts, totals=totals)
-        send_histogram(part, "end", histogram_of(counts))
+    def topics_of_tokens(self, part: Partition) -> None:
+        inbox = list(part.inbox("words"))
+        corpus, packing = known(inbox, self.topics, max), Packing(self.topics)
+        pairs = pairs_of(inbox, len(part.fixed["cell"]), self.topics)
+        part.result(pairs=pairs)
+        topics = pairs & pairs.dtype.type((1 << packing.half) - 1)
+        settled = topics | topics << pairs.dtype.type(packing.half)  # nothing is accepted, and each document is listed as it is
+        lists = visit_documents(part.fixed, settled, corpus.totals, corpus.vocabulary, self._newest(part), np.uint64(0))
+        share = share_of(lists.totals, len(pairs), corpus.vocabulary)
+        send_documents(part, "end", share, part.fixed["doc_ptr"], lists.histogram(self.learn_alpha))
 
     def end(self, part: Partition) -> None:
-        value = log_likelihood(part.inbox("docs"), part.inbox("counts"), self._newest(part))
+        value = log_likelihood(part.inbox("topics_of_tokens"), part.inbox("words"), self._newest(part))
         part.metric("final_log_likelihood", value)
         part.result(log_likelihood=value)
 
@@ -289,7 +302,7 @@ class LDA(Program):
 
         word_ptr            int64 [V + 1]: word w's cells are [word_ptr[w], word_ptr[w + 1]) of
         topics, counts      uint16 (uint32 beyond 65,536 topics) and int32: only cells with a count, topics ascending
-        topic_totals        int64 [K]
+        topic_totals        int64 [K]; if the model is the mean of several rounds, the counts are float32 and these float64
         vocabulary.word     Strings [V]; vocabulary.count: int64 [V], how often each word stands in the training text
         dropped.word        Strings: words that were dropped for good, and are no unknown words in other text
         alpha, beta         float64 [K] and [1]: the priors, as they were learned last
@@ -298,7 +311,7 @@ class LDA(Program):
         words, counts, dropped = joined_vocabulary(results["vocabulary"])
         priors = Priors.of(results["priors"][0], self.topics) if "priors" in results else self._first_priors({})
         return {
-            **joined(results["counts"], len(words)),
+            **joined(results["words"], len(words), self.topics, self.averaged),
             "vocabulary.word": words,
             "vocabulary.count": counts,
             "dropped.word": dropped,
@@ -313,4 +326,4 @@ class LDA(Program):
 
     def warm(self) -> None:
         """Run every kernel on a corpus of one token, with the types that this number of topics asks for."""
-        warm(self.topics, unequal=self.learn_alpha, merging_too=self.merge_every > 0, continued=self.continued)
+        warm(self.topics, merging_too=self.merge_every > 0, continued=self.continued)

@@ -140,7 +140,7 @@ def read_tokens(path: str | Path) -> TokenTopics | None:
     about, data, kept = read_model(path).about, Dataset.open(path / "data"), Dataset.open(path / "kept")
     if about["data"] != data.digest:
         raise DataError(f"{path}/data is not what its model was trained on", "train again, or fetch the run again")
-    places = {"rows": (data, "rows"), "columns": (data, "columns"), "kept": (kept, "docs")}
+    places = {"rows": (data, "rows"), "columns": (data, "columns"), "kept": (kept, "topics_of_tokens")}
     return TokenTopics(
         lambda layout, number: places[layout][0].part(places[layout][1], number),
         data.layouts["rows"],

@@ -51,11 +51,15 @@ def _words(model: TopicModel) -> Iterator[Mapping[str, Any]]:
             "word": _spelled(vocabulary, first, end, word_id - first),
             "word_id": word_id,
             "topic": model.arrays["topics"][cells].astype(np.int64),
-            "count": np.asarray(model.arrays["counts"][cells], np.int64),
+            "count": _whole_or_mean(model.arrays["counts"][cells]),
         }
         if end == first:
             return
         first = end
+
+
+def _whole_or_mean(counts: Array) -> Array:
+    return counts.astype(np.int64 if counts.dtype.kind == "i" else np.float64)
 
 
 def _spelled(vocabulary: Strings, first: int, end: int, places: Array) -> Any:

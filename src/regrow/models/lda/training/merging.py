@@ -107,7 +107,8 @@ def follow(message: Mapping[str, Any], pairs: Array, totals: Array, half: int) -
 def distinct_topics(word_ptr: Array, topics: Array, counts: Array, topic_totals: Array) -> int:
     """How many groups the topics that have tokens fall into, if topics that say the same (see above) are one.
 
-    The arrays of a model: word_ptr int64 [V + 1], topics unsigned and counts int32 by word, topic_totals int64 [K].
+    The arrays of a model: word_ptr int64 [V + 1], topics unsigned and counts int32 by word, topic_totals int64 [K]; means are rounded.
     """
-    leader = leaders_of(top_words(word_ptr, topics, counts, topic_totals), topic_totals)
+    whole, totals = np.rint(counts).astype(np.int32), np.rint(topic_totals).astype(np.int64)
+    leader = leaders_of(top_words(word_ptr, topics, whole, np.maximum(totals, 1)), totals)
     return len(np.unique(leader[np.asarray(topic_totals) > 0]))

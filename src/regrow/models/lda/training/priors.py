@@ -21,10 +21,9 @@ import numpy as np
 import numpy.typing as npt
 
 from regrow.models.lda.training import priors_kernels as kernels
-from regrow.models.lda.training.likelihood import Histogram, added_one_by_one, by_topic, histogram_in, histogram_of, lengths_in
-from regrow.models.lda.training.packing import steady
+from regrow.models.lda.training.likelihood import Histogram, by_topic, histogram_in, histogram_of, lengths_in
 
-__all__ = ["Priors", "cells_of_documents", "learned_alpha", "learned_beta"]
+__all__ = ["Priors", "learned_alpha", "learned_beta"]
 
 Array = npt.NDArray[Any]
 
@@ -33,18 +32,15 @@ STEPS = 10
 FLOOR = 0.2
 """No topic's prior falls below this share of the mean, so that a topic with few tokens or none can come back (with 0.01 some of those that
 mergers had emptied stayed empty, and held-out text was no likelier)."""
-CHUNK = 1 << 20
-"""How many tokens' documents are counted at a time."""
 
 
 @dataclass(frozen=True)
 class Priors:
-    """alpha: float64 [K], or one number if all topics are alike; beta: of one word; topics: K; alias: what kernels draw from alpha with."""
+    """alpha: float64 [K], or one number if all topics are alike; beta: of one word; topics: K."""
 
     alpha: Array | float
     beta: float
     topics: int
-    alias: Array | None = None
 
     @property
     def alpha_sum(self) -> float:
@@ -52,28 +48,23 @@ class Priors:
         return self.alpha * self.topics if isinstance(self.alpha, float) else math.fsum(self.alpha.tolist())
 
     @property
-    def base(self) -> float:
-        """What `visit_documents` takes beside `unequal` and `alias`: alpha of one topic, or the sum if they differ."""
-        return self.alpha if isinstance(self.alpha, float) else self.alpha_sum
+    def each(self) -> Array:
+        """Alpha of each topic: float64 [K]."""
+        return np.full(self.topics, self.alpha) if isinstance(self.alpha, float) else np.array(self.alpha)
 
-    @property
-    def unequal(self) -> Array | None:
-        """Alpha if topics differ."""
-        return None if isinstance(self.alpha, float) else steady(self.alpha)
+    def at_most(self, most: float) -> Priors:
+        """With alpha cut off there."""
+        return replace(self, alpha=min(self.alpha, most) if isinstance(self.alpha, float) else np.minimum(self.alpha, most))
 
     def packed(self) -> dict[str, Any]:
         """As arrays of a message or a state."""
         return {"alpha": self.alpha, "beta": self.beta}
 
-    def table(self) -> dict[str, Array]:
-        """The alias table, if topics differ, as an array of a message."""
-        return {} if isinstance(self.alpha, float) else {"alias": kernels.alias_table(steady(self.alpha))}
-
     @staticmethod
     def of(arrays: Mapping[str, Any], topics: int) -> Priors:
         """From arrays of that form."""
         alpha, beta = np.asarray(arrays["alpha"]), float(np.asarray(arrays["beta"]).reshape(()))
-        return Priors(alpha if alpha.ndim else float(alpha), beta, topics, steady(arrays["alias"]) if "alias" in arrays else None)
+        return Priors(alpha if alpha.ndim else float(alpha), beta, topics)
 
     def learned(self, words: Sequence[Mapping[str, Any]], documents: Sequence[Mapping[str, Any]], alpha: bool, beta: bool) -> Priors:
         """Those that fit what words and documents sent. alpha, beta: which of them are learned."""
@@ -96,23 +87,9 @@ class Priors:
         return replace(self, alpha=alpha)
 
 
-def cells_of_documents(pairs: Array, half: int, doc_ptr: Array, cell: Array, topics: int) -> Histogram:
-    """How many documents have n tokens of topic k: (k << 32 | n uint64, ascending; how often int64). Arrays as in `visit_documents`."""
-    count = np.zeros(topics, np.int32)
-    found: list[Histogram] = []
-    first, documents = 0, len(doc_ptr) - 1
-    while first < documents or not found:
-        end = max(int(np.searchsorted(doc_ptr, doc_ptr[first] + CHUNK, side="right")) - 1, min(first + 1, documents))
-        keys = np.empty(int(doc_ptr[end] - doc_ptr[first]), np.uint64)
-        size = kernels.document_cells(pairs, half, doc_ptr, cell, first, end, count, keys)
-        own, numbers = np.unique(keys[:size], return_counts=True)
-        found.append((own, numbers.astype(np.int64)))
-        first = end
-    return added_one_by_one(found)
-
-
 def learned_alpha(alpha: Array, cells: Histogram, lengths: Histogram) -> Array:
-    """Alpha after some steps: float64 [K]. cells: from `cells_of_documents`; lengths: of the documents."""
+    """Alpha after some steps: float64 [K]. cells: how many documents have n tokens of topic k, by (k << 32 | n); lengths: of the
+    documents."""
     groups, values, numbers = by_topic(cells)
     for _ in range(STEPS):
         total = math.fsum(alpha.tolist())

@@ -4,38 +4,40 @@ from __future__ import annotations
 
 import numpy as np
 
-from regrow.models.lda import kernels
-from regrow.models.lda.training import merging
-from regrow.models.lda.training.exchange import Tally
+from regrow.models.lda.training import merging, starting_kernels
 from regrow.models.lda.training.likelihood import joint_log_likelihood
 from regrow.models.lda.training.packing import Packing, steady
-from regrow.models.lda.training.priors import Priors, cells_of_documents, learned_alpha, learned_beta
-from regrow.models.lda.training.table import word_counts
+from regrow.models.lda.training.priors import Priors, learned_alpha, learned_beta
+from regrow.models.lda.training.visits import Words, visit_documents
 
 __all__ = ["warm"]
 
 
-def warm(topics: int, *, unequal: bool, merging_too: bool, continued: bool) -> None:
-    """Compile or load what a program with so many topics calls. unequal: with a prior of each topic."""
-    packing, one = Packing(topics), steady(np.array([0, 1], np.int64))
-    half, pairs, totals = packing.half, np.zeros(1, packing.pair), np.ones(topics, np.int32)
-    two, random = np.ones(2), np.ones(2, np.uint64)
-    ids, slices, tally = steady(np.zeros(1, np.uint32)), steady(np.array([[0, 1]], np.uint32)), Tally(True, 1)
+def warm(topics: int, *, merging_too: bool, continued: bool) -> None:
+    """Compile or load what a program with so many topics calls."""
+    packing, one, ids = Packing(topics), steady(np.array([0, 1], np.int64)), steady(np.zeros(1, np.uint32))
+    slices, pairs, words = steady(np.array([[0, 1]], np.uint32)), np.zeros(1, packing.pair), steady(np.zeros(1, np.int32))
+    minima, key = np.zeros((1, starting_kernels.HASHES), np.float32), np.uint64(1)
+    starting_kernels.minima_of_documents(words, np.ones(1, np.int64), slices[0], ids, 1.0, key, minima)
+    starting_kernels.minhash_pairs(pairs, packing.half, topics, 0, 0, one, ids, steady(minima), key)
+    starting_kernels.random_pairs(pairs, packing.half, topics, 0, ids, key)
     if continued:
-        kernels.continued_pairs(pairs, ids, slices, one, topics, half, random[0])
-    kernels.first_pairs(pairs, ids, topics, half, random[0])
-    kernels.visit_words(pairs, half, ids, slices, one, totals, two, random, tally.dense, tally.large)
-    priors = Priors(np.ones(topics) if unequal else 1.0, 1.0, topics)
-    priors = Priors.of({**priors.packed(), **priors.table()}, topics)
-    kernels.visit_documents(pairs, half, 0, one, ids, totals, two, priors.unequal, priors.alias, random, tally.dense, tally.large)
-    topic = np.zeros(1, packing.topic)
-    kernels.topics_of(pairs, topic)
-    ptr, columns, counts, _ = word_counts(topic, slices, one, topics)
-    cells, ones = cells_of_documents(pairs, half, one, ids, topics), (np.ones(1, np.int64), np.ones(1, np.int64))
-    joint_log_likelihood(np.ones(2, np.int64), ones, ones, ones, 1, 1.0, 1.0)
-    learned_alpha(np.ones(topics), cells, ones)
-    learned_beta(1.0, ones, totals, 1)
+        starting_kernels.continued_pairs(pairs, ids, slices, one, topics, packing.half, key)
+    totals, priors = np.ones(topics, np.int32), Priors(1.0, 1.0, topics)
+    lists = visit_documents({"doc_ptr": one, "cell": ids, "first_token": one[:1]}, pairs, totals, 1, priors, key)
+    columns = {"tokens": ids, "documents": ids, "slices": slices, "row_ptr": one}
+    wide = np.array([1 << 32, 0, 0, 0], np.uint64)  # as a document of more than 65,535 tokens has it
+    for entries in (wide, lists.entries):
+        places = np.zeros(1, packing.topic)
+        visit = Words(columns, [{"blocks": lists.blocks, "entries": entries, "places": places}], topics)
+        visit.visit(totals, 1, priors, key)
+    visit.pairs(1.0, key)
+    visit.added_to(visit.added_to(None))
+    histogram = (np.ones(1, np.int64), np.ones(1, np.int64))
+    joint_log_likelihood(np.ones(2, np.int64), histogram, histogram, histogram, 1, 1.0, 1.0)
+    learned_alpha(np.ones(topics), (np.ones(1, np.uint64), np.ones(1, np.int64)), histogram)
+    learned_beta(1.0, histogram, totals, 1)
     if merging_too:
-        top = merging.top_words(ptr, columns, counts, totals, np.zeros(1, np.int32))
+        top = merging.top_words(*visit.counts, totals, np.zeros(1, np.int32))
         both = merging.TopWords.joined([top.packed(), top.packed()])
-        merging.follow(merging.changes(merging.leaders_of(both, totals)), pairs, totals, half)
+        merging.follow(merging.changes(merging.leaders_of(both, totals)), pairs, totals, packing.half)

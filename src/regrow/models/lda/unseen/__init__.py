@@ -101,8 +101,8 @@ class Unseen(Program):
 def checked(model: Mapping[str, Any]) -> Mapping[str, Any]:
     """The arrays of a topic model if they fit together. Raises DataError: kernels trust them.
 
-    word_ptr int64 [V + 1] ascending from 0; topics unsigned and counts int32 by word, topics ascending and below K, counts above 0;
-    topic_totals int64 [K], not negative; alpha float64 [K] and beta float64 [1], finite and above 0; V words.
+    word_ptr int64 [V + 1] ascending from 0; topics unsigned and counts int32 or float32 by word, topics ascending and below K, counts above
+    0; topic_totals int64 or float64 [K], not negative; alpha float64 [K] and beta float64 [1], finite and above 0; V words.
     """
     missing = [name for name in _ARRAYS if name not in model]
     if missing:

@@ -51,8 +51,9 @@ class Pairs:
 
 def pairs_of_topics(word_ptr: Array, topics: Array, counts: Array, n_topics: int, top: int = TOP_WORDS) -> Pairs:
     """The pairs of the `top` top words of each topic, from sparse counts by word. Memory: some 200 bytes a pair at most."""
-    words, most = np.zeros((n_topics, top), np.int64), np.zeros((n_topics, top), np.int32)
-    top_cells(steady(word_ptr), steady(topics.astype(np.uint32, copy=False)), steady(counts), words, most)
+    words, most = np.zeros((n_topics, top), np.int64), np.zeros((n_topics, top), np.float32)
+    same = steady(topics.astype(np.uint32, copy=False)), steady(counts.astype(np.float32, copy=False))  # types for all models
+    top_cells(steady(word_ptr), *same, words, most)
     listed = np.unique(words[most > 0])
     listed_as = np.full(len(word_ptr) - 1, -1, np.int32)
     listed_as[listed] = np.arange(len(listed), dtype=np.int32)

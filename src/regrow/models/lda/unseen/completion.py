@@ -58,7 +58,7 @@ class Completion(Unseen):
         return {
             "word_ptr": word_ptr,
             "topics": topics.astype(np.uint32, copy=False),  # one type for all models, so that kernels are compiled before they are needed
-            "counts": counts,
+            "counts": counts.astype(np.float32, copy=False),
             "word_counts": model["vocabulary.count"],
             **_shared(model),
             "listed_as": pairs.listed_as,

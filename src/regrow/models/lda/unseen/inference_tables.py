@@ -68,9 +68,9 @@ class Tables(NamedTuple):
 
 def tables_of(model: Mapping[str, Any], sums: bool = False) -> Tables:
     """The tables of the arrays of a topic model (see `LDA.model`). `sums`: also those from which topics are drawn."""
-    word_ptr, counts = steady(model["word_ptr"]), steady(model["counts"])
-    topics = steady(model["topics"].astype(np.uint32, copy=False))  # one type for all models: kernels are compiled before they are needed
-    totals, alpha, beta = steady(model["topic_totals"]), steady(model["alpha"]), float(model["beta"][0])
+    word_ptr = steady(model["word_ptr"])  # one type for all models: kernels are compiled before they are needed
+    topics, counts = steady(model["topics"].astype(np.uint32, copy=False)), steady(model["counts"].astype(np.float64, copy=False))
+    totals, alpha, beta = steady(model["topic_totals"].astype(np.float64)), steady(model["alpha"]), float(model["beta"][0])
     facts = np.zeros(len(word_ptr) - 1, FACTS)
     phi, base, rows = _word_tables(word_ptr, topics, counts, totals, alpha, beta, facts)
     dense = _dense_rows(facts, topics, phi, base, rows)
