@@ -87,7 +87,7 @@ class Rounds:
         keys = np.array([4 * self.round + i for i in range(3)], np.uint64) * np.uint64(0x9E3779B97F4A7C15)
         start = time.process_time()
         lists = [
-            visits.visit_documents(part, pairs, self.totals, self.vocabulary, self.priors, keys[0])
+            visits.visit_documents(part, pairs, visits.Known(self.totals, self.vocabulary), self.priors, keys[0])
             for part, pairs in zip(self.rows, self.pairs, strict=True)
         ]
         seconds_documents = time.process_time() - start
@@ -99,7 +99,7 @@ class Rounds:
             cells = np.split(own, part["row_ptr"][1:-1])
             inbox = [{"blocks": row.blocks, "entries": row.entries, "places": cell} for row, cell in zip(lists, cells, strict=True)]
             words = visits.Words(part, inbox, self.topics)
-            fresh.append(words.visit(totals, self.vocabulary, self.priors, keys[1]))
+            fresh.append(words.visit(visits.Known(totals, self.vocabulary), self.priors, keys[1]))
             blocks.append(words.pairs(BETA, keys[2]))
         seconds_words = time.process_time() - start
         self.totals = np.sum(fresh, axis=0, dtype=np.int32)

@@ -53,7 +53,7 @@ def by_token(layouts: Layouts, results: Results) -> dict[int, int]:
         (65_537, LEARN),
         (6, {"learn_beta": True, "learn_every": 4}),
         (15, {"merge_every": 10, **LEARN}),
-        (6, {"average": 5}),
+        (6, {"draws": 1}),
     ],
 )
 def test_two_runs_in_a_row_are_one_to_the_last_byte(topics: int, more: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:

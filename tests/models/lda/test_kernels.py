@@ -58,7 +58,7 @@ def test_a_visit_of_documents_is_its_twin(topics: int, unequal: bool) -> None:
     first, cell = int(part["first_token"][0]), part["cell"]
     pairs, plain, totals = pairs_and_totals(len(cell), topics)
     priors = Priors(alpha_of(topics) if unequal else 0.3, 0.1, topics)
-    lists = visits.visit_documents(part, pairs, totals, 117, priors, KEY)
+    lists = visits.visit_documents(part, pairs, visits.Known(totals, 117), priors, KEY)
     new: list[int] = []
     for d, group in enumerate(naive.documents_of(part["doc_ptr"], cell)):
         begin = first + int(part["doc_ptr"][d])
@@ -78,7 +78,7 @@ def test_groups_larger_than_a_batch_and_many_in_one() -> None:
         pairs, plain, totals = pairs_and_totals(n, 7)
         fixed = {"doc_ptr": ptr, "cell": steady(np.arange(n, dtype=np.uint32)), "first_token": np.zeros(1, np.int64)}
         settled = pairs & np.uint32(0xFFFF) | pairs << np.uint32(16)
-        lists = visits.visit_documents(fixed, settled, totals, 10, Priors(0.3, 0.1, 7), KEY)
+        lists = visits.visit_documents(fixed, settled, visits.Known(totals, 10), Priors(0.3, 0.1, 7), KEY)
         topics = [s for s, _ in plain]
         for d in (0, before, before + 1, before + 2, len(lengths) - 1):
             assert topics_in(lists, d) == dict(Counter(topics[ptr[d] : ptr[d + 1]]))
@@ -91,7 +91,7 @@ def test_a_document_of_more_tokens_than_16_bits_can_count_has_wide_entries() -> 
     }  # fmt: skip
     pairs = np.zeros(n + 2, np.uint32)
     pairs[0] = 5 | 5 << 16
-    lists = visits.visit_documents(fixed, pairs, np.full(7, n, np.int32), 10, Priors(0.3, 0.1, 7), KEY)
+    lists = visits.visit_documents(fixed, pairs, visits.Known(np.full(7, n, np.int32), 10), Priors(0.3, 0.1, 7), KEY)
     assert lists.entries.dtype == np.uint64
     assert topics_in(lists, 0) == {5: 1, 0: n - 1}
     assert topics_in(lists, 1) == {0: 2}
@@ -103,7 +103,7 @@ def test_histograms_of_lists_are_those_of_the_documents(topics: int) -> None:
     pairs, plain, totals = pairs_and_totals(len(part["cell"]), topics)
     half = pairs.dtype.type(Packing(topics).half)
     settled = pairs & pairs.dtype.type((1 << int(half)) - 1)
-    lists = visits.visit_documents(part, settled | settled << half, totals, 10, Priors(0.3, 0.1, topics), KEY)
+    lists = visits.visit_documents(part, settled | settled << half, visits.Known(totals, 10), Priors(0.3, 0.1, topics), KEY)
     expected = naive.cells(naive.documents_of(part["doc_ptr"], part["cell"]), [s for s, _ in plain])
     keys, numbers = lists.histogram(by_topic=True)
     assert [(key >> 32, key & 0xFFFFFFFF) for key in keys.tolist()] == list(expected)
@@ -121,7 +121,7 @@ def arrived(layouts: Layouts, topics: int, column: int = 1) -> tuple[visits.Word
     for seed, part in enumerate(layouts["rows"]):
         pairs, _, own = pairs_and_totals(len(part["cell"]), topics, seed)
         totals = totals + own
-        lists.append(visits.visit_documents(part, pairs, own, 100, Priors(0.3, 0.1, topics), KEY))
+        lists.append(visits.visit_documents(part, pairs, visits.Known(own, 100), Priors(0.3, 0.1, topics), KEY))
         places.append(np.split(lists[-1].places, part["cell_ptr"][1:-1])[column])
     inbox = [{"blocks": own.blocks, "entries": own.entries, "places": cell} for own, cell in zip(lists, places, strict=True)]
     return visits.Words(layouts["columns"][column], inbox, topics), lists, totals.astype(np.int32)
@@ -150,7 +150,7 @@ def test_a_visit_of_words_is_its_twin(topics: int, unequal: bool) -> None:
         for i, (r, d) in list(zip(places, documents, strict=True))[: 1 if few else None]:
             shares = naive.conditional(before[i], topics_in(lists[r], d), word, totals.tolist(), alpha, BETA, BETA * WORDS)
             expected[i] = naive.drawn(shares, naive.uniform(int(KEY), tokens[i]))
-    fresh = words.visit(totals, WORDS, priors, KEY)
+    fresh = words.visit(visits.Known(totals, WORDS), priors, KEY)
     assert {i: int(words.topic[i]) for i in expected} == expected
     assert few or len({before[i] == k for i, k in expected.items()}) == 2, "some stay and some move"
     assert fresh.tolist() == np.bincount(words.topic, minlength=topics).tolist()
@@ -180,10 +180,10 @@ def test_a_choice_from_a_long_list_is_its_twin() -> None:
     pairs = np.empty(len(topic), np.uint32)
     pairs[row["cell"]] = topic | topic << 16
     totals, priors = np.random.default_rng(2).integers(20, 60, topics).astype(np.int32), Priors(alpha_of(topics), BETA, topics)
-    lists = visits.visit_documents(row, pairs, totals, 50, priors, KEY)
+    lists = visits.visit_documents(row, pairs, visits.Known(totals, 50), priors, KEY)
     words = visits.Words(part, [{"blocks": lists.blocks, "entries": lists.entries, "places": lists.places}], topics)
     before, alpha = words.topic.tolist(), priors.each.tolist()
-    words.visit(totals, 50, priors, KEY)
+    words.visit(visits.Known(totals, 50), priors, KEY)
     moved = 0
     for places, documents in tokens_of_words(layouts, [lists], 0):
         word = dict(Counter(before[i] for i in places))
@@ -311,7 +311,7 @@ def test_candidates_follow_the_counts_of_the_others_plus_beta() -> None:
     topic = np.tile(own, times).astype(np.uint32)
     pairs = np.empty(len(topic), np.uint32)
     pairs[row["cell"]] = topic | topic << np.uint32(16)
-    lists = visits.visit_documents(row, pairs, np.full(6, 100, np.int32), 10, Priors(0.3, 0.1, 6), KEY)
+    lists = visits.visit_documents(row, pairs, visits.Known(np.full(6, 100, np.int32), 10), Priors(0.3, 0.1, 6), KEY)
     words = visits.Words(layouts["columns"][0], [{"blocks": lists.blocks, "entries": lists.entries, "places": lists.places}], 6)
     candidate = words.pairs(BETA, KEY) >> np.uint32(16)
     for s in (0, 4):
@@ -332,7 +332,7 @@ def test_a_candidate_is_accepted_with_the_probability_of_its_formula() -> None:
         "cell": steady(np.arange(documents * 4, dtype=np.uint32)),
         "first_token": np.zeros(1, np.int64),
     }
-    lists = visits.visit_documents(fixed, pairs, totals, 20, Priors(prior, 0.1, 2), KEY)
+    lists = visits.visit_documents(fixed, pairs, visits.Known(totals, 20), Priors(prior, 0.1, 2), KEY)
     p = (1 + prior) * (40 - 1 + 2.0) / ((3 - 1 + prior) * (60 + 2.0))
     moved = int(lists.totals[1]) - documents
     assert abs(moved - documents * p) < 4 * (documents * p * (1 - p)) ** 0.5
@@ -382,17 +382,35 @@ def test_a_random_start_is_its_twin(topics: int) -> None:
     assert [unpacked(pairs, topics)[place] for place in cell.tolist()] == [(k, k) for k in expected]
 
 
-def test_counts_of_several_rounds_are_added_up_by_word_and_topic() -> None:
-    layouts = grid(random_docs(60, WORDS, 12), WORDS, 3, 2)
-    words, _, totals = arrived(layouts, 9)
-    part = layouts["columns"][1]
-    places = naive.words_of(part["slices"], part["row_ptr"])
-    expected, sums = [Counter[int]() for _ in places], None
-    for seed in range(3):
-        for w, own in enumerate(places):
-            expected[w].update(words.topic[own].tolist())
-        sums = words.added_to(sums)
-        for w, own in enumerate(expected):
-            cells = slice(int(sums[0][w]), int(sums[0][w + 1]))
-            assert list(zip(sums[1][cells].tolist(), sums[2][cells].tolist(), strict=True)) == sorted(own.items())
-        words.visit(totals, WORDS, Priors(0.3, BETA, 9), np.uint64(seed))
+@pytest.mark.parametrize("draws", [1, 16])
+def test_the_last_counts_are_even_draws_from_the_conditional_of_every_token(draws: int) -> None:
+    layouts, topics = grid(random_docs(60, WORDS, 12), WORDS, 3, 2), 9
+    words, lists, totals = arrived(layouts, topics)
+    priors, before, part = Priors(alpha_of(topics), BETA, topics), words.topic.tolist(), layouts["columns"][1]
+    corpus, alpha = visits.Known(totals, WORDS), priors.each.tolist()
+    words.visit(corpus, priors, KEY)
+    ptr, columns, counts = words.spread(corpus, priors, KEY, draws)
+    for w, (places, documents) in enumerate(tokens_of_words(layouts, lists)):
+        word, expected = dict(Counter(before[i] for i in places)), Counter[int]()
+        for i, (r, d) in zip(places, documents, strict=True):
+            shares = naive.conditional(before[i], topics_in(lists[r], d), word, totals.tolist(), alpha, BETA, BETA * WORDS)
+            first = naive.uniform(int(KEY), int(part["tokens"][i]))
+            expected.update(naive.drawn(shares, (first + draw) / draws) for draw in range(draws))
+        cells = slice(int(ptr[w]), int(ptr[w + 1]))
+        assert list(zip(columns[cells].tolist(), counts[cells].tolist(), strict=True)) == sorted(expected.items())
+    if draws == 1:
+        assert sorted(Counter(words.topic.tolist()).values()) == sorted(Counter(np.repeat(columns, counts).tolist()).values())
+
+
+def test_tokens_of_long_lists_count_with_the_topic_that_they_have() -> None:
+    topics = word_kernels.LONG + 30
+    layouts, topic = long_documents(topics, 6, 50)
+    row = layouts["rows"][0]
+    pairs = np.empty(len(topic), np.uint32)
+    pairs[row["cell"]] = topic | topic << 16
+    corpus, priors = visits.Known(np.full(topics, 30, np.int32), 50), Priors(0.1, BETA, topics)
+    lists = visits.visit_documents(row, pairs, corpus, priors, KEY)
+    words = visits.Words(layouts["columns"][0], [{"blocks": lists.blocks, "entries": lists.entries, "places": lists.places}], topics)
+    words.visit(corpus, priors, KEY)
+    _, columns, counts = words.spread(corpus, priors, KEY, 16)
+    assert np.bincount(columns, counts, topics).tolist() == (16 * np.bincount(words.topic, minlength=topics)).tolist()

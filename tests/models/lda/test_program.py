@@ -88,12 +88,14 @@ def test_another_seed_gives_another_model() -> None:
 
 
 @pytest.mark.parametrize(("topics", "topic_type"), [(12, np.uint16), (65_536, np.uint16), (65_537, np.uint32)])
-def test_every_token_is_in_the_model(topics: int, topic_type: Any) -> None:
-    _, _, model = run(LDA(topics=topics, rounds=3), DOCS, WORDS, 2, 3)
+@pytest.mark.parametrize("draws", [1, 16])
+def test_every_token_is_in_the_model(topics: int, topic_type: Any, draws: int) -> None:
+    _, _, model = run(LDA(topics=topics, rounds=3, draws=draws), DOCS, WORDS, 2, 3)
     tokens = sum(map(len, DOCS))
     assert model["topics"].dtype == topic_type
-    assert model["counts"].dtype == np.int32
+    assert model["counts"].dtype == (np.int32 if draws == 1 else np.float32)
     assert model["counts"].sum() == model["topic_totals"].sum() == tokens
+    assert (draws * model["counts"] == np.rint(draws * model["counts"])).all()
     assert np.array_equal(np.bincount(model["topics"], model["counts"], topics), model["topic_totals"])
     by_word = [model["counts"][a:b].sum() for a, b in zip(model["word_ptr"], model["word_ptr"][1:], strict=False)]
     assert by_word == model["vocabulary.count"].tolist()
@@ -158,6 +160,8 @@ def test_fewer_documents_and_words_than_partitions() -> None:
         ({"beta": -0.1}, "greater than 0"),
         ({"beta": float("nan")}, "greater than 0"),
         ({"likelihood_every": -1}, "0 for only at the end"),
+        ({"start": "warm"}, "--start random"),
+        ({"draws": 0}, "1 to 1024"),
     ],
 )
 def test_a_parameter_that_cannot_be_is_refused_with_advice(parameters: dict[str, Any], says: str) -> None:

@@ -47,10 +47,9 @@ def train(
     start: Annotated[
         str, typer.Option(metavar="HOW", help="First topics: minhash (documents that share rare words begin alike) or random.")
     ] = "minhash",
-    average: Annotated[
-        int,
-        typer.Option(metavar="N", help="The model is the mean of the last N rounds [20 from 80 rounds on, else 1].", show_default=False),
-    ] = 0,
+    draws: Annotated[
+        int, typer.Option(metavar="N", help="Draws of each token that the model counts, in the last round; 1: its topic alone.")
+    ] = 16,
     learn_alpha: Annotated[bool, typer.Option("--learn-alpha", help="Learn how frequent each topic is (asymmetric prior).")] = False,
     learn_beta: Annotated[bool, typer.Option("--learn-beta", help="Learn the prior of a word in a topic.")] = False,
     learn_every: Annotated[int, typer.Option(metavar="N", help="Rounds between two looks at the priors.")] = 10,
@@ -121,7 +120,7 @@ def train(
                 rounds,
                 likelihood_every,
                 start,
-                average,
+                draws,
                 learn_alpha=learn_alpha,
                 learn_beta=learn_beta,
                 learn_every=learn_every,
@@ -140,7 +139,7 @@ def train(
 
 MANY_FILES = 100
 """So many files of text are rather documents than collections of them."""
-THE_RUNS_OWN = "topics alpha_sum alpha beta start average learn_alpha learn_beta learn_every merge_every seed likelihood_every"
+THE_RUNS_OWN = "topics alpha_sum alpha beta start draws learn_alpha learn_beta learn_every merge_every seed likelihood_every"
 THE_RUNS_OWN += " token_pattern segment stop_words min_count max_doc_share keep_case"
 
 

@@ -49,7 +49,7 @@ class LDA(Estimator):
     rounds              visits of all tokens
     seed                of all random numbers; the same seed on the same data gives the same bytes, whatever the workers
     start               what the first round begins with: "minhash" or "random" (see docs/sampler.md)
-    average             the model is the mean of so many last rounds; 0: of 20 if there are 80 rounds or more, else of the last alone
+    draws               the model counts so many draws of each token in the last round, and divides by their number; 1: the last topics
     learn_alpha, learn_beta     learn how frequent each topic is, and the prior of a word in a topic, every learn_every rounds
     merge_every         rounds between two mergers of topics that say the same; 0: none
     likelihood_every    rounds between two looks at the log-likelihood; 0: only at the end
@@ -86,7 +86,7 @@ class LDA(Estimator):
         rounds: int = 200,
         seed: int = 1,
         start: str = "minhash",
-        average: int = 0,
+        draws: int = 16,
         learn_alpha: bool = False,
         learn_beta: bool = False,
         learn_every: int = 10,
@@ -111,7 +111,7 @@ class LDA(Estimator):
         self.rounds = rounds
         self.seed = seed
         self.start = start
-        self.average = average
+        self.draws = draws
         self.learn_alpha = learn_alpha
         self.learn_beta = learn_beta
         self.learn_every = learn_every
@@ -176,7 +176,7 @@ class LDA(Estimator):
             whole("rounds", self.rounds),
             whole("likelihood_every", self.likelihood_every),
             start=self.start,
-            average=whole("average", self.average),
+            draws=whole("draws", self.draws),
             learn_alpha=bool(self.learn_alpha),
             learn_beta=bool(self.learn_beta),
             learn_every=whole("learn_every", self.learn_every),

@@ -22,8 +22,8 @@ _ARRAYS = ("word_ptr", "topics", "counts", "topic_totals", "vocabulary.word", "v
 class TopicModel:
     """A trained topic model of K topics and V words: a view of its arrays, which may be memory-mapped.
 
-    arrays      as `LDA.model` makes them: word_ptr int64 [V + 1], topics (unsigned) and counts (int32, or float32 if they are the mean
-                of several rounds) by word with topics ascending, topic_totals int64 or float64 [K], vocabulary.word Strings [V],
+    arrays      as `LDA.model` makes them: word_ptr int64 [V + 1], topics (unsigned) and counts (int32, or float32 if they are means
+                over draws of each token) by word with topics ascending, topic_totals int64 or float64 [K], vocabulary.word Strings [V],
                 vocabulary.count int64 [V], alpha float64 [K], beta float64 [1]
     parameters  those of the program that trained it
     """
@@ -115,5 +115,5 @@ class TopicModel:
 
 
 def shown(count: float) -> float:
-    """A count, which may be a mean, as people are told it: whole if it is, else to two digits."""
-    return int(count) if count == int(count) else round(count, 2)
+    """A count, which may be a mean, as people are told it: whole if it is, else to four digits."""
+    return int(count) if count == int(count) else round(count, 4)

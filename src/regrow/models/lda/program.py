@@ -5,8 +5,8 @@
 
 The corpus is a grid of R x C cells. Between the two kinds travel topics and candidates of the tokens of each common cell, the lists of the
 documents, once for all words, and everybody's share of the topic totals. No table of words by topics exists until the end.
-Counts are rebuilt from the tokens at every visit, so a partition needs no state, but for the counts that words add up over the last
-rounds, of which the model is the mean.
+Counts are rebuilt from the tokens at every visit, so a partition needs no state. In the last round words also spread every token over the
+topics that it might have had; the model counts these shares.
 
 Now and then one partition, `priors`, learns priors and finds topics that say the same, from what the last round sent it; both kinds
 read the newest. Documents then move the tokens of merged topics to those that they joined.
@@ -38,7 +38,7 @@ from regrow.models.lda.training.priors import Priors
 from regrow.models.lda.training.schedule import Calendar, Schedule
 from regrow.models.lda.training.starting import Start, begun
 from regrow.models.lda.training.table import joined, joined_vocabulary
-from regrow.models.lda.training.visits import Words, visit_documents
+from regrow.models.lda.training.visits import Known, Words, visit_documents
 from regrow.models.lda.training.warming import warm
 from regrow.program import Data, Partition, Program, Results, Role, Roles
 
@@ -47,10 +47,7 @@ __all__ = ["LDA"]
 Array = npt.NDArray[Any]
 
 TOPICS_MAX = 1 << 31
-AVERAGED = 20
-"""Rounds of which the model is the mean, unless it is asked for otherwise, ..."""
-AVERAGED_FROM = 80
-"""... where there are so many in all: with fewer, topics are still on the move, and the mean is worse than the last."""
+DRAWS_MAX = 1024
 STEEP_ROUNDS, STEEP_ALPHA = 20, 0.15
 """In the first rounds no topic's prior counts for more than this: with few topics the usual one is so large that documents are slow to take
 sides."""
@@ -69,7 +66,8 @@ class LDA(Program):
     learn_beta          learn beta; likelier in training, but where most words are rare it came out so small that held-out text suffered
     start               what the first round begins with: "minhash" gives documents that share informative words the same topics, "random"
                         gives every token its own
-    average             the model is the mean of so many last rounds (1: of the last alone); 0: of 20 if there are 80 rounds or more
+    draws               the model counts so many draws of each token's topic, evenly from its conditional in the last round, and divides by
+                        their number: what rare words say is then not left to chance (1: the topics as they are)
     learn_every         rounds between two steps of learning, of which the first is in round `learn_from` or soon after (what topics are
                         like before that, from a random start, says little of how frequent they will be)
     merge_every         rounds between two mergers of topics that say the same (see merging.py); 0: never. None in the last quarter of
@@ -79,7 +77,7 @@ class LDA(Program):
     Data: the layouts `rows`, `columns` and `vocabulary`, the fact `tokens`. If it is continued, `columns` has `pairs`, one of each of its
     `tokens` as an earlier run kept it (all bits set: a token without topic yet), and `priors`, one part, has `alpha` [K] and `beta` [1].
     120 rounds and 80 more give the same bytes as 200, unless the first run leaves out what 200 rounds would do: learning right after
-    its last round (see schedule.py), mergers in its last quarter; or the second has fewer rounds than the mean is taken of.
+    its last round (see schedule.py), mergers in its last quarter.
 
     Metrics: `log_likelihood`, the joint log-likelihood per token after as many rounds as the number of the round in which it is
     reported and a visit of the documents, and `final_log_likelihood` at the end; `alpha_sum` and `beta` if they are learned;
@@ -92,7 +90,7 @@ class LDA(Program):
     rounds: int = 200
     likelihood_every: int = 10
     start: str = "minhash"
-    average: int = 0
+    draws: int = 16
     learn_alpha: bool = False
     learn_beta: bool = False
     learn_every: int = 10
@@ -119,8 +117,8 @@ class LDA(Program):
             raise UsageError(f"mergers every {self.merge_every} rounds", "give a number of rounds, e.g. --merge-every 50, or 0 for none")
         if self.start not in ("minhash", "random"):
             raise UsageError(f'a start called "{self.start}"', "begin with --start minhash or --start random")
-        if self.average < 0:
-            raise UsageError(f"the mean of {self.average} rounds", "give a number of rounds, e.g. --average 20, or 1 for the last alone")
+        if not 1 <= self.draws <= DRAWS_MAX:
+            raise UsageError(f"{self.draws} draws of each token", f"take 1 to {DRAWS_MAX}, e.g. --draws 16")
         for name, value in (("alpha sum", self.alpha_sum), ("beta", self.beta)):
             if not 0 < value < float("inf"):
                 raise UsageError(f"the {name} is {value}", "a Dirichlet prior is greater than 0, e.g. --alpha-sum 5 --beta 0.01")
@@ -135,12 +133,6 @@ class LDA(Program):
         total = self.first_round + self.rounds
         learning = Schedule(self.learn_every if self.learn_alpha or self.learn_beta else 0, self.learn_from, total)
         return Calendar(self.rounds, self.first_round, self.likelihood_every, learning, Schedule(self.merge_every, 2, 3 * total // 4))
-
-    @property
-    def averaged(self) -> int:
-        """The model is the mean of so many rounds."""
-        usual = AVERAGED if self.first_round + self.rounds >= AVERAGED_FROM else 1
-        return min(self.average or usual, self.rounds)
 
     def roles(self, data: Data) -> Roles:
         if data.facts.get("tokens") == 0:
@@ -184,7 +176,7 @@ class LDA(Program):
         if calendar.merges(part.round):
             merging.follow(next(part.inbox("priors")), pairs, corpus.totals, Packing(self.topics).half)
         priors = self._newest(part)
-        lists = visit_documents(part.fixed, pairs, corpus.totals, corpus.vocabulary, priors, part.key("accept", self.first_round))
+        lists = visit_documents(part.fixed, pairs, corpus, priors, part.key("accept", self.first_round))
         share = share_of(lists.totals, len(pairs), corpus.vocabulary)
         part.broadcast("words", **share, blocks=lists.blocks, entries=lists.entries)
         for c, places in enumerate(np.split(lists.places, part.fixed["cell_ptr"][1:-1])):
@@ -197,40 +189,29 @@ class LDA(Program):
         inbox = list(part.inbox("docs"))
         corpus, priors = known(inbox, self.topics, max), self._newest(part)
         visit = Words(part.fixed, inbox, self.topics)
-        self._tell_words(part, visit, corpus.totals, corpus.vocabulary)
-        fresh = visit.visit(corpus.totals, corpus.vocabulary, priors, part.key("draw", self.first_round))
+        self._tell_words(part, visit, corpus)
+        fresh = visit.visit(corpus, priors, part.key("draw", self.first_round))
         pairs = visit.pairs(priors.beta, part.key("propose", self.first_round))
         last = part.round == part.rounds - 1
         reader = "topics_of_tokens" if last else "docs"
         part.broadcast(reader, **share_of(fresh, len(pairs), corpus.vocabulary))
         for r, own in enumerate(np.split(pairs, part.fixed["row_ptr"][1:-1])):
             part.send(reader, r, pairs=own)
-        if part.round >= part.rounds - self.averaged:
-            self._add_up(part, visit, last)
+        if last:
+            sums = visit.spread(corpus, priors, part.key("spread", self.first_round), self.draws)
+            part.result(words=part.fixed["words"], **dict(zip(("ptr", "topics", "counts"), sums, strict=True)))
+            send_histogram(part, "end", histogram_of(visit.counted()[2]))
 
-    def _tell_words(self, part: Partition, visit: Words, totals: Array, vocabulary: int) -> None:
+    def _tell_words(self, part: Partition, visit: Words, corpus: Known) -> None:
         """Tell the roles of one partition what the words are like on arrival."""
         calendar, next_round = self._calendar, part.round + 1
         learning = self.learn_beta and calendar.learns(next_round)
         if calendar.merges(next_round):
-            part.send("priors", 0, **merging.top_words(*visit.counts, totals, part.fixed["words"]).packed())
+            part.send("priors", 0, **merging.top_words(*visit.counts, corpus.totals, part.fixed["words"]).packed())
         if (learning or calendar.merges(next_round)) and part.index == 0:
-            part.send("priors", 0, totals=totals, vocabulary=vocabulary)
+            part.send("priors", 0, totals=corpus.totals, vocabulary=corpus.vocabulary)
         for reader in ["likelihood"] * calendar.measured(part.round) + ["priors"] * learning:
             send_histogram(part, reader, histogram_of(visit.counts[2]))
-
-    def _add_up(self, part: Partition, visit: Words, last: bool) -> None:
-        """Add the counts to those of the rounds before; after the last round they are the result."""
-        names = ("ptr", "topics", "counts")
-        before: Mapping[str, Any] = part.state
-        sums = visit.added_to((before["ptr"], before["topics"], before["counts"]) if before else None)
-        named = dict(zip(names, sums, strict=True))
-        if last:
-            part.result(words=part.fixed["words"], **named)
-            own = sums if self.averaged == 1 else visit.added_to(None)
-            send_histogram(part, "end", histogram_of(own[2]))
-        else:
-            part.keep(**named)
 
     def likelihood(self, part: Partition) -> None:
         if part.round:
@@ -285,7 +266,7 @@ class LDA(Program):
         part.result(pairs=pairs)
         topics = pairs & pairs.dtype.type((1 << packing.half) - 1)
         settled = topics | topics << pairs.dtype.type(packing.half)  # nothing is accepted, and each document is listed as it is
-        lists = visit_documents(part.fixed, settled, corpus.totals, corpus.vocabulary, self._newest(part), np.uint64(0))
+        lists = visit_documents(part.fixed, settled, corpus, self._newest(part), np.uint64(0))
         share = share_of(lists.totals, len(pairs), corpus.vocabulary)
         send_documents(part, "end", share, part.fixed["doc_ptr"], lists.histogram(self.learn_alpha))
 
@@ -302,7 +283,7 @@ class LDA(Program):
 
         word_ptr            int64 [V + 1]: word w's cells are [word_ptr[w], word_ptr[w + 1]) of
         topics, counts      uint16 (uint32 beyond 65,536 topics) and int32: only cells with a count, topics ascending
-        topic_totals        int64 [K]; if the model is the mean of several rounds, the counts are float32 and these float64
+        topic_totals        int64 [K]; if there are several draws of each token, the counts are float32 and these float64
         vocabulary.word     Strings [V]; vocabulary.count: int64 [V], how often each word stands in the training text
         dropped.word        Strings: words that were dropped for good, and are no unknown words in other text
         alpha, beta         float64 [K] and [1]: the priors, as they were learned last
@@ -311,7 +292,7 @@ class LDA(Program):
         words, counts, dropped = joined_vocabulary(results["vocabulary"])
         priors = Priors.of(results["priors"][0], self.topics) if "priors" in results else self._first_priors({})
         return {
-            **joined(results["words"], len(words), self.topics, self.averaged),
+            **joined(results["words"], len(words), self.topics, self.draws),
             "vocabulary.word": words,
             "vocabulary.count": counts,
             "dropped.word": dropped,

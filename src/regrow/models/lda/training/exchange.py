@@ -10,7 +10,6 @@ likelihood of them.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -19,21 +18,14 @@ import numpy.typing as npt
 from regrow.models.lda.training.likelihood import Histogram, histogram_in, histogram_of, joint_log_likelihood, lengths_in
 from regrow.models.lda.training.packing import Packing, steady
 from regrow.models.lda.training.priors import Priors
+from regrow.models.lda.training.visits import Known
 from regrow.program import Message, Partition
 
-__all__ = ["Known", "Packing", "known", "log_likelihood", "pairs_of", "send_documents", "send_histogram", "share_of", "steady"]
+__all__ = ["Packing", "known", "log_likelihood", "pairs_of", "send_documents", "send_histogram", "share_of", "steady"]
 
 Array = npt.NDArray[Any]
 
 _INT32_TOKENS = 1 << 31
-
-
-@dataclass(frozen=True, slots=True)
-class Known:
-    """What all senders together say of the corpus: topic totals (int32 below 2^31 tokens), and the number of its words."""
-
-    totals: Array
-    vocabulary: int
 
 
 def share_of(totals: Array, tokens: int, vocabulary: int) -> dict[str, Any]:

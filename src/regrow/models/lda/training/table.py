@@ -15,11 +15,11 @@ __all__ = ["joined", "joined_vocabulary"]
 Array = npt.NDArray[Any]
 
 
-def joined(parts: Sequence[Mapping[str, Any]], words: int, topics: int, rounds: int) -> dict[str, Array]:
+def joined(parts: Sequence[Mapping[str, Any]], words: int, topics: int, draws: int) -> dict[str, Array]:
     """Join the sparse counts of sets of words to one table in the order of the vocabulary: word_ptr, topics, counts, topic_totals.
 
-    parts: `words` (their numbers), `ptr`, `topics`, `counts` of each set, added up over so many `rounds`; words, topics: V, K.
-    The counts are int32 (totals int64) if they are of one round, else the mean, float32 (totals float64).
+    parts: `words` (their numbers), `ptr`, `topics`, `counts` of each set, over so many `draws` of each token; words, topics: V, K.
+    The counts are int32 (totals int64) if there is one, else the mean, float32 (totals float64).
     """
     sizes = np.zeros(words, np.int64)
     for part in parts:
@@ -31,9 +31,9 @@ def joined(parts: Sequence[Mapping[str, Any]], words: int, topics: int, rounds: 
         where = np.repeat(word_ptr[part["words"]] - part["ptr"][:-1], np.diff(part["ptr"])) + np.arange(part["ptr"][-1])
         columns[where], sums[where] = part["topics"], part["counts"]
         np.add.at(totals, part["topics"], part["counts"].astype(np.int64))
-    if rounds == 1:
+    if draws == 1:
         return {"word_ptr": word_ptr, "topics": columns, "counts": sums.astype(np.int32), "topic_totals": totals}
-    return {"word_ptr": word_ptr, "topics": columns, "counts": (sums / rounds).astype(np.float32), "topic_totals": totals / rounds}
+    return {"word_ptr": word_ptr, "topics": columns, "counts": (sums / draws).astype(np.float32), "topic_totals": totals / draws}
 
 
 def joined_vocabulary(parts: Sequence[Mapping[str, Any]]) -> tuple[Strings, Array, Strings]:

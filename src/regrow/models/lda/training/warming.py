@@ -8,7 +8,7 @@ from regrow.models.lda.training import merging, starting_kernels
 from regrow.models.lda.training.likelihood import joint_log_likelihood
 from regrow.models.lda.training.packing import Packing, steady
 from regrow.models.lda.training.priors import Priors, learned_alpha, learned_beta
-from regrow.models.lda.training.visits import Words, visit_documents
+from regrow.models.lda.training.visits import Known, Words, visit_documents
 
 __all__ = ["warm"]
 
@@ -24,15 +24,16 @@ def warm(topics: int, *, merging_too: bool, continued: bool) -> None:
     if continued:
         starting_kernels.continued_pairs(pairs, ids, slices, one, topics, packing.half, key)
     totals, priors = np.ones(topics, np.int32), Priors(1.0, 1.0, topics)
-    lists = visit_documents({"doc_ptr": one, "cell": ids, "first_token": one[:1]}, pairs, totals, 1, priors, key)
+    corpus = Known(totals, 1)
+    lists = visit_documents({"doc_ptr": one, "cell": ids, "first_token": one[:1]}, pairs, corpus, priors, key)
     columns = {"tokens": ids, "documents": ids, "slices": slices, "row_ptr": one}
     wide = np.array([1 << 32, 0, 0, 0], np.uint64)  # as a document of more than 65,535 tokens has it
     for entries in (wide, lists.entries):
         places = np.zeros(1, packing.topic)
         visit = Words(columns, [{"blocks": lists.blocks, "entries": entries, "places": places}], topics)
-        visit.visit(totals, 1, priors, key)
+        visit.visit(corpus, priors, key)
+        visit.spread(corpus, priors, key, 2)
     visit.pairs(1.0, key)
-    visit.added_to(visit.added_to(None))
     histogram = (np.ones(1, np.int64), np.ones(1, np.int64))
     joint_log_likelihood(np.ones(2, np.int64), histogram, histogram, histogram, 1, 1.0, 1.0)
     learned_alpha(np.ones(topics), (np.ones(1, np.uint64), np.ones(1, np.int64)), histogram)

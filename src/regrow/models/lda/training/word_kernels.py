@@ -36,7 +36,9 @@ from numba import njit, uint64
 from regrow.models.lda.training.document_kernels import BLOCK
 from regrow.rng import bits, uniform
 
-__all__ = ["added_counts", "prefixes_of_long", "propose", "topics_of_cell", "visit_words", "word_topics"]
+__all__ = [
+    "prefixes_of_long", "propose", "spread_words", "summed_counts", "topics_of_cell", "visit_words", "word_topics",
+]  # fmt: skip
 
 Array = npt.NDArray[Any]
 
@@ -197,6 +199,26 @@ def _chosen_of_long(entries, ends, first, last, place, s, own, width, mask, f, a
     return chosen
 
 
+@njit(inline="always")
+def _enter_word(columns, counts, first, m, alpha, inverse, beta, f, place, prefix):  # type: ignore[no-untyped-def]
+    """Overwrite f for the topics of a word, the cells [first, first + m). Returns the sum of a_k C_wk / (C_k + B); prefix: its parts."""
+    of_word = 0.0
+    for j in range(m):
+        k, c = uint64(columns[first + j]), float(counts[first + j])
+        f[k] = (c + beta) * inverse[k]
+        place[k], prefix[j] = j, of_word
+        of_word += alpha[k] * (c * inverse[k])
+    prefix[m] = of_word
+    return of_word
+
+
+@njit(inline="always")
+def _leave_word(columns, first, m, inverse, beta, f):  # type: ignore[no-untyped-def]
+    """Restore f."""
+    for j in range(m):
+        f[columns[first + j]] = beta * inverse[columns[first + j]]
+
+
 @njit(cache=True, error_model="numpy")
 def visit_words(
     places: Array, documents: Array, tokens: Array, slices: Array, lists: tuple[Array, Array, Array], cells: tuple[Array, Array, Array],
@@ -230,13 +252,7 @@ def visit_words(
             continue
         first = uint64(ptr[w])
         m = uint64(ptr[w + _ONE]) - first
-        of_word = 0.0
-        for j in range(m):
-            k, c = uint64(columns[first + j]), float(counts[first + j])
-            f[k] = (c + beta) * inverse[k]
-            place[k], prefix[j] = j, of_word
-            of_word += alpha[k] * (c * inverse[k])
-        prefix[m] = of_word
+        of_word = _enter_word(columns, counts, first, m, alpha, inverse, beta, f, place, prefix)
         for i in range(start, end):
             fetched ^= uint64(entries[uint64(blocks[documents[min(i + _AHEAD, last)]]) * _BLOCK])
             d = documents[i]
@@ -273,8 +289,7 @@ def visit_words(
                 f[s] = f_s
             topic[i] = k
             fresh[k] += 1
-        for j in range(m):
-            f[columns[first + j]] = beta * inverse[columns[first + j]]
+        _leave_word(columns, first, m, inverse, beta, f)
         sums[0] = float(np.int64(fetched))  # so that the compiler does not take the fetching away
 
 
@@ -323,37 +338,131 @@ def propose(
                 place += _ONE
 
 
-@njit(cache=True)
-def added_counts(
-    topic: Array, slices: Array, row_ptr: Array, topics: int, old: tuple[Array, Array, Array], new: tuple[Array, Array, Array]
-) -> np.uint64:
-    """Add the topics of the tokens of a set of columns to sparse counts of its words. Returns the number of cells.
+@njit(inline="always")
+def _points_below(share, scale, offset):  # type: ignore[no-untyped-def]
+    """How many of the points (offset + j) / scale, j = 0, 1, ..., lie below the share."""
+    x = share * scale - offset
+    whole = np.int64(x)
+    return whole + np.int64(x > whole) if x > 0.0 else np.int64(0)
 
-    topic, slices, row_ptr: as in `word_topics`; old: (ptr, columns, counts) to begin with; new: the same with the topics of each word
-    ascending, written, room for all cells of `old` and one more for every token.
+
+@njit(inline="always")
+def _count_in(k, n, count, columns, size):  # type: ignore[no-untyped-def]
+    """Add n to the count of topic k, which is noted when it is new. Returns how many are noted."""
+    if n == 0:
+        return size
+    columns[size] = k
+    fresh = count[k] == 0
+    count[k] += n
+    return size + uint64(fresh)
+
+
+@njit(cache=True, error_model="numpy")
+def spread_words(
+    places: Array, documents: Array, tokens: Array, slices: Array, lists: tuple[Array, Array, Array], cells: tuple[Array, Array, Array],
+    priors: tuple[Array, Array, float], frozen: tuple[Array, Array], f: Array, key: np.uint64, topic: Array, draws: int,
+    ptr: Array, columns: Array, counts: Array,
+) -> None:  # fmt: skip
+    """Draw `draws` topics of each token of a cell from the conditional of `visit_words`, evenly (systematic sampling), and count them by
+    word.
+
+    Of a token the points (u + j) / draws are looked up in the cumulative shares that one uniform number looks up there; so a topic of
+    share p is drawn draws * p times, up or down to the next whole number. Of a document with a long list, the token's one topic counts for
+    all. Arguments as of `visit_words`, but for
+
+    topic                       [n]: new topics of the tokens
+    ptr                         [W + 1] int64, written: word w's cells are [ptr[w], ptr[w + 1]) of
+    columns, counts             unsigned, uint32, written; room for `draws` cells and one more of each token
     """
-    old_ptr, old_columns, old_counts = old
-    ptr, columns, counts = new
-    count = np.zeros(topics, np.int64)
+    blocks, entries, _ = lists
+    word_ptr, word_columns, word_counts = cells
+    alpha, _, beta = priors
+    inverse, below = frozen
+    width = _width(entries)
+    mask, topics = (_ONE << width) - _ONE, uint64(f.size)
+    place, count = np.zeros(topics, np.uint32), np.zeros(topics, np.uint32)
+    prefix = np.empty(_largest(word_ptr) + 1, np.float64)
+    size = uint64(0)
+    ptr[0] = 0
+    for w in range(uint64(slices.size - 1)):
+        before, first = size, uint64(word_ptr[w])
+        m = uint64(word_ptr[w + _ONE]) - first
+        if slices[w] == slices[w + _ONE]:
+            m = uint64(0)
+        of_word = _enter_word(word_columns, word_counts, first, m, alpha, inverse, beta, f, place, prefix)
+        for i in range(uint64(slices[w]), uint64(slices[w + _ONE])):
+            d = documents[i]
+            from_, to = uint64(blocks[d]) * _BLOCK, uint64(blocks[d + _ONE]) * _BLOCK
+            if to - from_ > uint64(LONG):
+                size = _count_in(uint64(topic[i]), np.uint32(draws), count, columns, size)
+                continue
+            entry = uint64(entries[from_ + uint64(places[i])])
+            s = entry & mask
+            f_s = f[s]
+            own = (float(np.int64(entry >> width)) - 1.0 + alpha[s]) * ((f_s - inverse[s]) / (1.0 - inverse[s]))
+            f[s] = 0.0
+            listed = 0.0
+            for e in range(from_, to):
+                listed += _weight(entries[e], width, mask, f)
+            j = uint64(place[s])
+            left_out = prefix[j + _ONE] - prefix[j]
+            of_base = alpha[s] * (beta * inverse[s])
+            in_word = of_word - left_out
+            total = own + listed + in_word + (below[topics] - of_base)
+            scale, offset = draws / total, uniform(key, tokens[i])
+            done, share = min(_points_below(own, scale, offset), draws), own
+            size = _count_in(s, np.uint32(done), count, columns, size)
+            for e in range(from_, to):
+                share += _weight(entries[e], width, mask, f)
+                reached = max(min(_points_below(share, scale, offset), draws), done)
+                size = _count_in(uint64(entries[e]) & mask, np.uint32(reached - done), count, columns, size)
+                done = reached
+            while done < draws:
+                u = (offset + done) / scale - own - listed
+                if u < in_word:
+                    u += left_out if u >= prefix[j] else 0.0
+                    k = uint64(word_columns[first + _found(prefix, uint64(0), m, u)])
+                else:
+                    u -= in_word
+                    u += of_base if u >= below[s] else 0.0
+                    k = _found(below, uint64(0), topics, u)
+                size = _count_in(k, np.uint32(1), count, columns, size)
+                done += 1
+            f[s] = f_s
+        for i in range(before, size):
+            counts[i] = count[columns[i]]
+            count[columns[i]] = 0
+        _leave_word(word_columns, first, m, inverse, beta, f)
+        ptr[w + _ONE] = size
+
+
+@njit(cache=True)
+def summed_counts(
+    cells: tuple[Array, Array], slices: Array, row_ptr: Array, topics: int, ptr: Array, columns: Array, counts: Array
+) -> None:
+    """Add up the sparse counts of a set of words over rows, topics ascending.
+
+    cells       (topics, counts) of row after row; in row r those of word w are [slices[r, w], slices[r, w + 1]) of its own
+    row_ptr     [R + 1]: where the rows begin
+    ptr         [W + 1] int64, written: word w's cells are [ptr[w], ptr[w + 1]) of
+    columns     unsigned, and counts: uint32 or uint64, written; room for all cells
+    """
+    own_columns, own_counts = cells
+    count = np.zeros(topics, np.uint64)
     size = uint64(0)
     ptr[0] = 0
     for w in range(slices.shape[1] - 1):
         start = size
-        for i in range(uint64(old_ptr[w]), uint64(old_ptr[w + 1])):
-            columns[size] = old_columns[i]
-            count[old_columns[i]] = old_counts[i]
-            size += _ONE
         for r in range(slices.shape[0]):
             first, end = _places(slices, row_ptr, r, w)
             for i in range(first, end):
-                k = topic[i]
+                k = own_columns[i]
                 if count[k] == 0:
                     columns[size] = k
                     size += _ONE
-                count[k] += 1
+                count[k] += uint64(own_counts[i])
         columns[start:size].sort()
         for i in range(start, size):
             counts[i] = count[columns[i]]
             count[columns[i]] = 0
         ptr[w + 1] = size
-    return size
