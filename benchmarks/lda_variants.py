@@ -21,7 +21,6 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from lda_peers_corpus import Corpus, read_corpus
 
 VARIANTS = ("default=", "random start=--start random", "one draw=--draws 1", "alpha learned=--learn-alpha")

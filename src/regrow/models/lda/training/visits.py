@@ -105,7 +105,10 @@ class Words:
 
     def spread(self, corpus: Known, priors: Priors, key: np.uint64, draws: int) -> tuple[Array, Array, Array]:
         """Sparse counts of these words by topic if each token is drawn so many times as it was in this round: (ptr int64 [W + 1],
-        topics ascending, counts unsigned). To be called after `visit`, with what it was called with."""
+        topics ascending, counts unsigned); if once, as it is. To be called after `visit`, with what it was called with."""
+        if draws == 1:
+            as_they_are = self.topic, np.ones(len(self.topic), np.uint32)
+            return self._summed([as_they_are], self.slices.astype(np.int64), self.row_ptr.astype(np.int64), 1)
         alpha, inverse, f = _tables(corpus, priors)
         found: list[tuple[Array, Array]] = []
         slices, row_ptr = np.zeros(self.slices.shape, np.int64), np.zeros(len(self.row_ptr), np.int64)

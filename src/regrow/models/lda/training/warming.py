@@ -33,6 +33,7 @@ def warm(topics: int, *, merging_too: bool, continued: bool) -> None:
         visit = Words(columns, [{"blocks": lists.blocks, "entries": entries, "places": places}], topics)
         visit.visit(corpus, priors, key)
         visit.spread(corpus, priors, key, 2)
+        visit.spread(corpus, priors, key, 1)
     visit.pairs(1.0, key)
     histogram = (np.ones(1, np.int64), np.ones(1, np.int64))
     joint_log_likelihood(np.ones(2, np.int64), histogram, histogram, histogram, 1, 1.0, 1.0)
