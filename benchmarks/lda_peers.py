@@ -133,7 +133,7 @@ def main() -> None:
     results["compared"] = compare(results["contestants"], given.budget, given.checkpoints)
     show(results)
     if curves:
-        results["recorded"] = beside(results["contestants"], curves, corpus)
+        results["recorded"] = beside(results["contestants"], curves, corpus, given.alpha_sum)
         show_recorded(results)
     if given.json:
         given.json.write_text(json.dumps(results, indent=1) + "\n")

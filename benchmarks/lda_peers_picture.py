@@ -32,7 +32,8 @@ def draw(path: Path, results: dict[str, Any]) -> None:
         everybody = {name: each["checkpoints"] for name, each in ran.items()} | recorded
         _curves(axes, {name: _points(each, "perplexity_recorded_way") for name, each in everybody.items()}, list(recorded))
         axes.set_ylabel("perplexity, scored the way of the recorded curves (dashed)")
-        axes.set_title("dashed: another machine of a similar kind; not to be compared with the left", fontsize=9, loc="left")
+        title = f"dashed: another machine of a similar kind, alpha sum {results['alpha_sum']:g} kept; another score than left"
+        axes.set_title(title, fontsize=9, loc="left")
     _bars(right, ran)
     for axes in (left, *middle, right):
         axes.spines[["top", "right"]].set_visible(False)

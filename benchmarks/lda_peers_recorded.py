@@ -10,6 +10,7 @@ They were scored in a way of their own, so that they only ever stand beside the 
 from __future__ import annotations
 
 import json
+import math
 import sys
 from pathlib import Path
 from typing import Any
@@ -51,15 +52,18 @@ def read_recorded(folder: Path, corpus: Corpus, topics: int, alpha_sum: float) -
     return curves
 
 
-def beside(contestants: Results, curves: Curves, corpus: Corpus) -> Results:
+def beside(contestants: Results, curves: Curves, corpus: Corpus, alpha_sum: float) -> Results:
     """The curves, notes on them, and for each recorded checkpoint how long regrow took to its perplexity.
 
     cpu_seconds is None where it was not reached; `at_most` says that it was reached before the first checkpoint, whose seconds it has.
+    Who learned another alpha sum is not looked up: that alone makes perplexities lower, and the recorded programs kept theirs.
     """
-    ours = {name: each["checkpoints"] for name, each in contestants.items() if CONTESTANTS[name].peer == "regrow" and each["checkpoints"]}
+    ran = {name: each["checkpoints"] for name, each in contestants.items() if CONTESTANTS[name].peer == "regrow"}
+    ours = {name: points for name, points in ran.items() if points and math.isclose(points[-1]["alpha_sum"], alpha_sum, rel_tol=1e-6)}
     odd = int(np.count_nonzero(corpus.stored > corpus.observed + corpus.scored))
     notes = [
         "recorded curves were taken on another machine of a similar kind: one thread, CPU-seconds of training only",
+        f"recorded programs kept an alpha sum of {alpha_sum:g}: whoever learned another has no ratio",
         "regrow's CPU-seconds are those of the whole job's training, files, checks and coordination included",
         f"scored the recorded way: the stored halves as they are, though {odd:,} cells have more observed tokens than tokens; logs are "
         "summed over cells with tokens left and divided by what is left of all cells, so that these figures are higher than the others",

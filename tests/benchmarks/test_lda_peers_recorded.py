@@ -109,10 +109,17 @@ def test_only_curves_of_the_same_topics_and_alpha_sum_are_taken(folder, tmp_path
         read_recorded(folder, corpus, 4, 2.0)
 
 
-def contestant(*points):
+def contestant(*points, alpha_sum=2.0):
     """Checkpoints as contestants make them; perplexities of the first score are far lower, and must not be looked at."""
     bands = [{"band": "2-4", "units": 3, "share": 1.0, "loss": 6.0, "gain": 1.0}]
-    common = {"perplexity": 1.5, "loss": 6.0, "gain": 1.0, "alpha_sum": 2.0, "bands": bands, "log_p_by_band_recorded_way": {"3-9": -7.0}}
+    common = {
+        "perplexity": 1.5,
+        "loss": 6.0,
+        "gain": 1.0,
+        "alpha_sum": alpha_sum,
+        "bands": bands,
+        "log_p_by_band_recorded_way": {"3-9": -7.0},
+    }
     return {"checkpoints": [{"cpu_seconds": s, "perplexity_recorded_way": p, **common} for s, p in points]}
 
 
@@ -121,9 +128,9 @@ def test_looking_up_compares_the_second_score_alone(folder, tmp_path, capsys):
     ran = {
         "regrow": contestant((1.0, 2500.0), (4.0, 625.0)),
         "gensim": contestant((1.0, 9000.0)),
-        "regrow, alpha learned": {"checkpoints": []},
+        "regrow, alpha learned": contestant((1.0, 100.0), alpha_sum=0.7),
     }
-    found = beside(ran, read_recorded(folder, corpus, 4, 2.0), corpus)
+    found = beside(ran, read_recorded(folder, corpus, 4, 2.0), corpus, 2.0)
     assert list(found["regrow_to_the_same"]) == ["regrow"]
     reaching = found["regrow_to_the_same"]["regrow"]
     assert reaching["Mallet, recorded"][0] == {"cpu_seconds": pytest.approx(1.25), "at_most": False, "ratio": pytest.approx(1.6)}
@@ -135,8 +142,8 @@ def test_looking_up_compares_the_second_score_alone(folder, tmp_path, capsys):
     assert ["Mallet,", "recorded", "2.00", "2,000.0", "1.25", "1.60"] in lines
     assert ["Mallet,", "recorded", "8.00", "500.0", "-", "-"] in lines
     assert ["WarpLDA,", "recorded", "3.00", "4,000.0", "<=", "1.00", ">=", "3.00"] in lines
-    assert ["perplexity", "625.0", "9,000.0", "500.0", "4,000.0"] in lines
-    assert ["log", "p", "a", "token,", "training", "count", "1-2", "-", "-", "-9.0000", "-9.0000"] in lines
+    assert ["perplexity", "625.0", "9,000.0", "100.0", "500.0", "4,000.0"] in lines
+    assert ["log", "p", "a", "token,", "training", "count", "1-2", "-", "-", "-", "-9.0000", "-9.0000"] in lines
     assert any("another machine" in " ".join(line) for line in lines)
     facts = {"name": "bag", "tokens": 147, "words": 5}
     draw(tmp_path / "out.png", results | {"corpus": facts, "topics": 4, "budget": 4.0})
