@@ -3,8 +3,8 @@
     python benchmarks/lda_peers_contestants.py NAME CORPUS.npz ORDER.json      one JSON object per line: settings, then checkpoints
 
 Clocks: `cpu_seconds` is user and system time of training alone: of the process between the calls that score it; for regrow, which
-trains in processes of its own, its summary's `cpu_seconds` (coordinator and all attempts). `job_seconds` adds what comes before:
-importing the library and bringing the bag of words into its form. Nobody's evaluation counts.
+trains in processes of its own, its summary's `cpu_seconds`: coordinator and all attempts, with files and checks. `job_seconds` adds
+what comes before: importing the library and bringing the bag of words into its form. Nobody's evaluation counts.
 
 Settings of gensim and scikit-learn ended lowest after 20 to 60 CPU-seconds with 100 topics on package descriptions (2.0 M tokens), of
 chunks of 500 to 8,000 documents, decay 0.5 to 0.9, offset 10 and 64, 10 to 200 iterations a document, eta 0.01, 0.1 and "auto".
@@ -80,7 +80,7 @@ class Watch:
 
     def report(self, iterations: float, cpu_seconds: float, job_seconds: float, topics: Topics) -> None:
         """Score and write a line."""
-        from lda_peers_evaluator import evaluate
+        from lda_peers_evaluator import evaluate, evaluate_recorded_way
 
         found = evaluate(self.corpus, topics)
         checkpoint = {
@@ -93,6 +93,7 @@ class Watch:
             "alpha_sum": float(topics.alpha.sum()),
             "beta": topics.rest,
             "bands": found.to_json(),
+            **(evaluate_recorded_way(self.corpus, topics) if len(self.corpus.stored) else {}),
         }
         print(json.dumps(checkpoint), flush=True)
 
@@ -112,7 +113,7 @@ class Contestant:
 
 
 def train_regrow(corpus: Corpus, topics: int, seed: int, settings: dict[str, Any], watch: Watch) -> None:
-    """A whole run for each checkpoint: a run of fewer rounds is the beginning of a longer one."""
+    """A whole run for each checkpoint, never one that goes on: each has the rounds that its model is the mean of."""
     from lda_peers_evaluator import Topics
 
     from regrow.models.lda.specs import read_topics
@@ -126,8 +127,12 @@ def train_regrow(corpus: Corpus, topics: int, seed: int, settings: dict[str, Any
         words = Path(corpus.vocab).read_text(encoding="utf-8").splitlines()
         line = {word: w for w, word in enumerate(words)}
         done, spent = 8, run(command, 8)[0]["cpu_seconds"]  # compiles and prepares, and shows how long a round takes
+        shown = 0
         for target in watch.targets:
             done = max(1, round(done * target / spent))
+            if done == shown:  # the same bytes again
+                continue
+            shown = done
             summary, job_seconds = run(command, done)
             spent = summary["cpu_seconds"]
             model = read_topics(Path(folder) / "run")
@@ -252,7 +257,10 @@ def shuffled(corpus: Corpus, seed: int) -> Array:
 
 REGROW = {"beta": 0.01, "workers": 1, "likelihood-every": 0}
 TOMOTOPY = {"eta": 0.01, "min_cf": 0, "rm_top": 0, "workers": 1, "parallel": "NONE"}
-WHOLE_RUNS = "a run of its own for each checkpoint, all else as a user gets it: checks of determinism, durable cuts, files"
+WHOLE_RUNS = (
+    "a run of its own for each checkpoint, as a user gets it: from 80 rounds on the model is the mean of the last 20, unless --average "
+    "says otherwise; CPU-s are of all its training: files, checks of determinism, durable cuts and coordination included"
+)
 CONTESTANTS = {
     "regrow": Contestant("regrow", "regrow", lambda k, a: {"alpha-sum": a, **REGROW}, train_regrow, WHOLE_RUNS),
     "regrow, alpha learned": Contestant(

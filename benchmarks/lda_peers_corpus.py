@@ -1,7 +1,8 @@
 """What `lda_peers.py` trains on and scores: one bag of words for all, and held-out documents in halves.
 
 A folder with `docword*.txt[.gz]` (UCI), `vocab*.txt` and `heldout.npz` is taken as it is: `heldout.npz` is a CSR matrix (indptr,
-indices, data) of held-out documents, and may have `obs`, how many of each count are observed. Other folders hold `*.tsv.gz` with some of
+indices, data) of held-out documents, and may have `obs`, how many of each count are observed. With `peer-curves.json` beside it
+(`lda_peers_recorded.py`), `obs` is also kept as it stands, for a second score. Other folders hold `*.tsv.gz` with some of
 the columns title, summary, abstract, description, which make a document, joined by a space. A word is then a run of letters and digits
 with apostrophes inside, in lower case; all words are kept. One document of ten is held out, as the SHA-256 of its text says, so that
 equal texts are on one side.
@@ -29,6 +30,7 @@ import numpy.typing as npt
 
 Array = npt.NDArray[Any]
 
+CURVES = "peer-curves.json"
 COLUMNS = ("title", "summary", "abstract", "description")
 WORD = re.compile(r"[^\W_]+(?:'[^\W_]+)*")
 
@@ -42,6 +44,8 @@ class Corpus:
     observed, scored int32 [held cells]     tokens of each cell
     word_counts int64 [V]     occurrences in the documents to train on
     docword, vocab     the same as files
+    stored int32 [held cells, or 0]     observed tokens as the file has them, which may be more than there are; none unless curves were
+        recorded with them
     """
 
     ptr: Array
@@ -54,6 +58,7 @@ class Corpus:
     word_counts: Array
     docword: str
     vocab: str
+    stored: Array
 
     @property
     def documents(self) -> int:
@@ -108,8 +113,10 @@ def _given(docword: Path, vocab: Path, held: Path) -> Corpus:
             observed = None
         if observed is None:
             observed = _split_bags(held_ptr, file["indices"], held_counts, vocab.read_text(encoding="utf-8").splitlines())
+        kept = "obs" in file.files and (held.parent / CURVES).exists()
+        stored = file["obs"].astype(np.int32) if kept else np.zeros(0, np.int32)
     scored = held_counts - observed
-    return Corpus(ptr, own, counts, held_ptr, held_words, observed, scored, totals, str(docword), str(vocab))
+    return Corpus(ptr, own, counts, held_ptr, held_words, observed, scored, totals, str(docword), str(vocab), stored)
 
 
 def _split_bags(ptr: Array, words: Array, counts: Array, names: list[str]) -> Array:
@@ -173,7 +180,8 @@ def _cut(tables: list[Path], scratch: Path) -> Corpus:
     held_ptr, held_words, observed = _cells(both[0])
     scored = _cells(both[1])[2]
     word_counts = np.array([totals[name] for name in names], np.int64)
-    return Corpus(ptr, words_, counts, held_ptr, held_words, observed, scored, word_counts, str(docword), str(vocab))
+    stored = np.zeros(0, np.int32)
+    return Corpus(ptr, words_, counts, held_ptr, held_words, observed, scored, word_counts, str(docword), str(vocab), stored)
 
 
 def _cells(bags: list[dict[int, int]]) -> tuple[Array, Array, Array]:

@@ -1,4 +1,7 @@
-"""The picture of `lda_peers.py`: perplexity against CPU time on the left, what each band of words gained on the right."""
+"""The picture of `lda_peers.py`: perplexity against CPU time on the left, what each band of words gained on the right.
+
+Recorded curves get a panel of their own in the middle, where everybody is scored the way that they were.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ from typing import Any
 
 COLOURS = {
     "regrow": "#1b6ca8", "regrow, alpha learned": "#0b3c66", "tomotopy": "#e08a3c", "tomotopy, alpha learned": "#b3480f",
-    "gensim": "#3a8f57", "scikit-learn": "#8a4fa3",
+    "gensim": "#3a8f57", "scikit-learn": "#8a4fa3", "Mallet, recorded": "#a3324a", "WarpLDA, recorded": "#4d4d4d",
 }  # fmt: skip
 
 
@@ -17,13 +20,22 @@ def draw(path: Path, results: dict[str, Any]) -> None:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(13, 5.4), layout="constrained")
-    FigureCanvasAgg(figure)
-    left, right = figure.subplots(1, 2, width_ratios=(1.1, 1))
+    recorded = results["recorded"]["curves"] if "recorded" in results else {}
     ran = {name: each for name, each in results["contestants"].items() if each["checkpoints"]}
-    _curves(left, ran)
+    figure = Figure(figsize=(20 if recorded else 13, 5.4), layout="constrained")
+    FigureCanvasAgg(figure)
+    left, *middle, right = figure.subplots(1, 3 if recorded else 2, width_ratios=(1.1, 1.1, 1) if recorded else (1.1, 1))
+    curves = {name: _points(each["checkpoints"]) for name, each in ran.items()}
+    end = next(iter(ran.values()))["checkpoints"][-1]
+    _curves(left, curves, [name for name in curves if "learned" in name], math.exp(end["loss"] + end["gain"]))
+    for axes in middle:
+        everybody = {name: each["checkpoints"] for name, each in ran.items()} | recorded
+        _curves(axes, {name: _points(each, "perplexity_recorded_way") for name, each in everybody.items()}, list(recorded))
+        axes.set_ylabel("perplexity, scored the way of the recorded curves (dashed)")
+        title = f"dashed: another machine of a similar kind, alpha sum {results['alpha_sum']:g} kept; another score than left"
+        axes.set_title(title, fontsize=9, loc="left")
     _bars(right, ran)
-    for axes in (left, right):
+    for axes in (left, *middle, right):
         axes.spines[["top", "right"]].set_visible(False)
         axes.set_axisbelow(True)
     corpus = results["corpus"]
@@ -35,24 +47,28 @@ def draw(path: Path, results: dict[str, Any]) -> None:
     figure.savefig(path, format="png", dpi=110)
 
 
-def _curves(axes: Any, ran: dict[str, Any]) -> None:
+def _points(checkpoints: list[dict[str, Any]], score: str = "perplexity") -> list[tuple[float, float]]:
+    return [(point["cpu_seconds"], point[score]) for point in checkpoints]
+
+
+def _curves(axes: Any, curves: dict[str, list[tuple[float, float]]], dashed: list[str], unigram: float | None = None) -> None:
+    """Curves with their names at their ends. Without a unigram for measure the dashed ones are seen whole."""
     ends = []
-    for name, each in ran.items():
-        points = [(point["cpu_seconds"], point["perplexity"]) for point in each["checkpoints"]]
-        style = "--" if "learned" in name else "-"
+    for name, points in curves.items():
+        style = "--" if name in dashed else "-"
         axes.plot(*zip(*points, strict=True), style, color=COLOURS[name], marker="o", markersize=4, linewidth=1.8)
         ends.append((points[-1][1], points[-1][0], name))
     axes.set_xscale("log")
     axes.set_yscale("log")
-    end = next(iter(ran.values()))["checkpoints"][-1]
-    unigram = math.exp(end["loss"] + end["gain"])
-    low, high = 0.86 * min(ends)[0], max(1.6 * unigram, 1.1 * max(ends)[0])  # a beginning far above knows nothing yet
+    seen = 1.6 * unigram if unigram else 1.15 * max(perplexity for name in dashed for _, perplexity in curves[name])
+    low, high = 0.86 * min(ends)[0], max(seen, 1.1 * max(ends)[0])  # a beginning far above knows nothing yet
     axes.set_ylim(low, high)
     first, last = axes.get_xlim()
     axes.set_xlim(first, last * (last / first) ** 0.48)
     _plain_ticks(axes, low, high, last)
-    axes.axhline(unigram, color="#9a9a9a", linewidth=1, linestyle=":")
-    axes.annotate(f"unigram  {unigram:,.0f}", (first, unigram), (6, 3), textcoords="offset points", color="#6a6a6a", fontsize=9)
+    if unigram:
+        axes.axhline(unigram, color="#9a9a9a", linewidth=1, linestyle=":")
+        axes.annotate(f"unigram  {unigram:,.0f}", (first, unigram), (6, 3), textcoords="offset points", color="#6a6a6a", fontsize=9)
     heights = _apart([math.log(perplexity) for perplexity, _, _ in sorted(ends)], math.log(high / low) / 21)
     for (perplexity, seconds, name), height in zip(sorted(ends), heights, strict=True):
         axes.annotate(

@@ -13,9 +13,9 @@ from regrow.rng import bits
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
 
-from lda_peers import perplexity_at, reached
 from lda_peers_corpus import observed_bits, read_corpus
 from lda_peers_evaluator import Topics, evaluate
+from lda_peers_tables import perplexity_at, reached
 
 pytestmark = pytest.mark.slow
 
