@@ -113,7 +113,7 @@ class Contestant:
 
 
 def train_regrow(corpus: Corpus, topics: int, seed: int, settings: dict[str, Any], watch: Watch) -> None:
-    """A whole run for each checkpoint, never one that goes on: each has the rounds that its model is the mean of."""
+    """A whole run for each checkpoint: a run of fewer rounds is the beginning of a longer one, but for what its model counts."""
     from lda_peers_evaluator import Topics
 
     from regrow.models.lda.specs import read_topics
@@ -258,8 +258,8 @@ def shuffled(corpus: Corpus, seed: int) -> Array:
 REGROW = {"beta": 0.01, "workers": 1, "likelihood-every": 0}
 TOMOTOPY = {"eta": 0.01, "min_cf": 0, "rm_top": 0, "workers": 1, "parallel": "NONE"}
 WHOLE_RUNS = (
-    "a run of its own for each checkpoint, as a user gets it: from 80 rounds on the model is the mean of the last 20, unless --average "
-    "says otherwise; CPU-s are of all its training: files, checks of determinism, durable cuts and coordination included"
+    "a run of its own for each checkpoint, as a user gets it; CPU-s are of all its training: files, checks of determinism, durable cuts "
+    "and coordination included"
 )
 CONTESTANTS = {
     "regrow": Contestant("regrow", "regrow", lambda k, a: {"alpha-sum": a, **REGROW}, train_regrow, WHOLE_RUNS),

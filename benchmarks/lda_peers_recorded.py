@@ -65,7 +65,7 @@ def beside(contestants: Results, curves: Curves, corpus: Corpus, alpha_sum: floa
         "recorded curves were taken on another machine of a similar kind: one thread, CPU-seconds of training only",
         f"recorded programs kept an alpha sum of {alpha_sum:g}: whoever learned another has no ratio",
         "regrow's CPU-seconds are those of the whole job's training, files, checks and coordination included",
-        "between checkpoints regrow is looked up on a straight line of logarithms, also where only the later one is a mean of rounds",
+        "between checkpoints regrow is looked up on a straight line of logarithms",
         f"scored the recorded way: the stored halves as they are, though {odd:,} cells have more observed tokens than tokens; logs are "
         "summed over cells with tokens left and divided by what is left of all cells, so that these figures are higher than the others",
     ]

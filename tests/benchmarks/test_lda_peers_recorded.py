@@ -151,16 +151,16 @@ def test_looking_up_compares_the_second_score_alone(folder, tmp_path, capsys):
 
 
 @pytest.mark.processes
-@pytest.mark.parametrize("average", [1, 3])
-def test_regrows_model_has_all_tokens_be_it_of_one_round_or_a_mean(folder, tmp_path, average, monkeypatch):
+@pytest.mark.parametrize("draws", [1, 3])
+def test_regrows_model_has_all_tokens_be_it_of_one_draw_or_a_mean(folder, tmp_path, draws, monkeypatch):
     corpus, seen, run = read_corpus(folder, tmp_path), [], lda_peers_contestants.run
     monkeypatch.setattr(lda_peers_contestants, "run", lambda command, rounds: run(command, 5))
     monkeypatch.setattr(Watch, "report", lambda self, iterations, cpu_seconds, job_seconds, topics: seen.append(topics))
-    settings = {"alpha-sum": 2.0, "beta": 0.01, "workers": 1, "average": average, "start": "random"}
+    settings = {"alpha-sum": 2.0, "beta": 0.01, "workers": 1, "draws": draws, "start": "random"}
     train_regrow(corpus, 4, 1, settings, Watch(corpus, 0.5, 1, 0.0))
     [topics] = seen
     assert topics.weights.sum(axis=0) == pytest.approx(corpus.word_counts + 4 * 0.01, rel=1e-5)
     fractions = np.abs(topics.weights - 0.01 - np.round(topics.weights - 0.01))
-    assert (fractions.max() > 0.1) == (average > 1)
+    assert (fractions.max() > 0.1) == (draws > 1)
     assert topics.alpha.tolist() == [0.5] * 4
     assert math.isfinite(evaluate_recorded_way(corpus, topics)["perplexity_recorded_way"])
