@@ -96,7 +96,7 @@ def changes(leader: Array) -> dict[str, Array]:
 
 
 def follow(message: Mapping[str, Any], pairs: Array, totals: Array, half: int) -> None:
-    """Move tokens, proposals and topic totals of topics that have joined others, as `changes` says: pairs and totals [K] are rewritten."""
+    """Move tokens, candidates and topic totals of topics that have joined others, as `changes` says: pairs and totals [K] are rewritten."""
     leader = np.arange(len(totals), dtype=np.int32)
     leader[message["merged"]] = message["into"]
     kernels.map_pairs(pairs, half, leader)

@@ -159,7 +159,7 @@ def leaders(order: Array, ptr: Array, ranks: Array, weights: Array, sums: Array,
 
 @njit(cache=True)
 def map_pairs(pairs: Array, half: int, leader: Array) -> None:
-    """Topics and proposals become those that lead them. pairs: uint32 or uint64, rewritten; leader: int32 [K]."""
+    """Topics and candidates become those that lead them. pairs: uint32 or uint64, rewritten; leader: int32 [K]."""
     mask = (np.uint64(1) << np.uint64(half)) - np.uint64(1)
     for i in range(pairs.size):
         pair = np.uint64(pairs[i])
