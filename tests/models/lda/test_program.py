@@ -177,13 +177,21 @@ def test_no_words_at_all_is_an_error_of_the_data() -> None:
 @pytest.mark.parametrize("topics", [2, 65_537])
 @pytest.mark.parametrize("more", [{}, {"learn_alpha": True, "learn_beta": True, "learn_every": 2, "learn_from": 2, "merge_every": 3}])
 def test_after_warming_nothing_is_compiled(topics: int, more: dict[str, Any]) -> None:
-    from regrow.models.lda.training import document_kernels, merging_kernels, priors_kernels, starting_kernels, word_kernels
+    from regrow.models.lda.training import (
+        count_kernels,
+        document_kernels,
+        merging_kernels,
+        priors_kernels,
+        spread_kernels,
+        starting_kernels,
+        word_kernels,
+    )
 
     program = LDA(topics=topics, rounds=12, likelihood_every=1, **more)
     program.warm()
     used = [
         getattr(module, name)
-        for module in (document_kernels, word_kernels, starting_kernels, merging_kernels, priors_kernels)
+        for module in (count_kernels, document_kernels, word_kernels, spread_kernels, starting_kernels, merging_kernels, priors_kernels)
         for name in module.__all__
     ]
     used = [kernel for kernel in used if hasattr(kernel, "signatures") and kernel.signatures]

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from regrow.models.lda.training import document_kernels, word_kernels
+from regrow.models.lda.training import count_kernels, document_kernels, spread_kernels, word_kernels
 from regrow.models.lda.training.likelihood import Histogram
 from regrow.models.lda.training.packing import Packing, steady
 from regrow.models.lda.training.priors import Priors
@@ -72,7 +72,7 @@ class Words:
     """The words of a part of the layout "columns" in one round.
 
     fixed       the part; messages: of all rows, in their order (places of the common cell, blocks, entries)
-    counts      (ptr, columns, counts) of its words on arrival, as `word_kernels.word_topics` makes them
+    counts      (ptr, columns, counts) of its words on arrival, as `count_kernels.word_topics` makes them
     """
 
     def __init__(self, fixed: Mapping[str, Array], messages: Sequence[Mapping[str, Array]], topics: int) -> None:
@@ -83,14 +83,14 @@ class Words:
         self.topic = np.empty(len(self.tokens), Packing(topics).topic)
         for r, places in enumerate(self._places):
             cell = slice(int(self.row_ptr[r]), int(self.row_ptr[r + 1]))
-            word_kernels.topics_of_cell(places, self.documents[cell], *self._lists[r], self.topic[cell])
+            count_kernels.topics_of_cell(places, self.documents[cell], *self._lists[r], self.topic[cell])
         self.counts = self.counted()
 
     def counted(self) -> tuple[Array, Array, Array]:
         """The counts of the topics as they are now."""
         room = int(np.minimum((self.slices[:, 1:] - self.slices[:, :-1]).sum(axis=0, dtype=np.int64), self.topics).sum())
         ptr, columns, counts = np.empty(self.slices.shape[1], np.int64), np.empty(room, self.topic.dtype), np.empty(room, np.int32)
-        word_kernels.word_topics(self.topic, self.slices, self.row_ptr, self.topics, ptr, columns, counts)
+        count_kernels.word_topics(self.topic, self.slices, self.row_ptr, self.topics, ptr, columns, counts)
         return ptr, columns[: ptr[-1]], counts[: ptr[-1]]
 
     def visit(self, corpus: Known, priors: Priors, key: np.uint64) -> Array:
@@ -115,7 +115,7 @@ class Words:
         for cell, own_slices, lists, places in self._cells():
             room = int(np.minimum(draws * np.diff(own_slices.astype(np.int64)), self.topics).sum()) + 1
             columns, counts, row = np.empty(room, self.topic.dtype), np.empty(room, np.uint32), len(found)
-            word_kernels.spread_words(
+            spread_kernels.spread_words(
                 places, self.documents[cell], self.tokens[cell], own_slices, lists, self.counts,
                 alpha, inverse, f, key, steady(self.topic[cell]), draws, slices[row], columns, counts,
             )  # fmt: skip
@@ -129,7 +129,7 @@ class Words:
         largest = int(np.diff(self.slices.astype(np.int64), axis=1).sum(axis=0).max(initial=0)) * draws
         ptr, made = np.empty(self.slices.shape[1], np.int64), np.empty(len(columns), columns.dtype)
         sums = np.empty(len(columns), np.uint32 if largest < 1 << 32 else np.uint64)
-        word_kernels.summed_counts((columns, counts), slices, row_ptr, self.topics, ptr, made, sums)
+        count_kernels.summed_counts((columns, counts), slices, row_ptr, self.topics, ptr, made, sums)
         return ptr, made[: ptr[-1]], sums[: ptr[-1]]
 
     def _cells(self) -> Iterator[tuple[slice, Array, tuple[Array, Array, Array], Array]]:

@@ -33,12 +33,11 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit, uint64
 
+from regrow.models.lda.training.count_kernels import places_of, width_of
 from regrow.models.lda.training.document_kernels import BLOCK
 from regrow.rng import bits, uniform
 
-__all__ = [
-    "prefixes_of_long", "propose", "spread_words", "summed_counts", "topics_of_cell", "visit_words", "word_topics",
-]  # fmt: skip
+__all__ = ["LONG", "enter_word", "found_in", "largest_of", "leave_word", "prefixes_of_long", "propose", "visit_words", "weight_of"]
 
 Array = npt.NDArray[Any]
 
@@ -55,62 +54,13 @@ _LOW = np.uint64(0xFFFFFFFF)
 _TWO_32 = 4294967296.0
 
 
-@njit(inline="always")
-def _places(slices, row_ptr, r, w):  # type: ignore[no-untyped-def]
-    """Where the tokens of word w in cell r begin and end."""
-    return uint64(row_ptr[r]) + uint64(slices[r, w]), uint64(row_ptr[r]) + uint64(slices[r, w + 1])
-
-
-@njit(inline="always")
-def _width(entries):  # type: ignore[no-untyped-def]
-    """Bits of half an entry: a constant when it is compiled."""
-    return uint64(16) if ~entries.dtype.type(0) == _LOW else uint64(32)
-
-
-@njit(cache=True)
-def topics_of_cell(places: Array, documents: Array, blocks: Array, entries: Array, topic: Array) -> None:
-    """topic[i] = the topic of a token of a cell, of which places[i] says the entry in the list of documents[i] (see `visit_documents`)."""
-    mask = (_ONE << _width(entries)) - _ONE
-    for i in range(places.size):
-        topic[i] = uint64(entries[uint64(blocks[documents[i]]) * _BLOCK + uint64(places[i])]) & mask
-
-
-@njit(cache=True)
-def word_topics(topic: Array, slices: Array, row_ptr: Array, topics: int, ptr: Array, columns: Array, counts: Array) -> None:
-    """The sparse counts of the words of a set of columns, topics in the order of their first token.
-
-    topic       [N] unsigned: cells concatenated, rows ascending
-    slices      [R, W + 1]: word w's tokens in cell r are [slices[r, w], slices[r, w + 1]) of that cell; row_ptr [R + 1]: bounds of the
-                cells
-    ptr         [W + 1] int64, written: word w's cells are [ptr[w], ptr[w + 1]) of
-    columns     unsigned, and counts: int32, written; room for sum over words of min(tokens, K)
-    """
-    count = np.zeros(topics, np.int32)
-    size = uint64(0)
-    ptr[0] = 0
-    for w in range(slices.shape[1] - 1):
-        start = size
-        for r in range(slices.shape[0]):
-            first, end = _places(slices, row_ptr, r, w)
-            for i in range(first, end):
-                k = topic[i]
-                if count[k] == 0:
-                    columns[size] = k
-                    size += _ONE
-                count[k] += 1
-        for i in range(start, size):
-            counts[i] = count[columns[i]]
-            count[columns[i]] = 0
-        ptr[w + 1] = size
-
-
 @njit(cache=True)
 def prefixes_of_long(blocks: Array, entries: Array) -> Array:
     """For lists of more than LONG entries, ends[i] = the sum of counts up to and with entry i of the document; nothing if there are none.
 
     Returns uint32 or uint64, as long as `entries` or empty.
     """
-    width, long_blocks = _width(entries), uint64(LONG) // _BLOCK
+    width, long_blocks = width_of(entries), uint64(LONG) // _BLOCK
     any_long = False
     for d in range(blocks.size - 1):
         any_long |= uint64(blocks[d + 1]) - uint64(blocks[d]) > long_blocks
@@ -126,7 +76,7 @@ def prefixes_of_long(blocks: Array, entries: Array) -> Array:
 
 
 @njit(inline="always")
-def _found(prefix, first, end, u):  # type: ignore[no-untyped-def]
+def found_in(prefix, first, end, u):  # type: ignore[no-untyped-def]
     """The last place in [first, end) with prefix[place] <= u; `first` if there is none."""
     low, step = first, end - first
     while step > _ONE:
@@ -137,7 +87,7 @@ def _found(prefix, first, end, u):  # type: ignore[no-untyped-def]
 
 
 @njit(inline="always")
-def _weight(entry, width, mask, f):  # type: ignore[no-untyped-def]
+def weight_of(entry, width, mask, f):  # type: ignore[no-untyped-def]
     """C_dk f_k of an entry of a list."""
     return float(np.int64(uint64(entry) >> width)) * f[uint64(entry) & mask]
 
@@ -147,8 +97,8 @@ def _listed(entries, first, last, sums, width, mask, f):  # type: ignore[no-unty
     """The sum of C_dk f_k over a list; sums[j] = that over the blocks up to and with block j."""
     total, n = 0.0, uint64(0)
     for e in range(first, last, _BLOCK):
-        one, two = _weight(entries[e], width, mask, f), _weight(entries[e + _ONE], width, mask, f)
-        three, four = _weight(entries[e + _TWO], width, mask, f), _weight(entries[e + _THREE], width, mask, f)
+        one, two = weight_of(entries[e], width, mask, f), weight_of(entries[e + _ONE], width, mask, f)
+        three, four = weight_of(entries[e + _TWO], width, mask, f), weight_of(entries[e + _THREE], width, mask, f)
         total += (one + two) + (three + four)
         sums[n] = total
         n += _ONE
@@ -163,8 +113,8 @@ def _drawn_from_list(entries, first, last, sums, width, mask, f, u):  # type: ig
         j += uint64(sums[n] <= u)
     e = first + j * _BLOCK
     u -= sums[j - _ONE] if j else 0.0
-    one, two = _weight(entries[e], width, mask, f), _weight(entries[e + _ONE], width, mask, f)
-    three = _weight(entries[e + _TWO], width, mask, f)
+    one, two = weight_of(entries[e], width, mask, f), weight_of(entries[e + _ONE], width, mask, f)
+    three = weight_of(entries[e + _TWO], width, mask, f)
     e += uint64(u >= one) + uint64(u >= one + two) + uint64(u >= (one + two) + three)
     return uint64(entries[e]) & mask
 
@@ -191,7 +141,7 @@ def _chosen_of_long(entries, ends, first, last, place, s, own, width, mask, f, a
                 step -= half
             k = uint64(entries[low]) & mask
         else:
-            k = _found(alpha_below, uint64(0), topics, u - float(np.int64(others)))
+            k = found_in(alpha_below, uint64(0), topics, u - float(np.int64(others)))
         weight = own if k == s else f[k]
         total += weight
         if uniform(key, item, 2 * draw + 2) * total < weight:
@@ -200,7 +150,7 @@ def _chosen_of_long(entries, ends, first, last, place, s, own, width, mask, f, a
 
 
 @njit(inline="always")
-def _enter_word(columns, counts, first, m, alpha, inverse, beta, f, place, prefix):  # type: ignore[no-untyped-def]
+def enter_word(columns, counts, first, m, alpha, inverse, beta, f, place, prefix):  # type: ignore[no-untyped-def]
     """Overwrite f for the topics of a word, the cells [first, first + m). Returns the sum of a_k C_wk / (C_k + B); prefix: its parts."""
     of_word = 0.0
     for j in range(m):
@@ -213,7 +163,7 @@ def _enter_word(columns, counts, first, m, alpha, inverse, beta, f, place, prefi
 
 
 @njit(inline="always")
-def _leave_word(columns, first, m, inverse, beta, f):  # type: ignore[no-untyped-def]
+def leave_word(columns, first, m, inverse, beta, f):  # type: ignore[no-untyped-def]
     """Restore f."""
     for j in range(m):
         f[columns[first + j]] = beta * inverse[columns[first + j]]
@@ -240,19 +190,19 @@ def visit_words(
     ptr, columns, counts = cells
     alpha, alpha_below, beta = priors
     inverse, below = frozen
-    width = _width(entries)
+    width = width_of(entries)
     mask, topics = (_ONE << width) - _ONE, uint64(f.size)
     words, last = uint64(slices.size - 1), uint64(documents.size) - _ONE
     place, sums = np.zeros(topics, np.uint32), np.empty(LONG // BLOCK, np.float64)
     fetched = uint64(0)
-    prefix = np.empty(_largest(ptr) + 1, np.float64)
+    prefix = np.empty(largest_of(ptr) + 1, np.float64)
     for w in range(words):
         start, end = uint64(slices[w]), uint64(slices[w + _ONE])
         if start == end:
             continue
         first = uint64(ptr[w])
         m = uint64(ptr[w + _ONE]) - first
-        of_word = _enter_word(columns, counts, first, m, alpha, inverse, beta, f, place, prefix)
+        of_word = enter_word(columns, counts, first, m, alpha, inverse, beta, f, place, prefix)
         for i in range(start, end):
             fetched ^= uint64(entries[uint64(blocks[documents[min(i + _AHEAD, last)]]) * _BLOCK])
             d = documents[i]
@@ -281,20 +231,20 @@ def visit_words(
                     elif u - listed < in_word:
                         u -= listed
                         u += left_out if u >= prefix[j] else 0.0
-                        k = uint64(columns[first + _found(prefix, uint64(0), m, u)])
+                        k = uint64(columns[first + found_in(prefix, uint64(0), m, u)])
                     else:
                         u -= listed + in_word
                         u += of_base if u >= below[s] else 0.0
-                        k = _found(below, uint64(0), topics, u)
+                        k = found_in(below, uint64(0), topics, u)
                 f[s] = f_s
             topic[i] = k
             fresh[k] += 1
-        _leave_word(columns, first, m, inverse, beta, f)
+        leave_word(columns, first, m, inverse, beta, f)
         sums[0] = float(np.int64(fetched))  # so that the compiler does not take the fetching away
 
 
 @njit(inline="always")
-def _largest(ptr):  # type: ignore[no-untyped-def]
+def largest_of(ptr):  # type: ignore[no-untyped-def]
     """The size of the largest group."""
     most = 0
     for g in range(ptr.size - 1):
@@ -314,11 +264,11 @@ def propose(
     for r in range(slices.shape[0]):
         for w in range(slices.shape[1]):
             sizes[w] += np.int64(slices[r, w])
-    own = np.empty(_largest(sizes), np.uint32)
+    own = np.empty(largest_of(sizes), np.uint32)
     for w in range(slices.shape[1] - 1):
         n = uint64(0)
         for r in range(slices.shape[0]):
-            first, end = _places(slices, row_ptr, r, w)
+            first, end = places_of(slices, row_ptr, r, w)
             for i in range(first, end):
                 own[n] = topic[i]
                 n += _ONE
@@ -326,7 +276,7 @@ def propose(
         any_topic = np.uint64(topics * beta / (topics * beta + others) * _TWO_32)
         place = uint64(0)
         for r in range(slices.shape[0]):
-            first, end = _places(slices, row_ptr, r, w)
+            first, end = places_of(slices, row_ptr, r, w)
             for i in range(first, end):
                 random = bits(key, tokens[i])
                 if random >> _HALF < any_topic:
@@ -336,133 +286,3 @@ def propose(
                     candidate = uint64(own[other + uint64(other >= place)])
                 pairs[i] = uint64(topic[i]) | candidate << uint64(half)
                 place += _ONE
-
-
-@njit(inline="always")
-def _points_below(share, scale, offset):  # type: ignore[no-untyped-def]
-    """How many of the points (offset + j) / scale, j = 0, 1, ..., lie below the share."""
-    x = share * scale - offset
-    whole = np.int64(x)
-    return whole + np.int64(x > whole) if x > 0.0 else np.int64(0)
-
-
-@njit(inline="always")
-def _count_in(k, n, count, columns, size):  # type: ignore[no-untyped-def]
-    """Add n to the count of topic k, which is noted when it is new. Returns how many are noted."""
-    if n == 0:
-        return size
-    columns[size] = k
-    fresh = count[k] == 0
-    count[k] += n
-    return size + uint64(fresh)
-
-
-@njit(cache=True, error_model="numpy")
-def spread_words(
-    places: Array, documents: Array, tokens: Array, slices: Array, lists: tuple[Array, Array, Array], cells: tuple[Array, Array, Array],
-    priors: tuple[Array, Array, float], frozen: tuple[Array, Array], f: Array, key: np.uint64, topic: Array, draws: int,
-    ptr: Array, columns: Array, counts: Array,
-) -> None:  # fmt: skip
-    """Draw `draws` topics of each token of a cell from the conditional of `visit_words`, evenly (systematic sampling), and count them by
-    word.
-
-    Of a token the points (u + j) / draws are looked up in the cumulative shares that one uniform number looks up there; so a topic of
-    share p is drawn draws * p times, up or down to the next whole number. Of a document with a long list, the token's one topic counts for
-    all. Arguments as of `visit_words`, but for
-
-    topic                       [n]: new topics of the tokens
-    ptr                         [W + 1] int64, written: word w's cells are [ptr[w], ptr[w + 1]) of
-    columns, counts             unsigned, uint32, written; room for `draws` cells and one more of each token
-    """
-    blocks, entries, _ = lists
-    word_ptr, word_columns, word_counts = cells
-    alpha, _, beta = priors
-    inverse, below = frozen
-    width = _width(entries)
-    mask, topics = (_ONE << width) - _ONE, uint64(f.size)
-    place, count = np.zeros(topics, np.uint32), np.zeros(topics, np.uint32)
-    prefix = np.empty(_largest(word_ptr) + 1, np.float64)
-    size = uint64(0)
-    ptr[0] = 0
-    for w in range(uint64(slices.size - 1)):
-        before, first = size, uint64(word_ptr[w])
-        m = uint64(word_ptr[w + _ONE]) - first
-        if slices[w] == slices[w + _ONE]:
-            m = uint64(0)
-        of_word = _enter_word(word_columns, word_counts, first, m, alpha, inverse, beta, f, place, prefix)
-        for i in range(uint64(slices[w]), uint64(slices[w + _ONE])):
-            d = documents[i]
-            from_, to = uint64(blocks[d]) * _BLOCK, uint64(blocks[d + _ONE]) * _BLOCK
-            if to - from_ > uint64(LONG):
-                size = _count_in(uint64(topic[i]), np.uint32(draws), count, columns, size)
-                continue
-            entry = uint64(entries[from_ + uint64(places[i])])
-            s = entry & mask
-            f_s = f[s]
-            own = (float(np.int64(entry >> width)) - 1.0 + alpha[s]) * ((f_s - inverse[s]) / (1.0 - inverse[s]))
-            f[s] = 0.0
-            listed = 0.0
-            for e in range(from_, to):
-                listed += _weight(entries[e], width, mask, f)
-            j = uint64(place[s])
-            left_out = prefix[j + _ONE] - prefix[j]
-            of_base = alpha[s] * (beta * inverse[s])
-            in_word = of_word - left_out
-            total = own + listed + in_word + (below[topics] - of_base)
-            scale, offset = draws / total, uniform(key, tokens[i])
-            done, share = min(_points_below(own, scale, offset), draws), own
-            size = _count_in(s, np.uint32(done), count, columns, size)
-            for e in range(from_, to):
-                share += _weight(entries[e], width, mask, f)
-                reached = max(min(_points_below(share, scale, offset), draws), done)
-                size = _count_in(uint64(entries[e]) & mask, np.uint32(reached - done), count, columns, size)
-                done = reached
-            while done < draws:
-                u = (offset + done) / scale - own - listed
-                if u < in_word:
-                    u += left_out if u >= prefix[j] else 0.0
-                    k = uint64(word_columns[first + _found(prefix, uint64(0), m, u)])
-                else:
-                    u -= in_word
-                    u += of_base if u >= below[s] else 0.0
-                    k = _found(below, uint64(0), topics, u)
-                size = _count_in(k, np.uint32(1), count, columns, size)
-                done += 1
-            f[s] = f_s
-        for i in range(before, size):
-            counts[i] = count[columns[i]]
-            count[columns[i]] = 0
-        _leave_word(word_columns, first, m, inverse, beta, f)
-        ptr[w + _ONE] = size
-
-
-@njit(cache=True)
-def summed_counts(
-    cells: tuple[Array, Array], slices: Array, row_ptr: Array, topics: int, ptr: Array, columns: Array, counts: Array
-) -> None:
-    """Add up the sparse counts of a set of words over rows, topics ascending.
-
-    cells       (topics, counts) of row after row; in row r those of word w are [slices[r, w], slices[r, w + 1]) of its own
-    row_ptr     [R + 1]: where the rows begin
-    ptr         [W + 1] int64, written: word w's cells are [ptr[w], ptr[w + 1]) of
-    columns     unsigned, and counts: uint32 or uint64, written; room for all cells
-    """
-    own_columns, own_counts = cells
-    count = np.zeros(topics, np.uint64)
-    size = uint64(0)
-    ptr[0] = 0
-    for w in range(slices.shape[1] - 1):
-        start = size
-        for r in range(slices.shape[0]):
-            first, end = _places(slices, row_ptr, r, w)
-            for i in range(first, end):
-                k = own_columns[i]
-                if count[k] == 0:
-                    columns[size] = k
-                    size += _ONE
-                count[k] += uint64(own_counts[i])
-        columns[start:size].sort()
-        for i in range(start, size):
-            counts[i] = count[columns[i]]
-            count[columns[i]] = 0
-        ptr[w + 1] = size
