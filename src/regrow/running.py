@@ -12,6 +12,7 @@ the one that was asked for. The results of one stage are the data of the next. A
     RUN/kept/               results that are not in the model, but needed to go on from it (see Program.results_kept)
     RUN/model/              the model, published by one rename
     RUN/output.jsonl, .json instead of a model: the lines of a program whose results are a stream (see Program.results_streamed)
+    RUN/control             a socket, while a coordinator works on the run (see control)
     RUN/events.jsonl        the story; RUN/sessions/: what each coordinator did and cost
 """
 
@@ -24,9 +25,11 @@ import os
 import shutil
 import traceback
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from regrow.control import Control
 from regrow.errors import DataError, Paused, ProgramError, RegrowError, UsageError
 from regrow.identity import difference, identity_of
 from regrow.interrupts import Interrupts
@@ -40,7 +43,7 @@ from regrow.store.dataset import Dataset, DatasetWriter
 from regrow.store.directory import Directory
 from regrow.store.lock import Lock, is_lock
 from regrow.store.model import publish_model
-from regrow.story import Story
+from regrow.story import VERSION, Story
 from regrow.summary import Session, is_published, published, summary_of
 from regrow.worker import ENVIRONMENT
 
@@ -162,10 +165,22 @@ class _Run:
         self.interrupts, self.resumed, self.accept_changes = interrupts, resumed, accept_changes
         self.story = Story(run, watcher.event)
         self.session = Session(run, how.crew)
+        self.control = Control(run, how.crew, interrupts, self._crew_changed, elastic=how.elastic)
+
+    def _crew_changed(self, workers: int) -> None:
+        """Somebody wants another number of workers: it holds for what is left of the run, and when that is resumed."""
+        self.story.tell("workers wanted", workers=workers)
+        self.session.have(workers)
+        if workers:  # a run that waits is not to wait when it is resumed
+            replace(self.how, workers=workers).write(self.run)
 
     def to_the_end(self) -> dict[str, Any]:
         """Prepare, run the program, publish the model. What stops it is told in the story."""
-        self.story.tell("coordinator started", engine=self.how.engine, workers=self.how.crew, process=os.getpid())
+        with self.control.listening():
+            return self._to_the_end()
+
+    def _to_the_end(self) -> dict[str, Any]:
+        self.story.tell("coordinator started", story=VERSION, engine=self.how.engine, workers=self.how.crew, process=os.getpid())
         try:
             with _patient_with_disk(self.run):
                 if is_published(self.run):
@@ -182,7 +197,7 @@ class _Run:
         return summary_of(self.run)
 
     def _around(self) -> Around:
-        return Around(self.run, self.how, self.story, self.session, self.watcher, self.interrupts)
+        return Around(self.run, self.how, self.story, self.session, self.watcher, self.interrupts, self.control)
 
     # The program that was asked for
 

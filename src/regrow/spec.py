@@ -182,15 +182,20 @@ class How:
         """How many workers that makes."""
         return 1 if self.engine == "inline" else self.workers or usable_cores()
 
-    def make_engine(self) -> Engine:
-        """The engine, not yet started."""
+    @property
+    def elastic(self) -> bool:
+        """Whether workers may come and go."""
+        return self.engine != "inline"
+
+    def make_engine(self, workers: int | None = None) -> Engine:
+        """The engine, not yet started; with another number of workers if one is given."""
         if self.engine == "inline":
             from regrow.engines.inline import InlineEngine
 
             return InlineEngine()
         from regrow.engines.local import LocalEngine
 
-        return LocalEngine(self.crew, preempt_seconds=self.preempt, verify=self.verify)
+        return LocalEngine(self.crew if workers is None else workers, preempt_seconds=self.preempt, verify=self.verify)
 
     def write(self, run: Path) -> None:
         """Write RUN/how.json."""

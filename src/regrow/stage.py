@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from regrow.control import Control
 from regrow.coordinator.actions import Action, Commit, Fail, Finish, Pause, Record, Tell
 from regrow.coordinator.events import ArtifactsLost, Tick
 from regrow.coordinator.machine import Machine
@@ -53,6 +54,7 @@ class Around:
     session: Session
     watcher: Watcher
     interrupts: Interrupts
+    control: Control
 
 
 class Stage:
@@ -77,13 +79,14 @@ class Stage:
         self._outlet = outlet
         how, session = self.around.how, self.around.session
         machine = Machine(self.plan, Limits(cut_every_seconds=how.durable_every), verify=how.verify)
-        engine = how.make_engine()
+        engine = how.make_engine(self.around.control.workers)
         began_at = self._restore(machine)
         session.stage(self.name, engine.tally, self.plan.rounds)
+        self.story.tell("stage began", stage=self.name, rounds=self.plan.rounds)
         try:
             engine.start(self.job, self.directory)
             began = time.monotonic()
-            with self.around.interrupts.steering(engine):
+            with self.around.control.steering(engine):
                 end = self._drive(machine, engine, began_at)
             seconds = time.monotonic() - began
         finally:

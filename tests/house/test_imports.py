@@ -28,6 +28,7 @@ FLOORS = {
     "engines": 5,
     "sources": 3,
     "interrupts": 6,
+    "control": 7,
     "identity": 6,
     "spec": 7,
     "summary": 7,

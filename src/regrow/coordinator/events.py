@@ -55,6 +55,7 @@ class WorkerDraining:
     """A worker will be taken away: it finishes what it does, and gets nothing more."""
 
     worker: str
+    cause: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,12 +81,13 @@ class AttemptFailed:
     """An attempt ended without an artifact.
 
     kind        "program": the task raised; "data": it refused the user's data; "environment": no room, no permission;
-                "inputs": artifacts that it reads are missing or broken (they are named in `lost`)
+                "inputs": artifacts that it reads are missing or broken (they are named in `lost`); "handed back": it was not begun, or
+                given up, because its worker leaves
     """
 
     worker: str
     attempt: Attempt
-    kind: Literal["program", "data", "environment", "inputs"]
+    kind: Literal["program", "data", "environment", "inputs", "handed back"]
     cause: str
     lost: tuple[Task, ...] = ()
 

@@ -137,7 +137,7 @@ class Machine:
         if event.worker not in self.workers:
             return
         busy = event.worker in self.running
-        actions.append(Tell("worker draining", {"worker": event.worker, "busy": busy}))
+        actions.append(Tell("worker draining", {"worker": event.worker, "busy": busy, "cause": event.cause}))
         self.crew.retire(event.worker)
         if not busy:
             self._leave(event.worker, actions)

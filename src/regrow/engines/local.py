@@ -8,11 +8,15 @@ The fork server itself may be killed or frozen too: its workers end with it, and
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import random
 import selectors
 import signal
+import threading
 from collections import deque
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +28,7 @@ from regrow.engines.base import Engine, cpu_seconds
 from regrow.engines.frozen import FrozenWatch
 from regrow.engines.memory import MemoryWatch
 from regrow.engines.processes import CRASHES, Server, Worker, how_it_ended, spawn
+from regrow.errors import UsageError
 from regrow.job import Job
 
 __all__ = ["LocalEngine"]
@@ -56,6 +61,10 @@ class LocalEngine(Engine):
         self._in_vain = self._servers_in_vain = 0
         self._losses_to_fill: deque[float] = deque()
         self._selector = selectors.DefaultSelector()
+        """What may be heard from -> the function that hears it."""
+        self._bell = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
+        self._bell_lock = threading.RLock()  # so that a signal handler may ring
+        self._selector.register(self._bell, selectors.EVENT_READ, self._hear_bell)
         self._frozen = FrozenWatch()
         self._memory = MemoryWatch()
         self._watched = 0.0
@@ -71,7 +80,7 @@ class LocalEngine(Engine):
         if self._verify:
             self._start_checker()
         self.tally.compile_seconds = self._server.await_ready()
-        self._selector.register(self._server.control, selectors.EVENT_READ, None)
+        self._selector.register(self._server.control, selectors.EVENT_READ, self._hear_server)
         for _ in range(self._wanted):
             self._fork_worker()
         self._await_first_workers()
@@ -109,7 +118,7 @@ class LocalEngine(Engine):
 
     def _add(self, worker: Worker) -> None:
         self._workers[worker.name] = worker
-        self._selector.register(worker.connection, selectors.EVENT_READ, worker)
+        self._selector.register(worker.connection, selectors.EVENT_READ, partial(self._hear_worker, worker))
 
     def _pids(self) -> list[int]:
         pids = [worker.pid for worker in self._workers.values() if worker.pid is not None and not worker.checks]
@@ -122,9 +131,9 @@ class LocalEngine(Engine):
         if worker is None:
             return  # lost a moment ago: the event is on its way
         if worker.hung_up:  # it drains, which the coordinator did not know yet
-            self._events.append(WorkerLost(worker.name, "it drains"))
+            self._events.append(AttemptFailed(worker.name, action.attempt, "handed back", "its worker drains"))
             return
-        worker.attempt, worker.begun = action.attempt, True
+        worker.attempt, worker.begun, worker.since = action.attempt, True, self.now()
         if worker.replaces is not None:
             self.tally.recovery_seconds.append(self.now() - worker.replaces)
             worker.replaces = None
@@ -140,6 +149,50 @@ class LocalEngine(Engine):
         if released is not None:
             self.tally.cpu_seconds += released.cpu_reported
             self._take_off(released)
+
+    # What somebody asks who speaks to the run
+
+    def scale(self, workers: int) -> None:
+        """Have so many workers: fork some, or let some drain, the idle and the youngest first."""
+        self._wanted = workers
+        staying = self._staying()
+        for _ in range(workers - len(staying)):
+            self._fork_worker()
+        youngest = list(reversed(staying))
+        for worker in sorted(youngest, key=lambda worker: worker.attempt is not None)[: max(0, len(staying) - workers)]:
+            self._let_drain(worker, "asked to leave")
+
+    def drain(self, worker: str) -> bool:
+        """Let a worker leave, without another in its place."""
+        found = self._workers.get(worker)
+        if found is None or found.checks or found.draining:
+            names = ", ".join(one.name for one in self._staying())
+            raise UsageError(f"there is no worker {worker}", f"there are: {names or 'none'}")
+        self._wanted = max(0, self._wanted - 1)
+        self._let_drain(found, "asked to leave")
+        return True
+
+    def crew(self) -> list[dict[str, Any]]:
+        """Who is there."""
+        now = self.now()
+        return [
+            {
+                "worker": worker.name,
+                "pid": worker.pid,
+                "task": str(worker.attempt.task) if worker.attempt else "",
+                "seconds": round(now - worker.since, 3) if worker.attempt else 0.0,
+                "done": worker.done,
+                "draining": worker.draining,
+                "checks": worker.checks,
+            }
+            for worker in self._workers.values()
+        ]
+
+    def _staying(self) -> list[Worker]:
+        """The workers that are to run tasks and do not drain."""
+        return [worker for worker in self._workers.values() if not worker.checks and not worker.draining]
+
+    # Ends of processes
 
     def _kill(self, worker: Worker, cause: str) -> None:
         """Kill a worker that is ours; the rest follows from its closed socket."""
@@ -173,16 +226,15 @@ class LocalEngine(Engine):
 
     def _poll(self, seconds: float) -> None:
         for key, _ in self._selector.select(seconds):
-            if key.data is None:
-                self._hear_server()
-            elif key.data.name in self._workers:
-                self._hear_worker(key.data)
+            key.data()
         for worker in list(self._hung.values()):
             if not self._closing and self.now() - (worker.closed_at or 0) > CAUSE_WAIT_SECONDS:
                 self._lose(worker, worker.cause or "its connection closed", crashed=False)
 
     def _hear_worker(self, worker: Worker, *, wait: bool = True) -> bool:
         """Take what a worker says; False if there was nothing more."""
+        if worker.name not in self._workers:
+            return False  # taken off a moment ago
         facts = worker.hear(wait=wait)
         if facts is None:
             self._selector.unregister(worker.connection)
@@ -198,20 +250,19 @@ class LocalEngine(Engine):
     def _take(self, worker: Worker, fact: dict[str, Any]) -> None:
         if "ready" in fact:
             worker.cpu_at_start, worker.ready, self._in_vain = fact["cpu"], True, 0
-            self._events.append(WorkerJoined(worker.name, worker.checks))
+            if not worker.draining:
+                self._events.append(WorkerJoined(worker.name, worker.checks))
         elif "refused" in fact:
             worker.cause = fact["refused"][1]
         elif "draining" in fact:
-            worker.draining = True
-            self._events.append(WorkerDraining(worker.name))
-            if worker.attempt is None:
-                worker.hang_up()
+            self._let_drain(worker, "notice of preemption (SIGTERM)")
         else:
             self._take_answer(worker, fact)
 
     def _take_answer(self, worker: Worker, fact: dict[str, Any]) -> None:
         attempt = Attempt(Task(*fact["task"]), fact["number"])
         worker.attempt = None
+        worker.done += 1
         worker.cpu_reported += fact["cpu"]
         self._servers_in_vain = 0
         if "failed" in fact:
@@ -225,6 +276,23 @@ class LocalEngine(Engine):
             self._events.append(AttemptDone(worker.name, attempt, receipt))
         if worker.draining:
             worker.hang_up()
+
+    def _let_drain(self, worker: Worker, cause: str) -> None:
+        """A worker gets nothing more, and leaves when it has finished what it does."""
+        if not worker.draining:
+            worker.draining = True
+            self._events.append(WorkerDraining(worker.name, cause))
+            if worker.attempt is None:
+                worker.hang_up()
+
+    def _hear_bell(self) -> None:
+        with contextlib.suppress(BlockingIOError):
+            os.eventfd_read(self._bell)
+
+    def _wake(self) -> None:
+        with self._bell_lock:
+            if self._bell >= 0:
+                os.eventfd_write(self._bell, 1)
 
     def _hear_server(self) -> None:
         assert self._server is not None
@@ -251,7 +319,7 @@ class LocalEngine(Engine):
             raise errors.RegrowError(f"the process that forks the workers ends again and again ({how})", "what it said stands above")
         self._server = Server(self._job_file())
         self._server.await_ready()
-        self._selector.register(self._server.control, selectors.EVENT_READ, None)
+        self._selector.register(self._server.control, selectors.EVENT_READ, self._hear_server)
         for worker in [worker for worker in self._workers.values() if worker.process is None]:
             self._lose(worker, f"its fork server ended: {how}", crashed=False)
         self._gone.clear()  # nobody is left who could tell how they ended
@@ -318,7 +386,7 @@ class LocalEngine(Engine):
             return
         if gone.checks:
             self._start_checker()
-        elif sum(not worker.checks for worker in self._workers.values()) < self._wanted:
+        elif len(self._staying()) < self._wanted:
             self._fork_worker()
 
     # What is looked at from outside
@@ -358,6 +426,9 @@ class LocalEngine(Engine):
         if self._server is not None:
             self._server.close()
         self._selector.close()
+        with self._bell_lock:
+            os.close(self._bell)
+            self._bell = -1
         if self._cpu is not None:
             self.tally.coordinator_seconds = cpu_seconds() - self._cpu
             self.tally.cpu_seconds += self.tally.coordinator_seconds

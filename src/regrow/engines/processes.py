@@ -52,6 +52,10 @@ class Worker:
     ready: bool = False
     attempt: Attempt | None = None
     begun: bool = False
+    since: float = 0.0
+    """When its attempt began."""
+    done: int = 0
+    """Attempts that it brought to their end."""
     draining: bool = False
     hung_up: bool = False
     """Whether it was told that nothing more will come."""
