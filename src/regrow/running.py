@@ -285,7 +285,8 @@ class _Run:
                     "go on from the newest cut all the same, and let the model say so: regrow resume --accept-changes; or begin anew",
                 )
             if changes:
-                stage.directory.back_to_cut(to_nothing=any(line.startswith(NOT_FROM_A_CUT) for line in changes))
+                anew = any(line.startswith(NOT_FROM_A_CUT) for line in changes)
+                stage.directory.back_to_cut(before=-1 if anew else float("inf"))
                 self.story.tell("changes accepted", changes=changes)
                 (self.run / "accepted.json").write_text(json.dumps(self._accepted() + changes))
         path.write_text(json.dumps(now, indent=1))

@@ -156,6 +156,8 @@ class How:
     durable_every   seconds between durable cuts; 0: none
     preempt         kill a worker every so many seconds; None: leave them alone
     cache           the folder of prepared data that runs share; None: prepare afresh
+    memory_max      bytes that the tasks of all workers together may take; None: whatever the machine gives
+    verify_all      repeat every task, not only some of the first rounds
     """
 
     engine: str = "local"
@@ -164,6 +166,8 @@ class How:
     durable_every: float = 10.0
     verify: bool = True
     cache: str | None = None
+    memory_max: int | None = None
+    verify_all: bool = False
 
     def __post_init__(self) -> None:
         if self.engine not in ("local", "inline"):
@@ -174,6 +178,8 @@ class How:
             raise UsageError(f"--preempt {self.preempt:g}", "a number of seconds above 0, e.g. --preempt 1")
         if self.preempt is not None and self.engine == "inline":
             raise UsageError("--preempt with --engine inline", "inline has no worker processes that could be killed; use --engine local")
+        if self.memory_max is not None and (self.memory_max < 1 or self.engine == "inline"):
+            raise UsageError(f"--memory-max {self.memory_max}", "some bytes, e.g. 2G, for worker processes (--engine local)")
         if not 0 <= self.durable_every < float("inf"):
             raise UsageError(f"--durable-every {self.durable_every:g}", "a number of seconds, or 0 for no cuts")
 
@@ -195,7 +201,9 @@ class How:
             return InlineEngine()
         from regrow.engines.local import LocalEngine
 
-        return LocalEngine(self.crew if workers is None else workers, preempt_seconds=self.preempt, verify=self.verify)
+        wanted = self.crew if workers is None else workers
+        checkers = max(1, wanted) if self.verify_all else 1
+        return LocalEngine(wanted, preempt_seconds=self.preempt, verify=self.verify, checkers=checkers, memory_max=self.memory_max)
 
     def write(self, run: Path) -> None:
         """Write RUN/how.json."""

@@ -22,7 +22,8 @@ from regrow.outlet import Outlet
 from regrow.program import Results, Roles
 from regrow.spec import How
 from regrow.store.container import Broken
-from regrow.store.dataset import Dataset
+from regrow.store.dataset import DamagedData, Dataset
+from regrow.store.differences import differences
 from regrow.store.directory import Directory
 from regrow.story import Story
 from regrow.summary import Session
@@ -78,7 +79,7 @@ class Stage:
         """Run it; afterwards `results` are there. Artifacts go to the outlet as they come. Raises ProgramError, DataError or Paused."""
         self._outlet = outlet
         how, session = self.around.how, self.around.session
-        machine = Machine(self.plan, Limits(cut_every_seconds=how.durable_every), verify=how.verify)
+        machine = Machine(self.plan, Limits(cut_every_seconds=how.durable_every), verify=how.verify, verify_all=how.verify_all)
         engine = how.make_engine(self.around.control.workers)
         began_at = self._restore(machine)
         session.stage(self.name, engine.tally, self.plan.rounds)
@@ -103,6 +104,8 @@ class Stage:
         seen = self.job.run / "boot"
         same_boot = seen.exists() and seen.read_text() == boot
         self.directory.begin_epoch()
+        if settled := self.directory.settle_disputes():
+            self.story.tell("going back", tasks=settled[0], cause="attempts of them differed", to_cut=settled[1])
         present, broken = self.directory.present(check=not same_boot)
         seen.write_text(boot)
         cuts = self.directory.read_cuts(present)
@@ -177,6 +180,11 @@ class Stage:
                 return round
             case Fail("data", reason):
                 raise DataError(reason)
+            case Fail("prepared", reason):
+                raise DamagedData(reason, f"it is made anew: regrow resume {self.around.run}")
+            case Fail("nondeterministic", reason, task, who) if task is not None:
+                where = differences(self.directory.disputed, task)
+                raise ProgramError(reason + where, WHAT_TO_DO[who].format(run=self.around.run))
             case Fail(_, reason):
                 place = self.job.program.place if self.job.program.is_file else "the program"
                 raise ProgramError(reason, f"mend {place}, then go on: regrow resume {self.around.run} --accept-changes")
@@ -226,6 +234,13 @@ class _Opened(Sequence[Mapping[str, Any]]):
 
     def __getitem__(self, index: Any) -> Any:
         return [self._read(task) for task in self._tasks[index]] if isinstance(index, slice) else self._read(self._tasks[index])
+
+
+WHAT_TO_DO = {
+    "program": "mend the program (regrow check finds more), then go on: regrow resume {run} --accept-changes",
+    "environment": "run it where all workers are alike, then go on: regrow resume {run}",
+    "machine": "go on without that machine: regrow resume {run}; it goes back to before this task",
+}
 
 
 def _boot_id() -> str:

@@ -18,6 +18,7 @@ FLOORS = {
     "program": 1,
     "coordinator": 2,
     "job": 2,
+    "environment": 2,
     "store": 3,
     "simulation": 3,
     "prepared": 3,

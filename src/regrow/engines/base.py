@@ -23,8 +23,8 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any
 
-from regrow.coordinator.actions import Action, Commit, Discard, DropCut, Forget, MakeCut, Release, Replace, Start
-from regrow.coordinator.events import ArtifactsLost, CutFailed, CutMade, Event, Receipt, StopAsked
+from regrow.coordinator.actions import Action, Commit, Discard, DropCut, Forget, KeepAside, MakeCut, Release, Replace, Save, Start
+from regrow.coordinator.events import ArtifactsLost, CutFailed, CutMade, Event, Receipt, Saved, StopAsked
 from regrow.coordinator.plan import Attempt
 from regrow.job import Job
 from regrow.store.container import Broken
@@ -168,11 +168,14 @@ class Engine(ABC):
             case Discard(attempt):
                 self.directory.discard(attempt)
                 self.tally.redone_seconds += self._reported.pop(attempt, (None, 0.0))[1]
+            case KeepAside(task, attempt_aside, worker):
+                self.directory.keep_aside(task, attempt_aside, worker)
+            case Save():
+                self._in_background(self._save)
             case Forget(tasks):
                 self.directory.forget(tasks)
             case MakeCut():
-                self._cutting = threading.Thread(target=self._make_cut, args=(action,), daemon=True)
-                self._cutting.start()
+                self._in_background(lambda: self._make_cut(action))
             case DropCut(round):
                 self.directory.drop_cut(round)
             case Replace(worker):
@@ -188,14 +191,28 @@ class Engine(ABC):
             self.tally.redone_seconds += seconds
             self._events.append(ArtifactsLost((attempt.task,), "what its attempt wrote was gone before it was committed"))
 
-    def _make_cut(self, cut: MakeCut) -> None:
+    def _in_background(self, what: Callable[[], None]) -> None:
         """In a thread, off the critical path: fsync waits for the disk."""
+        self._cutting = threading.Thread(target=what, daemon=True)
+        self._cutting.start()
+
+    def _save(self) -> None:
+        try:
+            self.directory.save()
+        except OSError as why:
+            self._events.append(Saved(str(why)))
+        else:
+            self._events.append(Saved())
+        self._wake()
+
+    def _make_cut(self, cut: MakeCut) -> None:
         try:
             self.directory.make_cut(cut.round, cut.tasks)
         except (OSError, Broken) as why:
             self._events.append(CutFailed(cut.round, str(why)))
         else:
             self._events.append(CutMade(cut.round))
+        self._wake()
 
     def _scan(self) -> None:
         """Notice artifacts that somebody removed before anybody reads them."""

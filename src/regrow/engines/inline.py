@@ -47,7 +47,7 @@ class InlineEngine(Engine):
 
     def _join(self, *, checks: bool = False) -> None:
         self._joined += 1
-        self._events.append(WorkerJoined(f"{'check' if checks else 'inline'}-{self._joined}", checks))
+        self._events.append(WorkerJoined(f"{'check' if checks else 'inline'}-{self._joined}", checks, self._shop.environment))
 
     def _try(self, action: Start) -> None:
         self._queue.append(action)

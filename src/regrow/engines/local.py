@@ -3,7 +3,8 @@
 A killed worker is lost at once (its socket closes; the fork server says how it ended). A frozen one is seen from outside: it
 is stopped, or can run and gains no CPU time, for two seconds. A heartbeat thread inside would lie: it is silent while one C
 call holds the interpreter. Lost is final: the process is killed, its name is never used again, and another takes its place.
-The fork server itself may be killed or frozen too: its workers end with it, and another server forks others.
+The fork server itself may be killed or frozen too, also while it starts: its workers end with it, and another server forks others.
+A worker that is killed for memory, by the kernel or because all together take more than they may, is told apart from one that is preempted.
 """
 
 from __future__ import annotations
@@ -16,18 +17,30 @@ import selectors
 import signal
 import threading
 from collections import deque
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from regrow import errors
 from regrow.coordinator.actions import Start
-from regrow.coordinator.events import ArtifactsLost, AttemptDone, AttemptFailed, Receipt, WorkerDraining, WorkerJoined, WorkerLost
+from regrow.coordinator.events import (
+    ArtifactsLost,
+    AttemptDone,
+    AttemptFailed,
+    Receipt,
+    StopAsked,
+    WorkerDraining,
+    WorkerJoined,
+    WorkerLost,
+)
 from regrow.coordinator.plan import Attempt, Task
+from regrow.coordinator.policy import Lost, how_lost
 from regrow.engines.base import Engine, cpu_seconds
 from regrow.engines.frozen import FrozenWatch
-from regrow.engines.memory import MemoryWatch
-from regrow.engines.processes import CRASHES, Server, Worker, how_it_ended, spawn
+from regrow.engines.memory import MemoryBudget, MemoryKills, MemoryWatch
+from regrow.engines.processes import Server, ServerEnded, Worker, end_of, how_it_ended, spawn
+from regrow.environment import VERSIONS, environment
 from regrow.errors import UsageError
 from regrow.job import Job
 
@@ -47,11 +60,16 @@ IN_VAIN_MAX = 20
 class LocalEngine(Engine):
     """`workers` processes at a time; with `preempt_seconds`, one of them is killed every so often."""
 
-    def __init__(self, workers: int, *, preempt_seconds: float | None = None, verify: bool = True) -> None:
+    def __init__(
+        self, workers: int, *, preempt_seconds: float | None = None, verify: bool = True, checkers: int = 1, memory_max: int | None = None
+    ) -> None:
+        """memory_max: bytes that the tasks of all workers together may take."""
         super().__init__()
+        self._checkers = checkers if verify else 0
+        self._killed_for_memory = MemoryKills()
+        self._budget = MemoryBudget(memory_max)
         self._wanted = workers
         self._preempt_seconds = preempt_seconds
-        self._verify = verify
         self._workers: dict[str, Worker] = {}
         self._hung: dict[str, Worker] = {}
         """Those of them whose sockets are closed, until it is known how they ended."""
@@ -76,16 +94,53 @@ class LocalEngine(Engine):
 
     def _start(self, job: Job) -> None:
         self._job = json.dumps(job.to_json())
-        self._server = Server(self._job_file())
-        if self._verify:
+        for _ in range(self._checkers):
             self._start_checker()
-        self.tally.compile_seconds = self._server.await_ready()
-        self._selector.register(self._server.control, selectors.EVENT_READ, self._hear_server)
+        self.tally.compile_seconds = self._start_server()
         for _ in range(self._wanted):
             self._fork_worker()
         self._await_first_workers()
         self._cpu = cpu_seconds()
         self._next_preemption = self.now() + (self._preempt_seconds or 0)
+
+    def _start_server(self) -> float:
+        """Start a fork server, and another if it is killed or frozen while it starts; returns the seconds that its imports took.
+
+        Raises Paused if somebody wants to stop meanwhile, and the error with which the program was refused.
+        """
+        while True:
+            self._server = server = Server(self._job_file())
+            while not server.said(WATCH_SECONDS):
+                if why := self._frozen.look(SERVER, server.pid, self.now()):
+                    server.cause = why
+                    server.process.kill()
+                if stop := next((event for event in self._events if isinstance(event, StopAsked)), None):
+                    raise errors.Paused(stop.cause, "go on with it: regrow resume")
+            self._frozen.drop(SERVER)
+            try:
+                seconds = server.await_ready()
+            except ServerEnded as ended:
+                server.close()
+                self._servers_in_vain += 1
+                if not server.cause or self._servers_in_vain > IN_VAIN_MAX // 4:
+                    raise errors.ProgramError(
+                        f"the program could not be made ready: the process that imports it and calls warm() ended ({ended})",
+                        "what it said stands above",
+                    ) from None
+                continue
+            self._check_versions(server.environment)
+            self._selector.register(server.control, selectors.EVENT_READ, self._hear_server)
+            return seconds
+
+    def _check_versions(self, theirs: Mapping[str, str]) -> None:
+        """Raise DataError if workers would run other code than this process: packages were installed meanwhile."""
+        mine = environment()
+        changed = [f"{name}: was {mine[name]}, is {theirs[name]}" for name in VERSIONS if mine[name] != theirs.get(name)]
+        if changed:
+            raise errors.DataError(
+                "installed packages have changed while the run went on: " + "; ".join(changed),
+                "put them back and resume; or go on from the newest cut all the same: regrow resume --accept-changes",
+            )
 
     def _job_file(self) -> Path:
         """The file that holds the job; written again if somebody removed it."""
@@ -146,9 +201,13 @@ class LocalEngine(Engine):
 
     def _release(self, worker: str) -> None:
         released = self._workers.get(worker)
-        if released is not None:
+        if released is not None and released.checks:
             self.tally.cpu_seconds += released.cpu_reported
             self._take_off(released)
+        elif released is not None:  # it hands back what it is at
+            self._kill(released, "its work was handed back")
+            self._take_off(released)
+            self._fill(released)
 
     # What somebody asks who speaks to the run
 
@@ -229,7 +288,7 @@ class LocalEngine(Engine):
             key.data()
         for worker in list(self._hung.values()):
             if not self._closing and self.now() - (worker.closed_at or 0) > CAUSE_WAIT_SECONDS:
-                self._lose(worker, worker.cause or "its connection closed", crashed=False)
+                self._lose(worker, worker.cause or "its connection closed")
 
     def _hear_worker(self, worker: Worker, *, wait: bool = True) -> bool:
         """Take what a worker says; False if there was nothing more."""
@@ -250,8 +309,10 @@ class LocalEngine(Engine):
     def _take(self, worker: Worker, fact: dict[str, Any]) -> None:
         if "ready" in fact:
             worker.cpu_at_start, worker.ready, self._in_vain = fact["cpu"], True, 0
+            if worker.pid is not None:
+                self._budget.joined(worker.name, worker.pid)
             if not worker.draining:
-                self._events.append(WorkerJoined(worker.name, worker.checks))
+                self._events.append(WorkerJoined(worker.name, worker.checks, fact["environment"]))
         elif "refused" in fact:
             worker.cause = fact["refused"][1]
         elif "draining" in fact:
@@ -301,6 +362,8 @@ class LocalEngine(Engine):
             self._selector.unregister(self._server.control)
             if not self._closing:
                 self._replace_server()
+        elif "unforked" in fact:
+            raise OSError(fact["errno"], os.strerror(fact["errno"]), "a new worker process")
         elif "forked" in fact:
             worker = self._workers.get(fact["forked"]) or self._gone.get(fact["forked"])
             if worker is not None:
@@ -312,16 +375,23 @@ class LocalEngine(Engine):
         """The fork server has ended, and its workers with it: start another, which forks others."""
         assert self._server is not None
         how = self._server.cause or how_it_ended(self._server.process.wait())
+        memory = self._killed_for_memory.lately(self.now()) and "SIGKILL" in how
         self._server.close()
         self._frozen.drop(SERVER)
         self._servers_in_vain += 1
         if self._servers_in_vain > IN_VAIN_MAX // 4:
             raise errors.RegrowError(f"the process that forks the workers ends again and again ({how})", "what it said stands above")
-        self._server = Server(self._job_file())
-        self._server.await_ready()
-        self._selector.register(self._server.control, selectors.EVENT_READ, self._hear_server)
-        for worker in [worker for worker in self._workers.values() if worker.process is None]:
-            self._lose(worker, f"its fork server ended: {how}", crashed=False)
+        theirs = [worker for worker in self._workers.values() if worker.process is None]
+        for worker in theirs:
+            worker.closed_at = worker.closed_at or self.now()
+            if worker.name not in self._hung:
+                self._selector.unregister(worker.connection)
+        self._start_server()
+        for worker in theirs:
+            kind: Lost = "memory" if memory and worker.attempt is not None else "loss"
+            memory = memory and kind != "memory"  # one of them was too many: the others go with it
+            cause = f"its fork server ended: {how}" + (f", {self._killed_for_memory.figures()}" if kind == "memory" else "")
+            self._lose(worker, cause, kind)
         self._gone.clear()  # nobody is left who could tell how they ended
 
     def _ended(self, worker: Worker, code: int, cpu: float | None) -> None:
@@ -341,18 +411,23 @@ class LocalEngine(Engine):
             self._take_off(worker)
             self._fill(worker)
         else:
-            self._lose(worker, worker.cause or how_it_ended(code), crashed=self._is_fault(worker, code))
+            self._lose(worker, *self._how_lost(worker, code))
         self._gone.pop(worker.name, None)
 
-    def _is_fault(self, worker: Worker, code: int) -> bool:
-        """Whether a process ended through a fault of what it ran, and not because it was killed.
+    def _how_lost(self, worker: Worker, code: int) -> tuple[str, Lost]:
+        """Why a process ended, and what that means.
 
         The kernel sends SIGBUS to who reads a mapped file that was cut short: that is a lost artifact, and nobody's fault.
         """
+        cause = worker.cause or how_it_ended(code)
         if -code == signal.SIGBUS and (damaged := self.directory.damaged()):
             self._events.append(ArtifactsLost(tuple(sorted(damaged)), "cut short while it was read"))
-            return False
-        return not worker.cause and worker.attempt is not None and (code >= 0 or -code in CRASHES)
+            return cause, "loss"
+        memory = worker.over_budget or (not worker.cause and self._killed_for_memory.lately(self.now()))
+        kind, why = how_lost(end_of(code), ours=bool(worker.cause), busy=worker.attempt is not None, memory=memory)
+        if kind == "memory" and not worker.over_budget:
+            cause += f", for memory by the kernel; {self._killed_for_memory.figures()}{self._budget.figures(worker.name)}"
+        return f"{cause}: {why}" if kind == "memory" else cause, kind
 
     def _take_off(self, worker: Worker) -> None:
         if worker.closed_at is None:
@@ -361,17 +436,18 @@ class LocalEngine(Engine):
         del self._workers[worker.name]
         self._hung.pop(worker.name, None)
         self._frozen.drop(worker.name)
+        self._budget.left(worker.name)
         if worker.process is None:
             self._gone[worker.name] = worker
         else:
             worker.process.kill()
             worker.process.wait()
 
-    def _lose(self, worker: Worker, cause: str, *, crashed: bool) -> None:
+    def _lose(self, worker: Worker, cause: str, kind: Lost = "loss") -> None:
         self._kill(worker, cause)
         self._take_off(worker)
         self.tally.workers_lost += 1
-        self._events.append(WorkerLost(worker.name, cause, crashed))
+        self._events.append(WorkerLost(worker.name, cause, kind))
         if not worker.ready:
             self._in_vain += 1
             if self._in_vain > IN_VAIN_MAX:
@@ -393,12 +469,21 @@ class LocalEngine(Engine):
 
     def _watch(self, now: float) -> None:
         self._memory.sample(self._pids(), now)
+        self._killed_for_memory.look(now)
+        self._watch_budget()
         for worker in list(self._workers.values()):
             if worker.pid is not None and (why := self._frozen.look(worker.name, worker.pid, now)):
-                self._lose(worker, why, crashed=False)
+                self._lose(worker, why)
         if self._server is not None and (why := self._frozen.look(SERVER, self._server.pid, now)):
             self._server.cause = why
             self._server.process.kill()  # the rest follows from its closed socket
+
+    def _watch_budget(self) -> None:
+        """Kill the largest worker if all together take more than they may."""
+        too_large = self._budget.too_large()
+        if too_large is not None and (worker := self._workers.get(too_large[0])) is not None and not worker.over_budget:
+            worker.over_budget = True
+            self._kill(worker, too_large[1])
 
     def _preempt(self, now: float) -> None:
         """Kill a worker at random, as a cluster would. One that has not begun its first task is spared: else nothing is ever done."""

@@ -20,7 +20,11 @@ from regrow.errors import DataError
 from regrow.program import Data, Value
 from regrow.store.container import Broken, Container, write
 
-__all__ = ["Dataset", "DatasetWriter"]
+__all__ = ["DamagedData", "Dataset", "DatasetWriter"]
+
+
+class DamagedData(DataError):
+    """Prepared data is missing or does not check: nobody's fault, and made again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +43,7 @@ class Dataset:
             found = json.loads((path / "dataset.json").read_text())
             return Dataset(path, found["layouts"], found["facts"], found["digest"])
         except (OSError, ValueError, KeyError, TypeError) as why:
-            raise DataError(f"{path} holds no prepared data ({why})", "train again, or resume a run that is whole") from None
+            raise DamagedData(f"{path} holds no prepared data ({why})", "train again, or resume a run that is whole") from None
 
     @property
     def data(self) -> Data:
@@ -51,7 +55,7 @@ class Dataset:
         try:
             return Container(self.path / f"{layout}.{index}").section("result")
         except Broken as broken:
-            raise DataError(f"prepared data is damaged: {broken}", "regrow resume makes it anew from the input") from None
+            raise DamagedData(f"prepared data is damaged: {broken}", "regrow resume makes it anew from the input") from None
 
     def damage(self) -> str:
         """What is missing or does not check; "" if every byte is as it was made."""

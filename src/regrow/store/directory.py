@@ -4,6 +4,7 @@
     committed/<task>                artifacts: linked here by the holder of the lock, create-if-absent, never changed
     cuts/<round>.json               manifests of durable cuts: names and digests of their artifacts
     records.jsonl                   one line per complete phase: its metrics, and whether it left state or results
+    disputed/<task>.by <worker>     attempts that differed: the run has failed, and goes back to before them when it is resumed
 
 What lies in committed/ is the journal: a coordinator that starts again lists it and goes on. records.jsonl spares it
 work (a phase that is recorded and forgotten need not run again); a lost line costs time and never the result.
@@ -39,6 +40,7 @@ class Directory:
         self.committed = path / "committed"
         self.cuts = path / "cuts"
         self.records = path / "records.jsonl"
+        self.disputed = path / "disputed"
         self.epoch: Path = path / "attempts" / "none"
         self._digests: dict[Task, str] = {}
         self._headers: dict[str, tuple[int, dict[int, Header]]] = {}
@@ -149,6 +151,27 @@ class Directory:
         """Take lost artifacts off the books, and what is left of broken ones off the disk."""
         self.forget(tasks)
 
+    def keep_aside(self, task: Task, attempt: Attempt | None, worker: str) -> None:
+        """Keep what an attempt wrote, or the committed artifact, in RUN/disputed: attempts of its task differ."""
+        self.disputed.mkdir(exist_ok=True)
+        source = self._artifact(task) if attempt is None else f"{self.epoch}/{attempt}"
+        with contextlib.suppress(FileNotFoundError, FileExistsError):
+            os.link(source, self.disputed / f"{task}.by {worker}")
+
+    def settle_disputes(self) -> tuple[list[str], int] | None:
+        """Attempts of these tasks differed: go back to a cut from before the oldest of them.
+
+        What was made from them may be wrong. Returns the tasks and the round that is gone back to, -1: the beginning; None if nothing
+        is disputed.
+        """
+        if not self.disputed.is_dir():
+            return None
+        names = sorted({path.name.partition(".by ")[0] for path in self.disputed.iterdir()})
+        rounds = [Task.parse(name).round for name in names]
+        back = self.back_to_cut(before=min(rounds, default=0))
+        shutil.rmtree(self.disputed)
+        return names, back
+
     # Coming back
 
     def present(self, *, check: bool) -> tuple[dict[Task, Receipt], list[str]]:
@@ -221,6 +244,15 @@ class Directory:
         os.replace(aside, self.cuts / f"{round}.json")
         _sync(self.cuts)
 
+    def save(self) -> None:
+        """Make everything durable that is committed, and the records. Raises OSError."""
+        for name in os.listdir(self.committed):
+            with contextlib.suppress(FileNotFoundError):
+                _sync(self.committed / name)
+        for path in (self.records, self.committed):
+            if path.exists():
+                _sync(path)
+
     def drop_cut(self, round: int) -> None:
         """Remove the manifest of a cut."""
         (self.cuts / f"{round}.json").unlink(missing_ok=True)
@@ -246,23 +278,24 @@ class Directory:
             pass
         return None
 
-    def back_to_cut(self, *, to_nothing: bool = False) -> None:
-        """Delete every artifact and record that is newer than the newest cut: what follows is made by other code.
+    def back_to_cut(self, *, before: float = float("inf")) -> int:
+        """Delete every artifact and record that is newer than the newest cut of a round before this one; returns that round, or -1.
 
-        to_nothing: also what the cuts hold, because that code cannot go on from it.
+        What follows is made anew: by other code, or because it cannot be trusted. before=-1: nothing can be gone on from.
         """
         if not self.committed.is_dir():
-            return
+            return -1
         present, _ = self.present(check=False)
         cuts = self.read_cuts(present)
-        if to_nothing:
-            for cut in cuts:
+        for cut in cuts:
+            if cut.round >= before:
                 self.drop_cut(cut.round)
-            cuts = []
+        cuts = [cut for cut in cuts if cut.round < before]
         kept = cuts[-1] if cuts else Cut(-1, frozenset())
         self.forget([task for task in present if task.round > kept.round])
         lines = [line for line in self._record_lines() if self._round_of(line) <= kept.round]
         self.records.write_text("".join(line + "\n" for line in lines))
+        return kept.round
 
     @staticmethod
     def _round_of(line: str) -> float:
@@ -283,7 +316,7 @@ class Directory:
 
     def clear(self) -> None:
         """Delete all artifacts, attempts and cuts: the run is over. Cuts go first: none must outlive what it holds."""
-        for folder in ("cuts", "committed", "attempts"):
+        for folder in ("cuts", "committed", "attempts", "disputed"):
             shutil.rmtree(self.path / folder, ignore_errors=True)
         self._digests.clear()
 
