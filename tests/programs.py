@@ -250,3 +250,54 @@ class Upper(Program):
         if self.seconds and Path(self.while_there).exists():
             busy(self.seconds * (1 + (part.index + 1) % 3))
         part.result(lines=np.frombuffer(part.fixed["text"].tobytes().upper(), np.uint8))
+
+
+@dataclass(frozen=True)
+class Keeps(Program):
+    """Keeps results beside its model, for whoever goes on from it."""
+
+    results_kept: ClassVar[tuple[str, ...]] = ("work",)
+
+    def roles(self, data: Data) -> Roles:
+        return Roles(3, work=Role(2, reads={"work": -1}))
+
+    def work(self, part: Partition) -> None:
+        part.send("work", 1 - part.index, n=np.int64(part.round))
+        part.result(n=np.int64(part.round + part.index))
+
+
+@dataclass(frozen=True)
+class Hungry(Program):
+    """Tasks that take memory, and some time to take it."""
+
+    megabytes: int = 200
+    partitions: int = 4
+    seconds: float = 0.6
+
+    def roles(self, data: Data) -> Roles:
+        return Roles(work=Role(self.partitions))
+
+    def work(self, part: Partition) -> None:
+        held = np.zeros(self.megabytes * 125_000)
+        held[:] = part.index
+        end = time.monotonic() + self.seconds
+        while time.monotonic() < end:
+            held[:: 1 << 14] += 0
+        part.result(n=np.int64(held[-1]))
+
+
+@dataclass(frozen=True)
+class Seldom(Program):
+    """Not a pure function, but only late, in one partition, and where nobody looks in an ordinary run."""
+
+    rounds: int = 6
+
+    def roles(self, data: Data) -> Roles:
+        return Roles(self.rounds, work=Role(3, reads={"work": -1}))
+
+    def work(self, part: Partition) -> None:
+        value = np.arange(4) + part.round + sum(int(message["value"].sum()) for message in part.inbox("work")) % 97
+        if part.round == 4 and part.index == 0:
+            value[2] += time.monotonic_ns() % 1_000_003
+        part.send("work", (part.index + 1) % 3, value=value)
+        part.result(value=value)

@@ -30,7 +30,8 @@ from pathlib import Path
 from typing import Any
 
 from regrow.control import Control
-from regrow.errors import DataError, Paused, ProgramError, RegrowError, UsageError
+from regrow.crash import point
+from regrow.errors import DamagedData, DataError, Paused, ProgramError, RegrowError, UsageError
 from regrow.identity import difference, identity_of
 from regrow.interrupts import Interrupts
 from regrow.job import Job, guest, loading
@@ -41,6 +42,7 @@ from regrow.spec import How, Spec, write_json
 from regrow.stage import Around, Stage, Watcher
 from regrow.store.dataset import Dataset, DatasetWriter
 from regrow.store.directory import Directory
+from regrow.store.durable import sync, sync_all
 from regrow.store.lock import Lock, is_lock
 from regrow.store.model import publish_model
 from regrow.story import VERSION, Story
@@ -62,8 +64,12 @@ def begin(spec: Spec, run: Path, how: How, watcher: Watcher | None = None, *, ov
     with _patient_with_disk(run), interrupts.caught(), _new_directory(run, overwrite):
         spec = spec.settled(run)
         spec.write(run)
+        point("begin-spec")
         (run / MARK).unlink()
         how.write(run)
+        point("begin-how")
+        for folder in (run / "run.json", run, run.parent):
+            sync(folder)  # from here on a loss of power leaves a run that can be resumed
         return _Run(run, spec, how, watcher or Watcher(), interrupts).to_the_end()
 
 
@@ -128,6 +134,7 @@ def _new_directory(run: Path, overwrite: bool) -> Iterator[None]:
             elif path.name not in ("lock", MARK):
                 path.unlink()
         (run / MARK).touch()
+        point("begin-directory")
         yield
 
 
@@ -208,7 +215,7 @@ class _Run:
         if stage.program.results_streamed:
             self._stream(job, dataset, stage)
             return
-        outcome = stage.to_the_end()
+        outcome = self._to_the_last_round(job, stage)
         with guest(f"{type(outcome.program).__name__}.model()"):
             model = {name: as_value(name, value) for name, value in outcome.program.model(outcome.results).items()}
         about = self._about(job, dataset, outcome)
@@ -218,11 +225,25 @@ class _Run:
             publish_model(self.run / "model", model, about)
             self._finish()
 
+    def _to_the_last_round(self, job: Job, stage: Stage, outlet: Outlet | None = None) -> Stage:
+        """Run the last program. Prepared data that is lost meanwhile is made again, and the program goes on from what it has committed."""
+        for again in range(PREPARED_AGAIN_MAX + 1):
+            try:
+                return stage.to_the_end(outlet)
+            except DamagedData as error:
+                if again == PREPARED_AGAIN_MAX:
+                    raise
+                self.story.tell("prepared data lost", cause=error.message)
+            dataset = Preparing(self.spec, self._around(), resumed=True).dataset()
+            stage = Stage(self._around(), "training", job)
+            self._check_identity(job, dataset, stage)
+        raise AssertionError  # unreachable: the last turn returns or raises
+
     def _stream(self, job: Job, dataset: Dataset, stage: Stage) -> None:
         """The results of the last program are lines: give them away in their order, as soon as they are there."""
         outlet = Outlet(stage.program.results_streamed, self.run / "output.jsonl", self.watcher.output)
         try:
-            outcome = stage.to_the_end(outlet)
+            outcome = self._to_the_last_round(job, stage, outlet)
             digest = outlet.publish(stage.roles[stage.program.results_streamed].partitions)
         finally:
             outlet.close()
@@ -258,8 +279,12 @@ class _Run:
             for index, arrays in enumerate(outcome.results[role]):
                 writer.add(role, index, arrays)
         writer.publish({})
+        sync_all(aside)
+        point("keep-aside")
         shutil.rmtree(kept, ignore_errors=True)
+        point("keep-cleared")
         os.rename(aside, kept)
+        point("kept")
 
     def _finish(self) -> None:
         """The model is published: delete what it was made of, then note that the run is done."""
@@ -267,10 +292,12 @@ class _Run:
             about = published(self.run)
             Directory(self.run).clear()
             shutil.rmtree(self.run / "stages", ignore_errors=True)
+            point("finish-cleared")
             self.session.round = self.session.rounds = about["rounds"]
             self.session.digest = about["digest"]
             self.session.end("finished")
             self.story.tell("finished", digest=about["digest"], rounds=about["rounds"])
+            point("finish-told")
             (self.run / "done").write_text(about["digest"] + "\n")
 
     def _check_identity(self, job: Job, dataset: Dataset, stage: Stage) -> None:
@@ -289,7 +316,8 @@ class _Run:
                 stage.directory.back_to_cut(before=-1 if anew else float("inf"))
                 self.story.tell("changes accepted", changes=changes)
                 (self.run / "accepted.json").write_text(json.dumps(self._accepted() + changes))
-        path.write_text(json.dumps(now, indent=1))
+        write_json(path, now)
+        point("identity-written")
 
     def _accepted(self) -> list[str]:
         path = self.run / "accepted.json"
@@ -297,6 +325,8 @@ class _Run:
         return found
 
 
+PREPARED_AGAIN_MAX = 3
+"""So often prepared data is made again while a run goes on: whoever takes it away all the time is to be told."""
 NOT_FROM_A_CUT = ("partitions", "data", "generator", "sources: was nothing")
 """Changes after which artifacts made before cannot be gone on from: the run begins anew, from the prepared data."""
 

@@ -14,15 +14,16 @@ from regrow.coordinator.events import ArtifactsLost, Tick
 from regrow.coordinator.machine import Machine
 from regrow.coordinator.plan import PhaseKey, Plan, Task
 from regrow.coordinator.policy import Limits
+from regrow.crash import point
 from regrow.engines.base import Engine
-from regrow.errors import DataError, Paused, ProgramError
+from regrow.errors import DamagedData, DataError, Paused, ProgramError
 from regrow.interrupts import Interrupts
 from regrow.job import Job
 from regrow.outlet import Outlet
 from regrow.program import Results, Roles
 from regrow.spec import How
 from regrow.store.container import Broken
-from regrow.store.dataset import DamagedData, Dataset
+from regrow.store.dataset import Dataset
 from regrow.store.differences import differences
 from regrow.store.directory import Directory
 from regrow.story import Story
@@ -67,6 +68,8 @@ class Stage:
         self.roles: Roles = checked_roles(self.program, Dataset.open(job.data))
         self.plan = Plan(self.roles)
         self.directory = Directory(job.run)
+        self.directory.ground = (job.data, *(around.run / name for name in ("program", "run.json", "how.json", "identity.json")))
+        self.directory.ground_folders = tuple(folder for folder in job.run.parents if folder.is_relative_to(around.run.absolute().parent))
         self.story = around.story
         self._metrics: dict[str, dict[int, Mapping[str, float]]] = {name: {} for name in self.roles}
         """Role -> round -> metrics of that phase; also of rounds that may turn out never to have happened."""
@@ -108,6 +111,7 @@ class Stage:
             self.story.tell("going back", tasks=settled[0], cause="attempts of them differed", to_cut=settled[1])
         present, broken = self.directory.present(check=not same_boot)
         seen.write_text(boot)
+        point("restore-boot")
         cuts = self.directory.read_cuts(present)
         records = [record for record, _ in self.directory.read_records()]
         for record in records:

@@ -21,13 +21,13 @@ from regrow import rng
 from regrow.coordinator.events import Receipt
 from regrow.coordinator.plan import PhaseKey, Plan, Task
 from regrow.environment import environment
-from regrow.errors import DataError, ProgramError, RegrowError
+from regrow.errors import DamagedData, DataError, ProgramError, RegrowError
 from regrow.job import Job, guest
 from regrow.packed import Strings
 from regrow.program import Inputs, Message, Partition, Program, Roles, Value
 from regrow.store.artifact import BrokenArtifact, messages, read_state, write_artifact
 from regrow.store.container import Broken
-from regrow.store.dataset import DamagedData, Dataset
+from regrow.store.dataset import Dataset
 from regrow.store.directory import Directory
 
 __all__ = ["AttemptError", "Workshop", "serve"]

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from regrow.cli.options import DurableEvery, Engine, Json, Overwrite, Preempt, RunDir, Seed, Verify, Workers, how
+from regrow.cli.options import DurableEvery, Engine, Json, MemoryMax, Overwrite, Preempt, RunDir, Seed, Verify, Workers, how, parse_size
 from regrow.errors import DataError, UsageError
 
 __all__ = ["add_run_commands"]
@@ -38,6 +38,7 @@ def run(
     engine: Engine = None,
     preempt: Preempt = None,
     durable_every: DurableEvery = None,
+    memory_max: MemoryMax = None,
     verify: Verify = "auto",
     overwrite: Overwrite = False,
     json: Json = False,
@@ -54,7 +55,7 @@ def run(
     made = make(name.load(), dict(_pair(text) for text in set or []))
     options = TextOptions(format="txt")
     spec = Spec("run", name, made.parameters(), seed, describe(files, options), options, "text")
-    way = how(engine, workers, preempt, durable_every, verify, cache=False)
+    way = how(engine, workers, preempt, durable_every, verify, memory_max=memory_max, cache=False)
     path = run or default_run("run")
     run_and_show(path, lambda watcher: begin(spec, path, way, watcher, overwrite=overwrite), json)
 
@@ -72,6 +73,7 @@ def resume(
     engine: Engine = None,
     preempt: Preempt = None,
     durable_every: DurableEvery = None,
+    memory_max: MemoryMax = None,
     accept_changes: Annotated[
         bool, typer.Option("--accept-changes", help="Go on from the newest cut although code, parameters or versions changed.")
     ] = False,
@@ -86,7 +88,8 @@ def resume(
         print(f"{run} is finished already: nothing is left to do", file=sys.stderr)
         run_and_show(run, lambda _: summary_of(run), json)
         return
-    changes = {"workers": workers, "engine": engine, "preempt": preempt, "durable_every": durable_every}
+    limit = parse_size(memory_max) if memory_max is not None else None
+    changes = {"workers": workers, "engine": engine, "preempt": preempt, "durable_every": durable_every, "memory_max": limit}
     run_and_show(run, lambda watcher: go_on(run, watcher, accept_changes=accept_changes, **changes), json)
 
 

@@ -28,6 +28,8 @@ class Checks:
         self.workers: dict[str, bool] = {}
         """Workers that only check, and whether each is idle."""
         self._seen: set[Task] = set()
+        self.released = False
+        """Whether those who only check were let go: what is replayed afterwards was checked when it was made first."""
         self._held: set[Task] = set()
         """Tasks of which a second attempt is under way: what they read is kept, so that one that differs can be judged."""
         self.alone_since: float | None = None
@@ -37,7 +39,7 @@ class Checks:
         """Decide whether a committed task will be repeated."""
         middle = self.ledger.plan.roles[task.role].partitions // 2
         chosen = self.everything or (task.round < CHECKED_ROUNDS and task.partition == middle)
-        if self.wanted and chosen and task not in self._seen:
+        if self.wanted and chosen and not self.released and task not in self._seen:
             self._seen.add(task)
             self.unverified.add(task)
             self.queue += [task, task]  # the second time it has another past: what counts its calls is found

@@ -67,9 +67,10 @@ class Keeping:
         round = cuts.pending
         if round is None or cuts.making is not None or not round < ledger.floor <= ledger.end or ledger.undone_before(round):
             return
-        tasks = self.retention.cut_tasks(round)
+        whole = self.retention.remembers(round)
+        tasks = self.retention.cut_tasks(round) if whole else frozenset()
         missing = sorted(task for task in tasks if ledger.standing(task) != PRESENT)
-        if missing and cuts.behind:  # only a part of that round is made again: no cut can be made of it
+        if cuts.behind and (missing or not whole):  # only a part of that round is made again: no cut can be made of it
             cuts.pending, cuts.last = None, now
             self.retention.due = True
             return

@@ -402,6 +402,7 @@ class Machine:
 
     def _release_checkers(self, actions: list[Action]) -> None:
         """Those who only check are idle for good."""
+        self.checks.released = True
         for worker in [worker for worker, idle in self.checks.workers.items() if idle]:
             actions.append(Release(worker))
             self._leave(worker, actions)

@@ -287,9 +287,9 @@ class World:
             self.later(seconds, "answer", (self.epoch, start, receipt, missing, False))
 
     def _check_floor(self, start: Start) -> None:
-        """A rebuild never goes below a whole cut (but for what is to be repeated)."""
+        """A rebuild never goes below a whole cut (but for what is to be repeated, or attempted twice)."""
         cuts, run = self.machine.cuts, self.machine.running[start.worker]
-        if not cuts.made or run.checks or self.machine.checks.unverified:
+        if not cuts.made or run.checks or self.machine.checks.inputs:
             return
         newest = cuts.made[-1]
         if start.attempt.task.round <= newest.round and all(task in self.disk.artifacts for task in newest.tasks):

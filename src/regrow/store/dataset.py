@@ -16,15 +16,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from regrow.errors import DataError
+from regrow.crash import point
+from regrow.errors import DamagedData, DataError
 from regrow.program import Data, Value
 from regrow.store.container import Broken, Container, write
 
-__all__ = ["DamagedData", "Dataset", "DatasetWriter"]
-
-
-class DamagedData(DataError):
-    """Prepared data is missing or does not check: nobody's fault, and made again."""
+__all__ = ["Dataset", "DatasetWriter"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,5 +110,6 @@ class DatasetWriter:
         text = json.dumps({"layouts": self.layouts, "facts": dict(facts), "digest": digest}, indent=1)
         aside = self.path / "dataset.json.new"
         aside.write_text(text)
+        point("dataset-written")
         os.replace(aside, self.path / "dataset.json")
         return Dataset(self.path, dict(self.layouts), dict(facts), digest)
