@@ -287,17 +287,18 @@ class Hungry(Program):
 
 
 @dataclass(frozen=True)
-class Seldom(Program):
-    """Not a pure function, but only late, in one partition, and where nobody looks in an ordinary run."""
+class FlipsOnce(Program):
+    """A pure function on a machine that flips a bit, once: when the marker is there."""
 
-    rounds: int = 6
+    marker: str = ""
 
     def roles(self, data: Data) -> Roles:
-        return Roles(self.rounds, work=Role(3, reads={"work": -1}))
+        return Roles(3, work=Role(3, reads={"work": -1}))
 
     def work(self, part: Partition) -> None:
-        value = np.arange(4) + part.round + sum(int(message["value"].sum()) for message in part.inbox("work")) % 97
-        if part.round == 4 and part.index == 0:
-            value[2] += time.monotonic_ns() % 1_000_003
+        value = np.arange(6) + part.round
+        if part.round == 1 and part.index == 1 and Path(self.marker).exists():
+            Path(self.marker).unlink()
+            value[3] ^= 1 << 20
         part.send("work", (part.index + 1) % 3, value=value)
         part.result(value=value)

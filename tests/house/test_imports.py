@@ -38,6 +38,7 @@ FLOORS = {
     "stage": 8,
     "preparing": 9,
     "running": 9,
+    "checking": 10,
     "launch": 10,
     "models": 11,
     "cli": 12,

@@ -9,7 +9,7 @@ RULES OF THE FILE
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from regrow.coordinator.actions import Action, Fail, KeepAside, Tell
@@ -88,11 +88,21 @@ class Disputes:
         assert self.open is not None
         task, claims = self.open.task, self.open.claims
         who, why = blame(claims)
-        told = "\n".join(f"  {claim.digest} by {claim.worker}{_environment(claim)}" for claim in claims)
+        unlike, alike = _environments(claims)
+        told = "\n".join(f"  {claim.digest} by {claim.worker}{_named(claim, unlike, ' ({})')}" for claim in claims)
+        told += _named(claims[0], alike, "\n  all ran with {}")
         number = {2: "two", 3: "three"}.get(len(claims), str(len(claims)))
         reason = f'{number} attempts of role "{task.role}", partition {task.partition}, round {task.round} differ: {why}\n{told}'
         return Fail("nondeterministic", reason, task, who)
 
 
-def _environment(claim: Claim) -> str:
-    return f" ({', '.join(f'{name} {value}' for name, value in claim.environment.items())})" if claim.environment else ""
+def _environments(claims: Sequence[Claim]) -> tuple[list[str], list[str]]:
+    """What was different where the claims were made, and what was the same."""
+    names = list(dict.fromkeys(name for claim in claims for name in claim.environment))
+    unlike = [name for name in names if len({claim.environment.get(name) for claim in claims}) > 1]
+    return unlike, [name for name in names if name not in unlike]
+
+
+def _named(claim: Claim, names: Sequence[str], form: str) -> str:
+    text = ", ".join(f"{name} {claim.environment.get(name, 'unknown')}" for name in names)
+    return form.format(text) if text else ""
