@@ -68,7 +68,9 @@ def begin(spec: Spec, run: Path, how: How, watcher: Watcher | None = None, *, ov
         (run / MARK).unlink()
         how.write(run)
         point("begin-how")
-        for folder in (run / "run.json", run, run.parent):
+        for name in ("program", "input", "run.json", "how.json"):
+            sync_all(run / name)
+        for folder in (run, run.parent):
             sync(folder)  # from here on a loss of power leaves a run that can be resumed
         return _Run(run, spec, how, watcher or Watcher(), interrupts).to_the_end()
 

@@ -15,6 +15,7 @@ from regrow.errors import DataError, UsageError
 from regrow.identity import source_name
 from regrow.job import Job, ProgramName
 from regrow.sources import copy_sources
+from regrow.store.durable import sync
 from regrow.store.model import read_model
 
 if TYPE_CHECKING:
@@ -158,6 +159,7 @@ class How:
     cache           the folder of prepared data that runs share; None: prepare afresh
     memory_max      bytes that the tasks of all workers together may take; None: whatever the machine gives
     verify_all      repeat every task, not only some of the first rounds
+    notice          seconds from a worker's SIGTERM to its end: what it cannot finish in half of them it hands back
     """
 
     engine: str = "local"
@@ -168,6 +170,7 @@ class How:
     cache: str | None = None
     memory_max: int | None = None
     verify_all: bool = False
+    notice: float = 30.0
 
     def __post_init__(self) -> None:
         if self.engine not in ("local", "inline"):
@@ -178,6 +181,8 @@ class How:
             raise UsageError(f"--preempt {self.preempt:g}", "a number of seconds above 0, e.g. --preempt 1")
         if self.preempt is not None and self.engine == "inline":
             raise UsageError("--preempt with --engine inline", "inline has no worker processes that could be killed; use --engine local")
+        if not 0 <= self.notice < float("inf"):
+            raise UsageError(f"--notice {self.notice:g}", "a number of seconds, e.g. --notice 30")
         if self.memory_max is not None and (self.memory_max < 1 or self.engine == "inline"):
             raise UsageError(f"--memory-max {self.memory_max}", "some bytes, e.g. 2G, for worker processes (--engine local)")
         if not 0 <= self.durable_every < float("inf"):
@@ -236,7 +241,8 @@ def usable_cores() -> int:
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
-    """Write JSON values to a file that is never seen half-written."""
+    """Write JSON values to a file that is never seen half-written, not even after a loss of power."""
     aside = path.with_suffix(".new")
     aside.write_text(json.dumps(content, indent=1))
+    sync(aside)
     os.replace(aside, path)

@@ -82,7 +82,8 @@ class Stage:
         """Run it; afterwards `results` are there. Artifacts go to the outlet as they come. Raises ProgramError, DataError or Paused."""
         self._outlet = outlet
         how, session = self.around.how, self.around.session
-        machine = Machine(self.plan, Limits(cut_every_seconds=how.durable_every), verify=how.verify, verify_all=how.verify_all)
+        limits = Limits(cut_every_seconds=how.durable_every, notice_seconds=how.notice)
+        machine = Machine(self.plan, limits, verify=how.verify, verify_all=how.verify_all)
         engine = how.make_engine(self.around.control.workers)
         began_at = self._restore(machine)
         session.stage(self.name, engine.tally, self.plan.rounds)

@@ -22,6 +22,7 @@ __all__ = [
     "Json",
     "MemoryMax",
     "Model",
+    "Notice",
     "Overwrite",
     "Preempt",
     "RunDir",
@@ -80,6 +81,10 @@ MemoryMax = Annotated[
     str | None,
     typer.Option(metavar="SIZE", help="What tasks may take in all, e.g. 8G; where it is more, fewer run at a time.", show_default=False),
 ]
+Notice = Annotated[
+    float | None,
+    typer.Option(metavar="SECONDS", help="From a worker's SIGTERM to its end; a longer task is handed back [30].", show_default=False),
+]
 Verify = Annotated[str, typer.Option(metavar="auto|off", help="Run a few tasks twice to see that they are deterministic.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Begin anew in place of a run that is there already.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one line of JSON.")]
@@ -93,6 +98,7 @@ def how(
     verify: str,
     *,
     memory_max: str | None = None,
+    notice: float | None = None,
     cache: bool = True,
 ) -> How:
     """How to run, from options. Raises UsageError."""
@@ -105,7 +111,16 @@ def how(
         raise UsageError(f"--workers {workers}", "at least one; leave it out for as many as there are cores")
     every = 10.0 if durable_every is None else durable_every
     limit = parse_size(memory_max) if memory_max is not None else None
-    return How(engine or "local", workers or 0, preempt, every, verify != "off", shared_cache() if cache else None, limit)
+    return How(
+        engine or "local",
+        workers or 0,
+        preempt,
+        every,
+        verify != "off",
+        shared_cache() if cache else None,
+        limit,
+        notice=30.0 if notice is None else notice,
+    )
 
 
 def parse_size(text: str) -> int:

@@ -8,7 +8,21 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from regrow.cli.options import DurableEvery, Engine, Json, MemoryMax, Overwrite, Preempt, RunDir, Seed, Verify, Workers, how, parse_size
+from regrow.cli.options import (
+    DurableEvery,
+    Engine,
+    Json,
+    MemoryMax,
+    Notice,
+    Overwrite,
+    Preempt,
+    RunDir,
+    Seed,
+    Verify,
+    Workers,
+    how,
+    parse_size,
+)
 from regrow.errors import DataError, UsageError
 
 if TYPE_CHECKING:
@@ -44,6 +58,7 @@ def run(
     preempt: Preempt = None,
     durable_every: DurableEvery = None,
     memory_max: MemoryMax = None,
+    notice: Notice = None,
     verify: Verify = "auto",
     overwrite: Overwrite = False,
     json: Json = False,
@@ -54,7 +69,7 @@ def run(
     from regrow.running import begin
 
     spec = _spec(program, files, set, seed)
-    way = how(engine, workers, preempt, durable_every, verify, memory_max=memory_max, cache=False)
+    way = how(engine, workers, preempt, durable_every, verify, memory_max=memory_max, notice=notice, cache=False)
     path = run or default_run("run")
     run_and_show(path, lambda watcher: begin(spec, path, way, watcher, overwrite=overwrite), json)
 
@@ -125,6 +140,7 @@ def resume(
     preempt: Preempt = None,
     durable_every: DurableEvery = None,
     memory_max: MemoryMax = None,
+    notice: Notice = None,
     accept_changes: Annotated[
         bool, typer.Option("--accept-changes", help="Go on from the newest cut although code, parameters or versions changed.")
     ] = False,
@@ -140,7 +156,14 @@ def resume(
         run_and_show(run, lambda _: summary_of(run), json)
         return
     limit = parse_size(memory_max) if memory_max is not None else None
-    changes = {"workers": workers, "engine": engine, "preempt": preempt, "durable_every": durable_every, "memory_max": limit}
+    changes = {
+        "workers": workers,
+        "engine": engine,
+        "preempt": preempt,
+        "durable_every": durable_every,
+        "memory_max": limit,
+        "notice": notice,
+    }
     run_and_show(run, lambda watcher: go_on(run, watcher, accept_changes=accept_changes, **changes), json)
 
 
