@@ -37,9 +37,9 @@ from regrow.interrupts import Interrupts
 from regrow.job import Job, guest, loading
 from regrow.outlet import Outlet
 from regrow.preparing import Preparing
-from regrow.program import as_value
+from regrow.program import Value, as_value
 from regrow.spec import How, Spec, write_json
-from regrow.stage import Around, Stage, Watcher
+from regrow.stage import Around, ResultLost, Stage, Watcher
 from regrow.store.dataset import Dataset, DatasetWriter
 from regrow.store.directory import Directory
 from regrow.store.durable import sync, sync_all
@@ -217,9 +217,7 @@ class _Run:
         if stage.program.results_streamed:
             self._stream(job, dataset, stage)
             return
-        outcome = self._to_the_last_round(job, stage)
-        with guest(f"{type(outcome.program).__name__}.model()"):
-            model = {name: as_value(name, value) for name, value in outcome.program.model(outcome.results).items()}
+        outcome, model = self._model(job, stage)
         about = self._about(job, dataset, outcome)
         self.interrupts.check()
         with self.interrupts.shielded():
@@ -227,13 +225,26 @@ class _Run:
             publish_model(self.run / "model", model, about)
             self._finish()
 
+    def _model(self, job: Job, stage: Stage) -> tuple[Stage, dict[str, Value]]:
+        """Run the last program and let it make the model. A result that is lost at the last moment is made again."""
+        for again in range(LOST_AGAIN_MAX + 1):
+            outcome = self._to_the_last_round(job, stage)
+            try:
+                with guest(f"{type(outcome.program).__name__}.model()"):
+                    return outcome, {name: as_value(name, value) for name, value in outcome.program.model(outcome.results).items()}
+            except ResultLost:
+                if again == LOST_AGAIN_MAX:
+                    raise
+            stage = Stage(self._around(), "training", job)
+        raise AssertionError  # unreachable: the last turn returns or raises
+
     def _to_the_last_round(self, job: Job, stage: Stage, outlet: Outlet | None = None) -> Stage:
         """Run the last program. Prepared data that is lost meanwhile is made again, and the program goes on from what it has committed."""
-        for again in range(PREPARED_AGAIN_MAX + 1):
+        for again in range(LOST_AGAIN_MAX + 1):
             try:
                 return stage.to_the_end(outlet)
             except DamagedData as error:
-                if again == PREPARED_AGAIN_MAX:
+                if again == LOST_AGAIN_MAX:
                     raise
                 self.story.tell("prepared data lost", cause=error.message)
             dataset = Preparing(self.spec, self._around(), resumed=True).dataset()
@@ -327,8 +338,8 @@ class _Run:
         return found
 
 
-PREPARED_AGAIN_MAX = 3
-"""So often prepared data is made again while a run goes on: whoever takes it away all the time is to be told."""
+LOST_AGAIN_MAX = 3
+"""So often prepared data, and results at the last moment, are made again in one go: whoever takes them away all the time is to be told."""
 NOT_FROM_A_CUT = ("partitions", "data", "generator", "sources: was nothing")
 """Changes after which artifacts made before cannot be gone on from: the run begins anew, from the prepared data."""
 

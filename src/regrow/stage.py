@@ -30,7 +30,11 @@ from regrow.story import Story
 from regrow.summary import Session
 from regrow.worker import checked_roles
 
-__all__ = ["Around", "Stage", "Watcher"]
+__all__ = ["Around", "ResultLost", "Stage", "Watcher"]
+
+
+class ResultLost(Paused):
+    """The run had ended, and then a result turned out to be missing or damaged: its task is to be done again."""
 
 
 class Watcher:
@@ -225,7 +229,11 @@ class Stage:
         try:
             return self.directory.open(task).section("result")
         except Broken as broken:
-            raise Paused(f"a result was lost at the last moment: {broken}", f"it is made again: regrow resume {self.around.run}") from None
+            self.directory.mark_lost([task])  # so that whoever comes next makes it again
+            self.story.tell("artifacts lost", stage=self.name, artifacts=[str(task)], cause=f"a result that does not check: {broken}")
+            raise ResultLost(
+                f"a result was lost at the last moment: {broken}", f"it is made again: regrow resume {self.around.run}"
+            ) from None
 
 
 class _Opened(Sequence[Mapping[str, Any]]):

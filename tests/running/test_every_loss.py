@@ -202,7 +202,23 @@ def test_frozen_processes_of_a_dead_coordinator_die_with_it_and_old_epochs_write
     assert not (run / "attempts").exists()
 
 
-# Prepared data, fork server, packages
+# Artifacts, prepared data, fork server, packages
+
+
+def test_a_result_that_is_damaged_after_the_last_round_is_made_again_at_once(
+    runs: Runs, quiet: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("REGROW_CRASH", "model-aside")
+    assert runs.coordinator("Ring", **SLOW).code() == -signal.SIGKILL
+    monkeypatch.delenv("REGROW_CRASH")
+    path = runs.folder / "run" / "committed" / "final.29.0"
+    data = path.read_bytes()
+    path.unlink()
+    path.write_bytes(data[:-9] + bytes([data[-9] ^ 4]) + data[-8:])
+    assert runs.resume(engine="inline")["digest"] == quiet
+    [lost] = runs.told("artifacts lost")
+    assert lost["artifacts"] == ["final.29.0"]
+    assert "does not check" in lost["cause"]
 
 
 def test_prepared_data_lost_while_running_is_made_again_and_the_run_goes_on(runs: Runs) -> None:
