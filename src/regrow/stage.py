@@ -193,10 +193,12 @@ class Stage:
                 raise DamagedData(reason, f"it is made anew: regrow resume {self.around.run}")
             case Fail("nondeterministic", reason, task, who) if task is not None:
                 where = differences(self.directory.disputed, task)
-                raise ProgramError(reason + where, WHAT_TO_DO[who].format(run=self.around.run))
+                raise ProgramError(f"{self.job.program.name}: {reason}{where}", WHAT_TO_DO[who].format(run=self.around.run))
             case Fail(_, reason):
                 place = self.job.program.place if self.job.program.is_file else "the program"
-                raise ProgramError(reason, f"mend {place}, then go on: regrow resume {self.around.run} --accept-changes")
+                raise ProgramError(
+                    f"{self.job.program.name}: {reason}", f"mend {place}, then go on: regrow resume {self.around.run} --accept-changes"
+                )
             case Pause(reason):
                 raise Paused(reason, f"go on with it: regrow resume {self.around.run}")
 

@@ -87,7 +87,6 @@ def test_a_worker_killed_at_its_weakest_moment_costs_its_attempt(runs: Runs, ins
     summary = coordinator.end()
     assert summary["digest"] == reference_digest("Wide", **big)
     assert summary["workers_lost"] >= 4
-    assert summary["redone_seconds"] < 4
     redone = runs.told("task redone")
     assert all("SIGKILL" in line["cause"] or "connection" in line["cause"] for line in redone)
 

@@ -89,6 +89,8 @@ def told(line: Mapping[str, Any], run: Path | None = None) -> str | None:
             return f"no workers: the run waits; give it some: regrow scale {run or 'RUN'} N"
         case "fewer at a time":
             return f"{line['attempts']} tasks at a time from now on: {line['why']}"
+        case "advice":
+            return f'role "{line["role"]}": {line["why"]}'
         case "attempts differ":
             return f"two attempts of {line['task']} differ, by {' and '.join(line['workers'])}: a third one decides whom to blame"
         case "prepared data lost":

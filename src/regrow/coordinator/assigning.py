@@ -7,6 +7,7 @@ RULES OF THE FILE
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator
 
 from regrow.coordinator.actions import Action, Start, Tell
@@ -16,7 +17,7 @@ from regrow.coordinator.crew import Crew, Running
 from regrow.coordinator.ledger import RUNNING, Ledger
 from regrow.coordinator.memory import Memory
 from regrow.coordinator.plan import Attempt, Task
-from regrow.coordinator.policy import Limits, Pace, backup_due, finish_or_hand_back, pick_worker
+from regrow.coordinator.policy import Limits, Pace, backup_due, finish_or_hand_back, more_partitions, pick_worker
 from regrow.coordinator.queue import Queue
 
 __all__ = ["Assigning"]
@@ -28,12 +29,25 @@ class Assigning:
     def __init__(self, ledger: Ledger, crew: Crew, queue: Queue, checks: Checks, budgets: Budgets, memory: Memory, limits: Limits) -> None:
         self.ledger, self.crew, self.queue, self.checks, self.budgets, self.limits = ledger, crew, queue, checks, budgets, limits
         self.memory = memory
+        self._lives: deque[float] = deque(maxlen=20)
+        """How long the workers lived that were taken away last."""
+        self._advised: set[str] = set()
         self._paces: dict[str, Pace] = {name: Pace() for name in ledger.plan.roles}
 
     def ended(self, run: Running, now: float) -> None:
         """An attempt has come to its end: so long does a task of this role take."""
         if not run.checks:
             self._paces[run.attempt.task.role].add(now - run.began)
+
+    def advise(self, run: Running, lived: float, now: float) -> Iterator[Action]:
+        """A worker that lived so long was taken away from an attempt: say so, once for each role, if its tasks are too long for that."""
+        self._lives.append(lived)
+        role = run.attempt.task.role
+        if role not in self._advised:
+            due, why = more_partitions(self._paces[role].quantile(0.5) or now - run.began, self._lives, self.limits)
+            if due:
+                self._advised.add(role)
+                yield Tell("advice", {"role": role, "why": why})
 
     def finishes(self, run: Running, now: float, notice_seconds: float | None) -> tuple[bool, str]:
         """Whether a worker that will be taken away finishes what it does."""

@@ -171,6 +171,7 @@ class Machine:
     def _lost(self, event: WorkerLost, now: float, actions: list[Action]) -> None:
         if event.worker not in self.workers:
             return
+        lived = now - self.workers[event.worker]
         others, run = self.crew.others_at_work(event.worker), self._end_attempt(event.worker)
         self.crew.leave(event.worker)
         facts = {"worker": event.worker, "cause": event.cause, "workers": len(self.workers)}
@@ -186,6 +187,8 @@ class Machine:
             self._suspect_memory(event, task, others, now, actions)
         else:
             self.memory.other_loss()
+        if event.kind in ("loss", "killed"):
+            actions.extend(self.assigning.advise(run, lived, now))
         if event.kind != "crash" and not run.checks and self.ledger.standing(task) == RUNNING:
             self.budgets.lost(task, event.cause)
         self._give_back(run, parked=parked)

@@ -18,6 +18,7 @@ __all__ = [
     "failed_for_good",
     "finish_or_hand_back",
     "how_lost",
+    "more_partitions",
     "pick_worker",
 ]
 
@@ -45,6 +46,8 @@ class Limits:
     """How long before it is taken away a worker has notice, if nobody says (what clouds give: 30 to 120)."""
     workers_wait_seconds: float = 1.0
     """After so long without workers the run says that it waits for some."""
+    lives_known: int = 5
+    """After so many losses it is known how long workers live."""
     suspicious_losses: int = 3
     memory_losses_alone_max: int = 2
     memory_calm_seconds: float = 30.0
@@ -86,6 +89,19 @@ def backup_due(elapsed: float, pace: Pace, backups: int, slots: int, limits: Lim
     if elapsed <= due:
         return False, "within the usual time"
     return True, f"runs for {elapsed:.2f} s, the usual time is {median:.2f} s"
+
+
+def more_partitions(task_seconds: float, lives: Sequence[float], limits: Limits) -> tuple[bool, str]:
+    """Whether a program needs smaller tasks: one takes over half of what workers live.
+
+    task_seconds: how long a task of the role takes, or took before it was lost; lives: how long the workers lived that were lost.
+    """
+    if len(lives) < limits.lives_known:
+        return False, "too few workers were lost to know how long they live"
+    life = sum(lives) / len(lives)
+    if task_seconds <= life / 2:
+        return False, "tasks are short enough"
+    return True, f"its tasks take {task_seconds:.1f} s and workers live {life:.1f} s: more partitions would lose less"
 
 
 def pick_worker(idle: Mapping[str, float], avoid: Collection[str], losses: int) -> tuple[str | None, str]:
