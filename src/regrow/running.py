@@ -355,4 +355,5 @@ def _patient_with_disk(run: Path) -> Iterator[None]:
         if error.errno not in ENVIRONMENT:
             raise RegrowError(f"{type(error).__name__}: {error}", "".join(traceback.format_tb(error.__traceback__)[-3:])) from error
         what = "make room" if error.errno in (errno.ENOSPC, errno.EDQUOT) else "see to the disk"
-        raise Paused(f"{error.strerror}: {error.filename or run}", f"{what}, then go on: regrow resume {run}") from None
+        then = f"then go on: regrow resume {run}" if (run / "run.json").exists() else "then begin again: nothing was done yet"
+        raise Paused(f"{error.strerror}: {error.filename or run}", f"{what}, {then}") from None

@@ -94,7 +94,7 @@ class Keeping:
         if newest < round < ledger.end:
             cuts.pending, cuts.behind = round, behind
 
-    def last_cut(self) -> Iterator[MakeCut]:
+    def last_cut(self) -> Iterator[Action]:
         """A cut of the newest complete round, if everything that it holds is there: the run is about to pause."""
         ledger, cuts = self.ledger, self.cuts
         round = min(ledger.floor, ledger.end) - 1

@@ -12,15 +12,15 @@ RULES OF THE ROOM
 
 Who does what: `ledger` remembers, `retention` says what is kept, `losses` what is run again, `keeping` what follows for artifacts
 and cuts; `cuts` and `checks` keep their own small books; `crew` knows the workers, `queue` what can be started, `opening` which
-rounds there are, `budgets` what went wrong, `memory` how many may run at a time, `disputes` who is to blame when attempts differ;
-`assigning` gives out the work, and `policy` holds the small decisions.
+rounds there are, `budgets` what went wrong, `memory` how many may run at a time, `disputes` who is to blame when attempts differ,
+`pausing` how a run ends for now; `assigning` gives out the work, and `policy` holds the small decisions.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from regrow.coordinator.actions import Action, Commit, Discard, DropCut, Fail, Finish, Pause, Record, Release, Replace, Save, Tell
+from regrow.coordinator.actions import Action, Commit, Discard, DropCut, Fail, Finish, Pause, Record, Release, Replace, Tell
 from regrow.coordinator.assigning import Assigning
 from regrow.coordinator.budgets import Budgets
 from regrow.coordinator.checks import Checks
@@ -46,6 +46,7 @@ from regrow.coordinator.keeping import Keeping
 from regrow.coordinator.ledger import PRESENT, RUNNING, Ledger
 from regrow.coordinator.memory import Memory
 from regrow.coordinator.opening import Rounds
+from regrow.coordinator.pausing import Pausing
 from regrow.coordinator.plan import Attempt, Plan, Task
 from regrow.coordinator.policy import Limits
 from regrow.coordinator.queue import Queue
@@ -61,10 +62,6 @@ class Machine:
         self.plan = plan
         self.limits = limits or Limits()
         self.ended = False
-        self.stopping: float | None = None
-        self._saving: float | None = None
-        """Since when, before a pause, what there is is made durable."""
-        self._saved_all = False
         self._without_workers: float | None = 0.0
         """Since when there are no workers; None: it was told."""
         self.ledger = Ledger(plan)
@@ -75,11 +72,11 @@ class Machine:
         self.queue = Queue(self.ledger)
         self.rounds = Rounds(self.ledger, self.queue, self.limits.run_ahead_rounds)
         self.keeping = Keeping(self.retention, self.rounds)
+        self.pausing = Pausing(self.keeping, self.limits)
         self.budgets = Budgets(self.ledger, self.limits)
         self.memory = Memory(self.limits)
         self.disputes = Disputes(self.ledger, self.crew)
         self.assigning = Assigning(self.ledger, self.crew, self.queue, self.checks, self.budgets, self.memory, self.limits)
-        self._reason_to_stop = ""
         self._handlers = {
             WorkerJoined: self._joined,
             WorkerDraining: self._draining,
@@ -344,17 +341,17 @@ class Machine:
 
     def _cut_made(self, event: CutMade, now: float, actions: list[Action]) -> None:
         actions.extend(self.keeping.cut_answered(event.round, now, success=True))
-        self._saved_all = True
+        self.pausing.saved()
 
     def _cut_failed(self, event: CutFailed, now: float, actions: list[Action]) -> None:
         actions.append(Tell("cut failed", {"round": event.round, "cause": event.cause}))
         actions.extend(self.keeping.cut_answered(event.round, now, success=False))
-        self._saved_all = True
+        self.pausing.saved()
 
     def _saved(self, event: Saved, now: float, actions: list[Action]) -> None:
         if event.cause:
             actions.append(Tell("not durable", {"cause": event.cause}))
-        self._saved_all = True
+        self.pausing.saved()
 
     # The end
 
@@ -365,8 +362,8 @@ class Machine:
         if self.disputes.open is not None:
             self._settle(now, actions)
             return
-        if self.stopping is not None:
-            self._pause(now, actions)
+        if self.pausing.since is not None:
+            self._extend(actions, self.pausing.advance(now, len(self.running)))
             return
         if self.ledger.floor > self.ledger.end and self._over(now):
             self._end(Finish(self.ledger.end), actions)
@@ -381,27 +378,11 @@ class Machine:
         task = self.disputes.open.task if self.disputes.open else None
         if task is None or any(run.checks and run.attempt.task == task for run in self.running.values()):
             return
-        worker, pays = self.disputes.third() if self.stopping is None else (None, False)
+        worker, pays = self.disputes.third() if self.pausing.since is None else (None, False)
         if worker is not None:
             actions.extend(self.assigning.third_attempt(worker, task, now))
         elif not pays:
             self._end(self.disputes.verdict(), actions)
-
-    def _pause(self, now: float, actions: list[Action]) -> None:
-        """The run is to pause: wait for what is under way, make what there is durable, and end; each has its time."""
-        assert self.stopping is not None
-        if self._saving is None:
-            if self.running and now - self.stopping < self.limits.stop_wait_seconds:
-                return
-            self._saving = now
-            self._saved_all = self.cuts.every_seconds <= 0
-            if not self._saved_all and self.cuts.making is None:
-                actions.extend(list(self.keeping.last_cut()) or [Save()])
-        if self._saved_all:
-            self._end(Pause(self._reason_to_stop), actions)
-        elif now - self._saving >= self.limits.last_cut_seconds:
-            actions.append(Tell("not durable", {"cause": f"not done within {self.limits.last_cut_seconds:.0f} s"}))
-            self._end(Pause(self._reason_to_stop), actions)
 
     def _release_checkers(self, actions: list[Action]) -> None:
         """Those who only check are idle for good."""
@@ -424,7 +405,7 @@ class Machine:
             actions.append(action)
 
     def _tick(self, event: Tick, now: float, actions: list[Action]) -> None:
-        if self.stopping is None and self.disputes.open is None:
+        if self.pausing.since is None and self.disputes.open is None:
             actions.extend(self.assigning.back_up(now))
         if self.crew.slots:
             self._without_workers = now
@@ -433,7 +414,4 @@ class Machine:
             actions.append(Tell("waiting for workers", {}))
 
     def _stop_asked(self, event: StopAsked, now: float, actions: list[Action]) -> None:
-        if self.stopping is None:
-            self.stopping = now
-            self._reason_to_stop = event.cause
-            actions.append(Tell("stop asked", {"cause": event.cause, "under_way": len(self.running)}))
+        actions.extend(self.pausing.ask(now, event.cause, len(self.running)))

@@ -17,7 +17,6 @@ import selectors
 import signal
 import threading
 from collections import deque
-from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -39,8 +38,8 @@ from regrow.coordinator.policy import Lost, how_lost
 from regrow.engines.base import Engine, cpu_seconds
 from regrow.engines.frozen import FrozenWatch
 from regrow.engines.memory import MemoryBudget, MemoryKills, MemoryWatch
-from regrow.engines.processes import Server, ServerEnded, Worker, end_of, how_it_ended, spawn
-from regrow.environment import VERSIONS, environment
+from regrow.engines.processes import Server, Worker, end_of, how_it_ended, spawn
+from regrow.engines.servers import ServerStarter
 from regrow.errors import UsageError
 from regrow.job import Job
 
@@ -54,7 +53,7 @@ CAUSE_WAIT_SECONDS = 0.2
 START_SECONDS = 10.0
 """How long the first task waits for all workers to be there."""
 IN_VAIN_MAX = 20
-"""So many workers may end before they were ready, and a quarter as many servers before a task was done, one after the other."""
+"""So many workers may end before they were ready, one after the other."""
 
 
 class LocalEngine(Engine):
@@ -76,7 +75,8 @@ class LocalEngine(Engine):
         self._gone: dict[str, Worker] = {}
         """Workers that were lost or left, until the fork server has said how they ended."""
         self._names = 0
-        self._in_vain = self._servers_in_vain = 0
+        self._in_vain = 0
+        self._servers = ServerStarter(self._stop_cause, self.now)
         self._losses_to_fill: deque[float] = deque()
         self._selector = selectors.DefaultSelector()
         """What may be heard from -> the function that hears it."""
@@ -104,43 +104,17 @@ class LocalEngine(Engine):
         self._next_preemption = self.now() + (self._preempt_seconds or 0)
 
     def _start_server(self) -> float:
-        """Start a fork server, and another if it is killed or frozen while it starts; returns the seconds that its imports took.
+        """Start a fork server; returns the seconds that its imports took."""
+        seconds = self._servers.start(self._job_file, self._server_began)
+        assert self._server is not None
+        self._selector.register(self._server.control, selectors.EVENT_READ, self._hear_server)
+        return seconds
 
-        Raises Paused if somebody wants to stop meanwhile, and the error with which the program was refused.
-        """
-        while True:
-            self._server = server = Server(self._job_file())
-            while not server.said(WATCH_SECONDS):
-                if why := self._frozen.look(SERVER, server.pid, self.now()):
-                    server.cause = why
-                    server.process.kill()
-                if stop := next((event for event in self._events if isinstance(event, StopAsked)), None):
-                    raise errors.Paused(stop.cause, "go on with it: regrow resume")
-            self._frozen.drop(SERVER)
-            try:
-                seconds = server.await_ready()
-            except ServerEnded as ended:
-                server.close()
-                self._servers_in_vain += 1
-                if not server.cause or self._servers_in_vain > IN_VAIN_MAX // 4:
-                    raise errors.ProgramError(
-                        f"the program could not be made ready: the process that imports it and calls warm() ended ({ended})",
-                        "what it said stands above",
-                    ) from None
-                continue
-            self._check_versions(server.environment)
-            self._selector.register(server.control, selectors.EVENT_READ, self._hear_server)
-            return seconds
+    def _server_began(self, server: Server) -> None:
+        self._server = server
 
-    def _check_versions(self, theirs: Mapping[str, str]) -> None:
-        """Raise DataError if workers would run other code than this process: packages were installed meanwhile."""
-        mine = environment()
-        changed = [f"{name}: was {mine[name]}, is {theirs[name]}" for name in VERSIONS if mine[name] != theirs.get(name)]
-        if changed:
-            raise errors.DataError(
-                "installed packages have changed while the run went on: " + "; ".join(changed),
-                "put them back and resume; or go on from the newest cut all the same: regrow resume --accept-changes",
-            )
+    def _stop_cause(self) -> str:
+        return next((event.cause for event in self._events if isinstance(event, StopAsked)), "")
 
     def _job_file(self) -> Path:
         """The file that holds the job; written again if somebody removed it."""
@@ -325,7 +299,7 @@ class LocalEngine(Engine):
         worker.attempt = None
         worker.done += 1
         worker.cpu_reported += fact["cpu"]
-        self._servers_in_vain = 0
+        self._servers.well()
         if "failed" in fact:
             lost = tuple(Task(*task) for task in fact["lost"])
             self.tally.redone_seconds += fact["cpu"]
@@ -378,9 +352,7 @@ class LocalEngine(Engine):
         memory = self._killed_for_memory.lately(self.now()) and "SIGKILL" in how
         self._server.close()
         self._frozen.drop(SERVER)
-        self._servers_in_vain += 1
-        if self._servers_in_vain > IN_VAIN_MAX // 4:
-            raise errors.RegrowError(f"the process that forks the workers ends again and again ({how})", "what it said stands above")
+        self._servers.failed(how)
         theirs = [worker for worker in self._workers.values() if worker.process is None]
         for worker in theirs:
             worker.closed_at = worker.closed_at or self.now()
