@@ -20,6 +20,8 @@ __all__ = ["look", "show", "watch"]
 
 REFRESH_SECONDS = 0.5
 EVENTS_SHOWN = 12
+HIDDEN = {"stage", "story", "process", "digest"}
+"""Facts that say nothing to who watches."""
 
 
 def look(run: Path) -> dict[str, Any]:
@@ -36,7 +38,8 @@ def look(run: Path) -> dict[str, Any]:
     for worker in live["crew"] if live else ():
         crew.setdefault(worker["worker"], {"worker": worker["worker"], "state": "starts"}).update(worker)
     here = {worker["worker"] for worker in live["crew"]} if live else set()
-    shown = [worker for name, worker in crew.items() if name in here or (live is None and worker["state"] == "here")]
+    gone = live is None and status["state"] != "finished"
+    shown = [worker for name, worker in crew.items() if name in here or (gone and worker["state"] == "here")]
     last = [line for line in story if line["event"] not in ("worker joined", "task repeated")]
     return {**status, "answers": live is not None, "crew": shown, "events": last[-EVENTS_SHOWN:]}
 
@@ -71,14 +74,15 @@ def _page(found: Mapping[str, Any]) -> RenderableType:
     goodput = f"{100 * found['goodput']:.1f} %" if found["goodput"] is not None else "-"
     head = (
         f"{found['run']}: {found['state']}, {found['stage']}, round {found['round']:,} of {found['rounds']:,}\n"
-        f"workers {found['workers']}, lost {found['workers_lost']:,}; attempts {found['attempts']:,}, "
+        f"workers {found['workers']}, lost {found['workers_lost']:,}, attempts {found['attempts']:,}\n"
         f"redone {found['redone_seconds']:.2f} CPU-s, goodput {goodput}, disk {found['disk_bytes'] / 1e6:,.1f} MB"
     )
     table = Table("worker", "pid", "tasks done", "at", "for", box=None, header_style="bold", pad_edge=False)
     for worker in found["crew"]:
         table.add_row(*_row(worker))
-    lines = "\n".join(_lines(found["events"]))
-    return Group(Text(head), Text(""), table, Text(""), Text(lines, no_wrap=True, overflow="ellipsis"))
+    lines = Text("\n".join(_lines(found["events"])), no_wrap=True, overflow="ellipsis")
+    crew: list[RenderableType] = [table, Text("")] if found["crew"] else []
+    return Group(Text(head), Text(""), *crew, lines)
 
 
 def _row(worker: Mapping[str, Any]) -> Iterable[str]:
@@ -91,4 +95,4 @@ def _row(worker: Mapping[str, Any]) -> Iterable[str]:
 def _lines(events: Iterable[Mapping[str, Any]]) -> Iterable[str]:
     for line in events:
         at = datetime.datetime.fromtimestamp(line["time"]).strftime("%H:%M:%S")
-        yield f"{at}  {sentence(line)}"
+        yield f"{at}  {sentence({name: value for name, value in line.items() if name not in HIDDEN})}"
