@@ -3,8 +3,8 @@
     python benchmarks/faults.py [--rounds 60] [--size 60000] [--only regrow,pool] [--quick] [--json OUT.json]
 
 1. k-means (`faults_algorithm.py`), the same code for everybody, with 4 workers, quietly and while a random worker is killed every 10,
-   3, 1 and 0.3 s: speed relative to its own quiet runs before and after. A contestant that has come to no end after --patience times its quiet run is
-   stopped. `same` says whether the centers have the bytes of regrow's quiet run.
+   3, 1 and 0.3 s: speed relative to its own quiet runs before and after. A contestant that has come to no end after --patience times
+   its quiet run is stopped. `same` says whether the centers have the bytes of regrow's quiet run.
 2. Seconds from a loss to the new attempt at what was lost, by kind of loss: median and 95th percentile.
 3. Seconds of a quiet run of topics with a durable cut every 10 s and every second, beside none.
 4. Seconds of a run in which one of four workers gets a tenth of its time, with backup attempts and without.
