@@ -123,7 +123,8 @@ class Stage:
                 return WorkerDraining(worker, "SIGTERM", float(notice[0]) if notice else None)
             case ["lost" | "crashed" | "killed" | "memory" as how, worker, *cause]:
                 kind = {"lost": "loss", "crashed": "crash"}.get(how, how)
-                return WorkerLost(worker, " ".join(cause), kind)  # type: ignore[arg-type]
+                held = [int(word.removeprefix("held=")) for word in cause if word.startswith("held=")]
+                return WorkerLost(worker, cause[-1] if held else " ".join(cause), kind, *held)  # type: ignore[arg-type]
             case ["done", worker, *facts]:
                 attempt = self.machine.running[worker].attempt
                 self.answers[attempt] = receipt = self.receipt(attempt.task, facts)

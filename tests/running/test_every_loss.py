@@ -22,6 +22,7 @@ import pytest
 from conftest import Coordinator, Runs, reference_digest, wait_until
 from power import VARIABLE, lose_power
 from regrow import environment
+from regrow.control import ask
 from regrow.engines.servers import check_versions
 from regrow.errors import DataError
 from regrow.summary import status_of
@@ -121,6 +122,17 @@ def test_a_worker_killed_every_moment_of_the_whole_run(runs: Runs, quiet: str) -
     assert summary["workers_lost"] >= 3
     assert {line["kind"] for line in runs.told("worker lost")} <= {"killed", "loss"}
     assert runs.told("attempt failed") == []
+
+
+def test_whoever_kills_only_those_who_work_holds_nobody_up(runs: Runs, quiet: str) -> None:
+    coordinator = runs.coordinator("Ring", how={"workers": 3}, **SLOW)
+    coordinator.await_phases(2, runs.folder / "run")
+    for _ in range(12):
+        found = coordinator.until(lambda: ask(runs.folder / "run", "look"))
+        for worker in [one for one in found["crew"] if one["task"]][:1]:
+            kill(worker["pid"])
+    assert coordinator.end()["digest"] == quiet
+    assert not runs.told("fewer at a time")
 
 
 # Coordinator, everything, power

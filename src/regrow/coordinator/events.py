@@ -71,6 +71,8 @@ class WorkerLost:
     worker: str
     cause: str
     kind: Lost = "loss"
+    held_bytes: int | None = None
+    """What its tasks had taken when it was seen last; None: nobody knows."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -195,7 +195,7 @@ class Machine:
         if event.kind == "memory":
             found = self.memory.killed(task, others, now, event.cause)
         else:
-            found = self.memory.suspect(task, others, len(self.workers), now, event.cause)
+            found = self.memory.suspect(task, others, len(self.workers), now, event)
         self._extend(actions, found)
 
     def _extend(self, actions: list[Action], more: Iterable[Action]) -> None:

@@ -3,8 +3,9 @@
 RULES OF THE FILE
   - A loss for memory is no loss like others: the same attempts at the same time would be killed again. Half as many run then, down to one.
   - A task that is killed for memory while it runs alone is given up after the second time: more memory is for somebody else to give.
-  - A task that is killed by nobody knows whom, three times in a row while its neighbours live, is suspected to be killed for memory: it
-    runs alone. Any other loss, and any commit of the task, ends the suspicion: then somebody takes workers away, and that is no fault.
+  - A task that is killed by nobody knows whom, three times in a row while its neighbours live, is suspected to be killed for memory, unless
+    it is known to take little: it runs alone. Any other loss, and any commit of the task, ends the suspicion: then somebody takes workers
+    away, and that is no fault.
   - After a while without such a loss one more may run.
 """
 
@@ -13,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from regrow.coordinator.actions import Action, Pause, Tell
+from regrow.coordinator.events import WorkerLost
 from regrow.coordinator.plan import Task
 from regrow.coordinator.policy import Limits
 
@@ -42,14 +44,17 @@ class Memory:
                 f"while it ran alone: {figures}"
             )
 
-    def suspect(self, task: Task, others: int, neighbours: int, now: float, cause: str) -> Iterator[Action]:
+    def suspect(self, task: Task, others: int, neighbours: int, now: float, lost: WorkerLost) -> Iterator[Action]:
         """A worker was killed by nobody knows whom while it was at a task, with so many others at theirs, and so many living."""
+        if lost.held_bytes is not None and lost.held_bytes < self.limits.suspicious_bytes:
+            self.other_loss()
+            return
         last, times = self._streak
         times = times + 1 if last == task and neighbours else 1
         self._streak = (task, times if neighbours else 0)
         if times >= self.limits.suspicious_losses and neighbours:
             self._streak = (task, 0)
-            figures = f"suspected: {times} times in a row {cause}, the only one of {neighbours + 1} workers"
+            figures = f"suspected: {times} times in a row {lost.cause}, the only one of {neighbours + 1} workers"
             yield from self.killed(task, others if self.allowed != 1 else 0, now, figures)
 
     def other_loss(self) -> None:

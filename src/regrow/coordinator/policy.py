@@ -49,6 +49,8 @@ class Limits:
     lives_known: int = 5
     """After so many losses it is known how long workers live."""
     suspicious_losses: int = 3
+    suspicious_bytes: int = 64_000_000
+    """Whose tasks have taken less than this is not killed for memory."""
     memory_losses_alone_max: int = 2
     memory_calm_seconds: float = 30.0
 

@@ -419,7 +419,7 @@ class LocalEngine(Engine):
         self._kill(worker, cause)
         self._take_off(worker)
         self.tally.workers_lost += 1
-        self._events.append(WorkerLost(worker.name, cause, kind))
+        self._events.append(WorkerLost(worker.name, cause, kind, self._budget.taken(worker.name)))
         if not worker.ready:
             self._in_vain += 1
             if self._in_vain > IN_VAIN_MAX:

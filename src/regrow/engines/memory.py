@@ -125,6 +125,10 @@ class MemoryBudget:
         held = f"{self._taken[worst] / 1e6:,.0f} MB of {total / 1e6:,.0f} MB taken by {len(self._taken)} workers"
         return worst, f"killed for memory: it held {held}, --memory-max is {self.bytes_max / 1e6:,.0f} MB"
 
+    def taken(self, worker: str) -> int:
+        """What a worker's tasks had taken when it was seen last; 0 if it was gone before anybody looked."""
+        return self._taken.get(worker, 0)
+
     def figures(self, worker: str) -> str:
         """What a worker had taken when it was seen last."""
         return f"; it held {self._taken[worker] / 1e6:,.0f} MB when seen last" if worker in self._taken else ""
