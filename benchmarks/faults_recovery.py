@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import random
 import shutil
@@ -18,11 +19,11 @@ from pathlib import Path
 from typing import Any
 
 from regrow.control import ask
-from regrow.story import read_story
 from regrow.summary import summary_of
 
 HERE = Path(__file__).parent
 Seconds = list[float]
+Choice = Callable[[list[dict[str, Any]]], list[dict[str, Any]]]
 
 
 class Run:
@@ -59,9 +60,15 @@ class Run:
         found = self.until(lambda: ask(self.path, "look"))
         return [worker for worker in found["crew"] if worker["task"] and worker["pid"] and not worker["checks"]]
 
-    def told_since(self, when: float, *events: str) -> dict[str, Any] | None:
-        """The first of these events after a time."""
-        return next((line for line in read_story(self.path) if line["event"] in events and line["time"] >= when - 0.002), None)
+    def told(self) -> int:
+        """How long the story is by now."""
+        return (self.path / "events.jsonl").stat().st_size
+
+    def story(self, offset: int) -> list[dict[str, Any]]:
+        """What was told since it was so long."""
+        with open(self.path / "events.jsonl", "rb") as file:
+            file.seek(offset)
+            return [json.loads(line) for line in file.read().splitlines(keepends=True) if line.endswith(b"\n")]
 
     def end(self) -> None:
         """Leave nothing."""
@@ -70,15 +77,38 @@ class Run:
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
-def hit(run: Run, number: int, victims: Callable[[list[int]], list[int]], *events: str) -> float:
-    """Send a signal to some busy workers; seconds until the story tells of one of these events."""
-    pids = victims([worker["pid"] for worker in run.until(run.busy)])
-    began = time.time()
-    for pid in pids:
+def hit(run: Run, number: int, choose: Choice) -> float:
+    """Send a signal to some busy workers; seconds until one of the tasks that were lost is begun again (for SIGTERM: until it has left)."""
+    while (seconds := _hit(run, number, choose(run.until(run.busy)))) is None:
+        pass
+    return seconds
+
+
+def _hit(run: Run, number: int, workers: list[dict[str, Any]]) -> float | None:
+    """Seconds; None if they had just finished what they were at."""
+    names = {worker["worker"] for worker in workers}
+    offset, began = run.told(), time.time()
+    for worker in workers:
         with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, number)
-    found: dict[str, Any] = run.until(lambda: run.told_since(began, *events))
-    return max(0.0, float(found["time"]) - began)
+            os.kill(worker["pid"], number)
+    event = "worker left" if number == signal.SIGTERM else "worker lost"
+    try:
+        gone = run.until(lambda: _lines(run, offset, event, names, len(names)), 5.0)
+    except TimeoutError:  # one of them was gone before
+        return None
+    if number == signal.SIGTERM:
+        return max(0.0, float(gone[0]["time"]) - began)
+    tasks = {line["attempt"].rpartition(".")[0] for line in gone if "attempt" in line}
+    if not tasks:
+        return None
+    again = run.until(lambda: [line for line in run.story(offset) if line["event"] == "task redone" and line["task"] in tasks])
+    return max(0.0, float(again[0]["time"]) - began)
+
+
+def _lines(run: Run, offset: int, event: str, workers: set[str], number: int) -> list[dict[str, Any]]:
+    """The lines of this event about these workers, once there are so many."""
+    found = [line for line in run.story(offset) if line["event"] == event and line["worker"] in workers]
+    return found if len(found) >= number else []
 
 
 def recovery(times: int) -> dict[str, Seconds]:
@@ -88,11 +118,11 @@ def recovery(times: int) -> dict[str, Seconds]:
     run = Run("--durable-every", "5")
     try:
         run.begun()
-        one: Callable[[list[int]], list[int]] = lambda pids: [dice.choice(pids)]  # noqa: E731 - one of them
-        found["a worker is killed"] = [hit(run, signal.SIGKILL, one, "task redone") for _ in range(times)]
-        found["all workers are killed"] = [hit(run, signal.SIGKILL, lambda pids: pids, "task redone") for _ in range(times)]
-        found["a worker has notice"] = [hit(run, signal.SIGTERM, one, "worker left") for _ in range(times)]
-        found["a worker is frozen"] = [hit(run, signal.SIGSTOP, one, "task redone") for _ in range(max(2, times // 4))]
+        one: Choice = lambda crew: [dice.choice(crew)]  # noqa: E731 - one of them
+        found["a worker is killed"] = [hit(run, signal.SIGKILL, one) for _ in range(times)]
+        found["all workers are killed"] = [hit(run, signal.SIGKILL, lambda crew: crew) for _ in range(times)]
+        found["a worker has notice"] = [hit(run, signal.SIGTERM, one) for _ in range(times)]
+        found["a worker is frozen"] = [hit(run, signal.SIGSTOP, one) for _ in range(max(2, times // 4))]
         found["the fork server is killed"] = [_kill_server(run) for _ in range(max(2, times // 4))]
         found["the coordinator is killed"] = [_kill_coordinator(run) for _ in range(max(2, times // 4))]
     finally:
@@ -103,9 +133,10 @@ def recovery(times: int) -> dict[str, Seconds]:
 def _kill_server(run: Run) -> float:
     worker = run.until(run.busy)[0]
     parent = int(Path(f"/proc/{worker['pid']}/stat").read_text().rpartition(")")[2].split()[1])
-    began = time.time()
+    offset, began = run.told(), time.time()
     os.kill(parent, signal.SIGKILL)
-    return float(run.until(lambda: run.told_since(began, "task redone"))["time"]) - began
+    again = run.until(lambda: [line for line in run.story(offset) if line["event"] in ("task redone", "worker joined")])
+    return max(0.0, float(again[0]["time"]) - began)
 
 
 def _kill_coordinator(run: Run) -> float:
