@@ -107,10 +107,11 @@ def main() -> None:
             print(f"{kind:30} {ordered[len(ordered) // 2]:8.3f} {ordered[int(0.95 * (len(ordered) - 1) + 0.5)]:8.3f} {len(ordered):4}")
     if "3" in parts:
         found["cuts"] = cuts(given.repeat, 40 if given.quick else 200)
-        none = found["cuts"]["0"]
-        print(f"\ndurable cuts, topics, median of {given.repeat}: none {none:.2f} s", end="")
+        none, none_cpu = found["cuts"]["0"]
+        print(f"\ndurable cuts, topics, median of {given.repeat}: none {none:.2f} s, {none_cpu:.2f} CPU-s", end="")
         for every in ("10", "1"):
-            print(f", every {every} s {found['cuts'][every]:.2f} s ({100 * found['cuts'][every] / none - 100:+.1f} %)", end="")
+            seconds, cpu = found["cuts"][every]
+            print(f"; every {every} s {100 * seconds / none - 100:+.1f} % time, {100 * cpu / none_cpu - 100:+.1f} % CPU", end="")
         print(flush=True)
     if "4" in parts:
         found["slow machine"] = slow_machine(3 if given.quick else 10)

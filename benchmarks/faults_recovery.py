@@ -23,6 +23,7 @@ from regrow.summary import summary_of
 
 HERE = Path(__file__).parent
 Seconds = list[float]
+AGAIN = ("task redone", "backup attempt")
 Choice = Callable[[list[dict[str, Any]]], list[dict[str, Any]]]
 
 
@@ -101,7 +102,10 @@ def _hit(run: Run, number: int, workers: list[dict[str, Any]]) -> float | None:
     tasks = {line["attempt"].rpartition(".")[0] for line in gone if "attempt" in line}
     if not tasks:
         return None
-    again = run.until(lambda: [line for line in run.story(offset) if line["event"] == "task redone" and line["task"] in tasks])
+    try:
+        again = run.until(lambda: [line for line in run.story(offset) if line["event"] in AGAIN and line["task"] in tasks], 5.0)
+    except TimeoutError:  # another attempt had done it already
+        return None
     return max(0.0, float(again[0]["time"]) - began)
 
 
@@ -151,9 +155,9 @@ def _kill_coordinator(run: Run) -> float:
     return time.time() - began
 
 
-def cuts(repeat: int, rounds: int) -> dict[str, float]:
-    """Median seconds of the same quiet run of topics with a durable cut every so many seconds; 0: none."""
-    found: dict[str, Seconds] = {"0": [], "10": [], "1": []}
+def cuts(repeat: int, rounds: int) -> dict[str, tuple[float, float]]:
+    """Median seconds and CPU seconds of the same quiet run of topics with a durable cut every so many seconds; 0: none."""
+    found: dict[str, list[tuple[float, float]]] = {"0": [], "10": [], "1": []}
     with tempfile.TemporaryDirectory(prefix="regrow-faults-") as folder:
         dice = random.Random(1)
         lines = (" ".join(f"w{int(20_000 * dice.random() ** 3)}" for _ in range(60)) for _ in range(20_000))
@@ -166,8 +170,9 @@ def cuts(repeat: int, rounds: int) -> dict[str, float]:
                 ended = subprocess.run([sys.executable, "-m", "regrow.cli.main", *words], capture_output=True, env=environment, check=True)
                 assert ended.returncode == 0
                 if turn:  # the first one prepares the data
-                    found[every].append(summary_of(Path(folder) / "run")["train_seconds"])
-    return {every: statistics.median(seconds) for every, seconds in found.items()}
+                    summary = summary_of(Path(folder) / "run")
+                    found[every].append((summary["train_seconds"], summary["cpu_seconds"]))
+    return {every: (statistics.median(row[0] for row in rows), statistics.median(row[1] for row in rows)) for every, rows in found.items()}
 
 
 NO_BACKUPS = "import regrow.coordinator.assigning as a; a.backup_due = lambda *_: (False, ''); from regrow.cli.main import main; main()"
