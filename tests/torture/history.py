@@ -28,6 +28,7 @@ __all__ = ["Failure", "History"]
 
 POLL_SECONDS = 0.005
 PATIENCE_SECONDS = 120.0
+NO_SOCKET = shutil.ignore_patterns("control")  # a killed coordinator leaves it, and no socket can be copied
 PROCESS = str(Path(__file__).with_name("process.py"))
 
 
@@ -249,7 +250,7 @@ class History:
         if fault.rest in ("move", "copy") and self.run.exists():
             self._copies += 1
             elsewhere = self.folder / f"run-{self._copies}"
-            shutil.move(self.run, elsewhere) if fault.rest == "move" else shutil.copytree(self.run, elsewhere)
+            shutil.move(self.run, elsewhere) if fault.rest == "move" else shutil.copytree(self.run, elsewhere, ignore=NO_SOCKET)
             self.run = elsewhere
             self.log.unlink(missing_ok=True)  # inodes and names are others now
         elif fault.rest == "another boot" and (self.run / "boot").exists():
