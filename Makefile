@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: demo test test-fast lint types clean
+.PHONY: demo test test-fast torture lint types clean
 
 # What users need; what tests need on top of it.
 $(VENV)/ready: pyproject.toml constraints.txt
@@ -25,6 +25,10 @@ test: $(VENV)/ready-to-test
 
 test-fast: $(VENV)/ready-to-test
 	$(BIN)/python -m pytest -m "not slow" -n 2 --dist worksteal
+
+# Real programs under a random mix of everything that can go wrong: make torture [SEED=n] [HISTORIES=n] [PROGRAM=name]
+torture: $(VENV)/ready-to-test
+	$(BIN)/python tests/torture/__main__.py $(if $(SEED),--seed $(SEED)) $(if $(HISTORIES),--histories $(HISTORIES)) $(if $(PROGRAM),--program $(PROGRAM))
 
 lint: $(VENV)/ready-to-test
 	$(BIN)/ruff check .

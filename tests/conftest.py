@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -70,17 +70,19 @@ class Runs:
         """Go on with a run here, to its end."""
         return resume(self.folder / run, **changes)
 
-    def coordinator(self, name: str, run: str = "run", how: dict[str, Any] | None = None, **parameters: Any) -> Coordinator:
-        """Begin a run in a process of its own."""
+    def coordinator(
+        self, name: str, run: str = "run", how: dict[str, Any] | None = None, within: Sequence[str] = (), **parameters: Any
+    ) -> Coordinator:
+        """Begin a run in a process of its own; `within`: a command that starts it."""
         asked = {"verb": "begin", "run": str(self.folder / run), "name": name, "parameters": parameters, "text": str(self.text)}
-        return self._start(asked | {"how": {"engine": "local", "workers": 2, "verify": False} | (how or {})})
+        return self._start(asked | {"how": {"engine": "local", "workers": 2, "verify": False} | (how or {})}, within)
 
     def resumed(self, run: str = "run", **changes: Any) -> Coordinator:
         """Go on with a run in a process of its own."""
         return self._start({"verb": "resume", "run": str(self.folder / run), "changes": changes})
 
-    def _start(self, asked: dict[str, Any]) -> Coordinator:
-        self._coordinators.append(Coordinator(asked))
+    def _start(self, asked: dict[str, Any], within: Sequence[str] = ()) -> Coordinator:
+        self._coordinators.append(Coordinator(asked, within))
         return self._coordinators[-1]
 
     def story(self, run: str = "run") -> list[dict[str, Any]]:
@@ -107,12 +109,12 @@ class Runs:
 class Coordinator:
     """A coordinator in a process of its own, and all processes that stem from it."""
 
-    def __init__(self, asked: dict[str, Any]) -> None:
+    def __init__(self, asked: dict[str, Any], within: Sequence[str] = ()) -> None:
         self._mark = f"REGROW_TEST_MARK={uuid.uuid4().hex}"
         name, _, value = self._mark.partition("=")
         script = Path(__file__).with_name("coordinator_process.py")
         self.process = subprocess.Popen(
-            [sys.executable, str(script), json.dumps(asked)],
+            [*within, sys.executable, str(script), json.dumps(asked)],
             env={**os.environ, name: value},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -128,8 +130,15 @@ class Coordinator:
 
     def code(self, seconds: float = 30.0) -> int:
         """Wait for the end; returns the exit code."""
-        self.process.communicate(timeout=seconds)
+        self.errors = self.process.communicate(timeout=seconds)[1].decode()
         return self.process.returncode
+
+    def says(self, code: int, *words: str, seconds: float = 60.0) -> None:
+        """It ends with this code and says these words."""
+        assert self.code(seconds) == code, self.errors
+        assert "Traceback" not in self.errors
+        for word in words:
+            assert word in self.errors, self.errors
 
     def kill(self, number: int = signal.SIGKILL) -> None:
         """Send a signal to the coordinator."""

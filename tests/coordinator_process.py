@@ -6,6 +6,7 @@ import json
 import sys
 from pathlib import Path
 
+from power import note_fsyncs
 from regrow.data import TextOptions, describe
 from regrow.errors import RegrowError
 from regrow.job import ProgramName
@@ -16,6 +17,7 @@ from regrow.spec import How, Spec
 def main() -> int:
     """Do what was asked."""
     asked = json.loads(sys.argv[1])
+    note_fsyncs()
     try:
         if asked["verb"] == "resume":
             summary = resume(Path(asked["run"]), **asked["changes"])

@@ -250,3 +250,75 @@ class Upper(Program):
         if self.seconds and Path(self.while_there).exists():
             busy(self.seconds * (1 + (part.index + 1) % 3))
         part.result(lines=np.frombuffer(part.fixed["text"].tobytes().upper(), np.uint8))
+
+
+@dataclass(frozen=True)
+class Keeps(Program):
+    """Keeps results beside its model, for whoever goes on from it."""
+
+    results_kept: ClassVar[tuple[str, ...]] = ("work",)
+
+    def roles(self, data: Data) -> Roles:
+        return Roles(3, work=Role(2, reads={"work": -1}))
+
+    def work(self, part: Partition) -> None:
+        part.send("work", 1 - part.index, n=np.int64(part.round))
+        part.result(n=np.int64(part.round + part.index))
+
+
+@dataclass(frozen=True)
+class Hungry(Program):
+    """Tasks that take memory, and some time to take it."""
+
+    megabytes: int = 200
+    partitions: int = 4
+    seconds: float = 0.6
+
+    def roles(self, data: Data) -> Roles:
+        return Roles(work=Role(self.partitions))
+
+    def work(self, part: Partition) -> None:
+        held = np.zeros(self.megabytes * 125_000)
+        held[:] = part.index
+        end = time.monotonic() + self.seconds
+        while time.monotonic() < end:
+            held[:: 1 << 14] += 0
+        part.result(n=np.int64(held[-1]))
+
+
+@dataclass(frozen=True)
+class FlipsOnce(Program):
+    """A pure function on a machine that flips a bit, once: when the marker is there."""
+
+    marker: str = ""
+
+    def roles(self, data: Data) -> Roles:
+        return Roles(3, work=Role(3, reads={"work": -1}))
+
+    def work(self, part: Partition) -> None:
+        value = np.arange(6) + part.round
+        if part.round == 1 and part.index == 1 and Path(self.marker).exists():
+            Path(self.marker).unlink()
+            value[3] ^= 1 << 20
+        part.send("work", (part.index + 1) % 3, value=value)
+        part.result(value=value)
+
+
+@dataclass(frozen=True)
+class Laps(Program):
+    """Reads its data in every round."""
+
+    rounds: int = 12
+    seconds: float = 0.0
+    while_there: str = ""
+
+    def roles(self, data: Data) -> Roles:
+        return Roles(self.rounds, lap=Role(data["text"], data="text", reads={"lap": -1}))
+
+    def lap(self, part: Partition) -> None:
+        if self.seconds and Path(self.while_there).exists():
+            busy(self.seconds)
+        heard = sum(int(message["n"]) for message in part.inbox("lap")) % 1009
+        n = np.int64(heard + len(part.fixed["text"]) + part.round)
+        part.send("lap", part.index, n=n)
+        part.result(n=n)

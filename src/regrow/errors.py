@@ -3,6 +3,7 @@
     RegrowError                     exit 1   we must act: a fault in regrow itself
     ├── UsageError                  exit 2   the user must change the command
     ├── DataError                   exit 3   the user must change the data, or name another model
+    │   └── DamagedData                      nobody must act: prepared data is lost, and made again
     ├── ProgramError                exit 4   the author of the program must act: it raised, or it is not deterministic
     └── Paused                      exit 75  nobody's fault: the run is on disk and `regrow resume` goes on with it
 
@@ -11,7 +12,7 @@ Losing a worker is none of these: it is an event, and costs nothing but its atte
 
 from __future__ import annotations
 
-__all__ = ["DataError", "Paused", "ProgramError", "RegrowError", "UsageError"]
+__all__ = ["DamagedData", "DataError", "Paused", "ProgramError", "RegrowError", "UsageError"]
 
 
 class RegrowError(Exception):
@@ -41,6 +42,10 @@ class DataError(RegrowError):
     """Input data, a run or a model that is missing, broken, or not the one that was meant."""
 
     exit_code = 3
+
+
+class DamagedData(DataError):
+    """Prepared data of a run is missing or does not check."""
 
 
 class ProgramError(RegrowError):

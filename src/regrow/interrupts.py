@@ -50,6 +50,14 @@ class Interrupts:
         elif not self._shields:
             raise Paused(self._cause, self._advice)
 
+    def stop(self, cause: str) -> None:
+        """Somebody asks the run to pause (from another thread): at once if an engine is steered, else where that breaks nothing."""
+        if not self._cause:
+            self._cause = cause
+            engine = self._engine
+            if engine is not None:
+                engine.interrupt(cause)
+
     @contextlib.contextmanager
     def steering(self, engine: Engine) -> Iterator[None]:
         """A signal asks this engine to stop."""

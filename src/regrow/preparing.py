@@ -23,6 +23,7 @@ from typing import Any
 import numpy as np
 
 from regrow import prepared
+from regrow.crash import point
 from regrow.data import Again, Grid, Ingested, Renumber, default_grid, ingest, tokens_program
 from regrow.errors import DataError
 from regrow.job import Job, ProgramName
@@ -91,7 +92,9 @@ class Preparing:
             made = self._grid(self._tokens())
         else:
             made = self._going_on(Path(self.spec.start))
+        point("data-made")
         os.rename(made.path, data)
+        point("data-published")
 
     def _tokens(self) -> Dataset:
         options = self.spec.options

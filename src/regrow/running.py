@@ -12,6 +12,7 @@ the one that was asked for. The results of one stage are the data of the next. A
     RUN/kept/               results that are not in the model, but needed to go on from it (see Program.results_kept)
     RUN/model/              the model, published by one rename
     RUN/output.jsonl, .json instead of a model: the lines of a program whose results are a stream (see Program.results_streamed)
+    RUN/control             a socket, while a coordinator works on the run (see control)
     RUN/events.jsonl        the story; RUN/sessions/: what each coordinator did and cost
 """
 
@@ -24,23 +25,27 @@ import os
 import shutil
 import traceback
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from regrow.errors import DataError, Paused, ProgramError, RegrowError, UsageError
+from regrow.control import Control
+from regrow.crash import point
+from regrow.errors import DamagedData, DataError, Paused, ProgramError, RegrowError, UsageError
 from regrow.identity import difference, identity_of
 from regrow.interrupts import Interrupts
 from regrow.job import Job, guest, loading
 from regrow.outlet import Outlet
 from regrow.preparing import Preparing
-from regrow.program import as_value
+from regrow.program import Value, as_value
 from regrow.spec import How, Spec, write_json
-from regrow.stage import Around, Stage, Watcher
+from regrow.stage import Around, ResultLost, Stage, Watcher
 from regrow.store.dataset import Dataset, DatasetWriter
 from regrow.store.directory import Directory
+from regrow.store.durable import sync, sync_all
 from regrow.store.lock import Lock, is_lock
 from regrow.store.model import publish_model
-from regrow.story import Story
+from regrow.story import VERSION, Story
 from regrow.summary import Session, is_published, published, summary_of
 from regrow.worker import ENVIRONMENT
 
@@ -59,8 +64,14 @@ def begin(spec: Spec, run: Path, how: How, watcher: Watcher | None = None, *, ov
     with _patient_with_disk(run), interrupts.caught(), _new_directory(run, overwrite):
         spec = spec.settled(run)
         spec.write(run)
+        point("begin-spec")
         (run / MARK).unlink()
         how.write(run)
+        point("begin-how")
+        for name in ("program", "input", "run.json", "how.json"):
+            sync_all(run / name)
+        for folder in (run, run.parent):
+            sync(folder)  # from here on a loss of power leaves a run that can be resumed
         return _Run(run, spec, how, watcher or Watcher(), interrupts).to_the_end()
 
 
@@ -125,6 +136,7 @@ def _new_directory(run: Path, overwrite: bool) -> Iterator[None]:
             elif path.name not in ("lock", MARK):
                 path.unlink()
         (run / MARK).touch()
+        point("begin-directory")
         yield
 
 
@@ -162,10 +174,22 @@ class _Run:
         self.interrupts, self.resumed, self.accept_changes = interrupts, resumed, accept_changes
         self.story = Story(run, watcher.event)
         self.session = Session(run, how.crew)
+        self.control = Control(run, how.crew, interrupts, self._crew_changed, elastic=how.elastic)
+
+    def _crew_changed(self, workers: int) -> None:
+        """Somebody wants another number of workers: it holds for what is left of the run, and when that is resumed."""
+        self.story.tell("workers wanted", workers=workers)
+        self.session.have(workers)
+        if workers:  # a run that waits is not to wait when it is resumed
+            replace(self.how, workers=workers).write(self.run)
 
     def to_the_end(self) -> dict[str, Any]:
         """Prepare, run the program, publish the model. What stops it is told in the story."""
-        self.story.tell("coordinator started", engine=self.how.engine, workers=self.how.crew, process=os.getpid())
+        with self.control.listening():
+            return self._to_the_end()
+
+    def _to_the_end(self) -> dict[str, Any]:
+        self.story.tell("coordinator started", story=VERSION, engine=self.how.engine, workers=self.how.crew, process=os.getpid())
         try:
             with _patient_with_disk(self.run):
                 if is_published(self.run):
@@ -182,7 +206,7 @@ class _Run:
         return summary_of(self.run)
 
     def _around(self) -> Around:
-        return Around(self.run, self.how, self.story, self.session, self.watcher, self.interrupts)
+        return Around(self.run, self.how, self.story, self.session, self.watcher, self.interrupts, self.control)
 
     # The program that was asked for
 
@@ -193,9 +217,7 @@ class _Run:
         if stage.program.results_streamed:
             self._stream(job, dataset, stage)
             return
-        outcome = stage.to_the_end()
-        with guest(f"{type(outcome.program).__name__}.model()"):
-            model = {name: as_value(name, value) for name, value in outcome.program.model(outcome.results).items()}
+        outcome, model = self._model(job, stage)
         about = self._about(job, dataset, outcome)
         self.interrupts.check()
         with self.interrupts.shielded():
@@ -203,11 +225,38 @@ class _Run:
             publish_model(self.run / "model", model, about)
             self._finish()
 
+    def _model(self, job: Job, stage: Stage) -> tuple[Stage, dict[str, Value]]:
+        """Run the last program and let it make the model. A result that is lost at the last moment is made again."""
+        for again in range(LOST_AGAIN_MAX + 1):
+            outcome = self._to_the_last_round(job, stage)
+            try:
+                with guest(f"{type(outcome.program).__name__}.model()"):
+                    return outcome, {name: as_value(name, value) for name, value in outcome.program.model(outcome.results).items()}
+            except ResultLost:
+                if again == LOST_AGAIN_MAX:
+                    raise
+            stage = Stage(self._around(), "training", job)
+        raise AssertionError  # unreachable: the last turn returns or raises
+
+    def _to_the_last_round(self, job: Job, stage: Stage, outlet: Outlet | None = None) -> Stage:
+        """Run the last program. Prepared data that is lost meanwhile is made again, and the program goes on from what it has committed."""
+        for again in range(LOST_AGAIN_MAX + 1):
+            try:
+                return stage.to_the_end(outlet)
+            except DamagedData as error:
+                if again == LOST_AGAIN_MAX:
+                    raise
+                self.story.tell("prepared data lost", cause=error.message)
+            dataset = Preparing(self.spec, self._around(), resumed=True).dataset()
+            stage = Stage(self._around(), "training", job)
+            self._check_identity(job, dataset, stage)
+        raise AssertionError  # unreachable: the last turn returns or raises
+
     def _stream(self, job: Job, dataset: Dataset, stage: Stage) -> None:
         """The results of the last program are lines: give them away in their order, as soon as they are there."""
         outlet = Outlet(stage.program.results_streamed, self.run / "output.jsonl", self.watcher.output)
         try:
-            outcome = stage.to_the_end(outlet)
+            outcome = self._to_the_last_round(job, stage, outlet)
             digest = outlet.publish(stage.roles[stage.program.results_streamed].partitions)
         finally:
             outlet.close()
@@ -243,8 +292,12 @@ class _Run:
             for index, arrays in enumerate(outcome.results[role]):
                 writer.add(role, index, arrays)
         writer.publish({})
+        sync_all(aside)
+        point("keep-aside")
         shutil.rmtree(kept, ignore_errors=True)
+        point("keep-cleared")
         os.rename(aside, kept)
+        point("kept")
 
     def _finish(self) -> None:
         """The model is published: delete what it was made of, then note that the run is done."""
@@ -252,10 +305,12 @@ class _Run:
             about = published(self.run)
             Directory(self.run).clear()
             shutil.rmtree(self.run / "stages", ignore_errors=True)
+            point("finish-cleared")
             self.session.round = self.session.rounds = about["rounds"]
             self.session.digest = about["digest"]
             self.session.end("finished")
             self.story.tell("finished", digest=about["digest"], rounds=about["rounds"])
+            point("finish-told")
             (self.run / "done").write_text(about["digest"] + "\n")
 
     def _check_identity(self, job: Job, dataset: Dataset, stage: Stage) -> None:
@@ -270,10 +325,12 @@ class _Run:
                     "go on from the newest cut all the same, and let the model say so: regrow resume --accept-changes; or begin anew",
                 )
             if changes:
-                stage.directory.back_to_cut(to_nothing=any(line.startswith(NOT_FROM_A_CUT) for line in changes))
+                anew = any(line.startswith(NOT_FROM_A_CUT) for line in changes)
+                stage.directory.back_to_cut(before=-1 if anew else float("inf"))
                 self.story.tell("changes accepted", changes=changes)
                 (self.run / "accepted.json").write_text(json.dumps(self._accepted() + changes))
-        path.write_text(json.dumps(now, indent=1))
+        write_json(path, now)
+        point("identity-written")
 
     def _accepted(self) -> list[str]:
         path = self.run / "accepted.json"
@@ -281,6 +338,8 @@ class _Run:
         return found
 
 
+LOST_AGAIN_MAX = 3
+"""So often prepared data, and results at the last moment, are made again in one go: whoever takes them away all the time is to be told."""
 NOT_FROM_A_CUT = ("partitions", "data", "generator", "sources: was nothing")
 """Changes after which artifacts made before cannot be gone on from: the run begins anew, from the prepared data."""
 
@@ -296,4 +355,5 @@ def _patient_with_disk(run: Path) -> Iterator[None]:
         if error.errno not in ENVIRONMENT:
             raise RegrowError(f"{type(error).__name__}: {error}", "".join(traceback.format_tb(error.__traceback__)[-3:])) from error
         what = "make room" if error.errno in (errno.ENOSPC, errno.EDQUOT) else "see to the disk"
-        raise Paused(f"{error.strerror}: {error.filename or run}", f"{what}, then go on: regrow resume {run}") from None
+        then = f"then go on: regrow resume {run}" if (run / "run.json").exists() else "then begin again: nothing was done yet"
+        raise Paused(f"{error.strerror}: {error.filename or run}", f"{what}, {then}") from None

@@ -15,6 +15,7 @@ from regrow.errors import DataError, UsageError
 from regrow.identity import source_name
 from regrow.job import Job, ProgramName
 from regrow.sources import copy_sources
+from regrow.store.durable import sync
 from regrow.store.model import read_model
 
 if TYPE_CHECKING:
@@ -156,6 +157,9 @@ class How:
     durable_every   seconds between durable cuts; 0: none
     preempt         kill a worker every so many seconds; None: leave them alone
     cache           the folder of prepared data that runs share; None: prepare afresh
+    memory_max      bytes that the tasks of all workers together may take; None: whatever the machine gives
+    verify_all      repeat every task, not only some of the first rounds
+    notice          seconds from a worker's SIGTERM to its end: what it cannot finish in half of them it hands back
     """
 
     engine: str = "local"
@@ -164,6 +168,9 @@ class How:
     durable_every: float = 10.0
     verify: bool = True
     cache: str | None = None
+    memory_max: int | None = None
+    verify_all: bool = False
+    notice: float = 30.0
 
     def __post_init__(self) -> None:
         if self.engine not in ("local", "inline"):
@@ -174,6 +181,10 @@ class How:
             raise UsageError(f"--preempt {self.preempt:g}", "a number of seconds above 0, e.g. --preempt 1")
         if self.preempt is not None and self.engine == "inline":
             raise UsageError("--preempt with --engine inline", "inline has no worker processes that could be killed; use --engine local")
+        if not 0 <= self.notice < float("inf"):
+            raise UsageError(f"--notice {self.notice:g}", "a number of seconds, e.g. --notice 30")
+        if self.memory_max is not None and (self.memory_max < 1 or self.engine == "inline"):
+            raise UsageError(f"--memory-max {self.memory_max}", "some bytes, e.g. 2G, for worker processes (--engine local)")
         if not 0 <= self.durable_every < float("inf"):
             raise UsageError(f"--durable-every {self.durable_every:g}", "a number of seconds, or 0 for no cuts")
 
@@ -182,15 +193,22 @@ class How:
         """How many workers that makes."""
         return 1 if self.engine == "inline" else self.workers or usable_cores()
 
-    def make_engine(self) -> Engine:
-        """The engine, not yet started."""
+    @property
+    def elastic(self) -> bool:
+        """Whether workers may come and go."""
+        return self.engine != "inline"
+
+    def make_engine(self, workers: int | None = None) -> Engine:
+        """The engine, not yet started; with another number of workers if one is given."""
         if self.engine == "inline":
             from regrow.engines.inline import InlineEngine
 
             return InlineEngine()
         from regrow.engines.local import LocalEngine
 
-        return LocalEngine(self.crew, preempt_seconds=self.preempt, verify=self.verify)
+        wanted = self.crew if workers is None else workers
+        checkers = max(1, wanted) if self.verify_all else 1
+        return LocalEngine(wanted, preempt_seconds=self.preempt, verify=self.verify, checkers=checkers, memory_max=self.memory_max)
 
     def write(self, run: Path) -> None:
         """Write RUN/how.json."""
@@ -223,7 +241,8 @@ def usable_cores() -> int:
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
-    """Write JSON values to a file that is never seen half-written."""
+    """Write JSON values to a file that is never seen half-written, not even after a loss of power."""
     aside = path.with_suffix(".new")
     aside.write_text(json.dumps(content, indent=1))
+    sync(aside)
     os.replace(aside, path)

@@ -8,13 +8,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from regrow.control import Control
 from regrow.coordinator.actions import Action, Commit, Fail, Finish, Pause, Record, Tell
 from regrow.coordinator.events import ArtifactsLost, Tick
 from regrow.coordinator.machine import Machine
 from regrow.coordinator.plan import PhaseKey, Plan, Task
 from regrow.coordinator.policy import Limits
+from regrow.crash import point
 from regrow.engines.base import Engine
-from regrow.errors import DataError, Paused, ProgramError
+from regrow.errors import DamagedData, DataError, Paused, ProgramError
 from regrow.interrupts import Interrupts
 from regrow.job import Job
 from regrow.outlet import Outlet
@@ -22,12 +24,17 @@ from regrow.program import Results, Roles
 from regrow.spec import How
 from regrow.store.container import Broken
 from regrow.store.dataset import Dataset
+from regrow.store.differences import differences
 from regrow.store.directory import Directory
 from regrow.story import Story
 from regrow.summary import Session
 from regrow.worker import checked_roles
 
-__all__ = ["Around", "Stage", "Watcher"]
+__all__ = ["Around", "ResultLost", "Stage", "Watcher"]
+
+
+class ResultLost(Paused):
+    """The run had ended, and then a result turned out to be missing or damaged: its task is to be done again."""
 
 
 class Watcher:
@@ -53,6 +60,7 @@ class Around:
     session: Session
     watcher: Watcher
     interrupts: Interrupts
+    control: Control
 
 
 class Stage:
@@ -64,6 +72,8 @@ class Stage:
         self.roles: Roles = checked_roles(self.program, Dataset.open(job.data))
         self.plan = Plan(self.roles)
         self.directory = Directory(job.run)
+        self.directory.ground = (job.data, *(around.run / name for name in ("program", "run.json", "how.json", "identity.json")))
+        self.directory.ground_folders = tuple(folder for folder in job.run.parents if folder.is_relative_to(around.run.absolute().parent))
         self.story = around.story
         self._metrics: dict[str, dict[int, Mapping[str, float]]] = {name: {} for name in self.roles}
         """Role -> round -> metrics of that phase; also of rounds that may turn out never to have happened."""
@@ -76,14 +86,16 @@ class Stage:
         """Run it; afterwards `results` are there. Artifacts go to the outlet as they come. Raises ProgramError, DataError or Paused."""
         self._outlet = outlet
         how, session = self.around.how, self.around.session
-        machine = Machine(self.plan, Limits(cut_every_seconds=how.durable_every), verify=how.verify)
-        engine = how.make_engine()
+        limits = Limits(cut_every_seconds=how.durable_every, notice_seconds=how.notice)
+        machine = Machine(self.plan, limits, verify=how.verify, verify_all=how.verify_all)
+        engine = how.make_engine(self.around.control.workers)
         began_at = self._restore(machine)
         session.stage(self.name, engine.tally, self.plan.rounds)
+        self.story.tell("stage began", stage=self.name, rounds=self.plan.rounds)
         try:
             engine.start(self.job, self.directory)
             began = time.monotonic()
-            with self.around.interrupts.steering(engine):
+            with self.around.control.steering(engine):
                 end = self._drive(machine, engine, began_at)
             seconds = time.monotonic() - began
         finally:
@@ -100,8 +112,11 @@ class Stage:
         seen = self.job.run / "boot"
         same_boot = seen.exists() and seen.read_text() == boot
         self.directory.begin_epoch()
+        if settled := self.directory.settle_disputes():
+            self.story.tell("going back", tasks=settled[0], cause="attempts of them differed", to_cut=settled[1])
         present, broken = self.directory.present(check=not same_boot)
         seen.write_text(boot)
+        point("restore-boot")
         cuts = self.directory.read_cuts(present)
         records = [record for record, _ in self.directory.read_records()]
         for record in records:
@@ -174,9 +189,16 @@ class Stage:
                 return round
             case Fail("data", reason):
                 raise DataError(reason)
+            case Fail("prepared", reason):
+                raise DamagedData(reason, f"it is made anew: regrow resume {self.around.run}")
+            case Fail("nondeterministic", reason, task, who) if task is not None:
+                where = differences(self.directory.disputed, task)
+                raise ProgramError(f"{self.job.program.name}: {reason}{where}", WHAT_TO_DO[who].format(run=self.around.run))
             case Fail(_, reason):
                 place = self.job.program.place if self.job.program.is_file else "the program"
-                raise ProgramError(reason, f"mend {place}, then go on: regrow resume {self.around.run} --accept-changes")
+                raise ProgramError(
+                    f"{self.job.program.name}: {reason}", f"mend {place}, then go on: regrow resume {self.around.run} --accept-changes"
+                )
             case Pause(reason):
                 raise Paused(reason, f"go on with it: regrow resume {self.around.run}")
 
@@ -209,7 +231,11 @@ class Stage:
         try:
             return self.directory.open(task).section("result")
         except Broken as broken:
-            raise Paused(f"a result was lost at the last moment: {broken}", f"it is made again: regrow resume {self.around.run}") from None
+            self.directory.mark_lost([task])  # so that whoever comes next makes it again
+            self.story.tell("artifacts lost", stage=self.name, artifacts=[str(task)], cause=f"a result that does not check: {broken}")
+            raise ResultLost(
+                f"a result was lost at the last moment: {broken}", f"it is made again: regrow resume {self.around.run}"
+            ) from None
 
 
 class _Opened(Sequence[Mapping[str, Any]]):
@@ -223,6 +249,13 @@ class _Opened(Sequence[Mapping[str, Any]]):
 
     def __getitem__(self, index: Any) -> Any:
         return [self._read(task) for task in self._tasks[index]] if isinstance(index, slice) else self._read(self._tasks[index])
+
+
+WHAT_TO_DO = {
+    "program": "mend the program (regrow check finds more), then go on: regrow resume {run} --accept-changes",
+    "environment": "run it where all workers are alike, then go on: regrow resume {run}",
+    "machine": "go on without that machine: regrow resume {run}; it goes back to before this task",
+}
 
 
 def _boot_id() -> str:

@@ -1,7 +1,7 @@
 """The story of a run: events.jsonl for people and pages. Nothing that is correct depends on it.
 
 One JSON object a line: {"time": seconds since 1970, "event": words, ...}. The words and their facts come from the
-coordinator's decisions; each redo has its cause.
+coordinator's decisions; each redo has its cause. docs/story.md has them all.
 """
 
 from __future__ import annotations
@@ -10,11 +10,14 @@ import contextlib
 import json
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-__all__ = ["Story", "read_story", "sentence"]
+__all__ = ["VERSION", "Story", "crew_of", "read_story", "sentence"]
+
+VERSION = 1
+"""Of the words and facts of the story. It stands in every line that tells of a coordinator's start; see docs/story.md."""
 
 
 class Story:
@@ -49,6 +52,22 @@ def read_story(run: Path) -> list[dict[str, Any]]:
     except FileNotFoundError:
         pass
     return lines
+
+
+def crew_of(story: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """The workers of a story: name, when it joined, and whether it is still here, left, or was lost; those of the last coordinator."""
+    crew: dict[str, dict[str, Any]] = {}
+    for line in story:
+        match line["event"]:
+            case "coordinator started":
+                crew = {}
+            case "stage began":
+                crew = {}  # each has workers of its own
+            case "worker joined":
+                crew[line["worker"]] = {"worker": line["worker"], "state": "here", "joined": line["time"], "checks": line["checks"]}
+            case "worker left" | "worker lost":
+                crew.setdefault(line["worker"], {"worker": line["worker"]})["state"] = line["event"].removeprefix("worker ")
+    return list(crew.values())
 
 
 def sentence(line: Mapping[str, Any]) -> str:

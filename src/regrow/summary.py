@@ -27,6 +27,8 @@ class Session:
         self._written = 0.0
         self._tallies: list[tuple[str, Tally]] = []
         self.workers = workers
+        self._paid_seconds = 0.0
+        self._counted = self._began
         self.name = "starting"
         self.round = 0
         self.rounds = 0
@@ -48,6 +50,15 @@ class Session:
         """A stage has ended."""
         self.train_seconds += train_seconds
         self._training_began = None
+
+    def have(self, workers: int) -> None:
+        """Another number of workers from now on."""
+        self._paid_seconds = self._paid(time.monotonic())
+        self._counted, self.workers = time.monotonic(), workers
+
+    def _paid(self, now: float) -> float:
+        """Core-seconds that the run had: one for each worker; the coordinator alone counts as one."""
+        return self._paid_seconds + max(1, self.workers) * (now - self._counted)
 
     def end(self, state: str) -> None:
         """The coordinator ends."""
@@ -77,6 +88,7 @@ class Session:
             "digest": self.digest,
             "workers": self.workers,
             "seconds": now - self._began,
+            "paid_seconds": self._paid(now),
             "prepare_seconds": self.prepare_seconds,
             "train_seconds": self.train_seconds + under_way,
             "compile_seconds": sum(tally.compile_seconds for tally in training),
@@ -159,7 +171,7 @@ def status_of(run: Path) -> dict[str, Any]:
     """The fields of `regrow status --json`."""
     sessions = _sessions(run)
     last = sessions[-1] if sessions else {"round": 0, "rounds": 0, "workers": 0, "stage": "starting", "state": "running"}
-    paid = sum(max(1, session["workers"]) * session["seconds"] for session in sessions)
+    paid = _sum(sessions, "paid_seconds")
     return {
         "run": str(run),
         "state": _state(run, last),

@@ -20,7 +20,8 @@ import xxhash
 from regrow import rng
 from regrow.coordinator.events import Receipt
 from regrow.coordinator.plan import PhaseKey, Plan, Task
-from regrow.errors import DataError, ProgramError, RegrowError
+from regrow.environment import environment
+from regrow.errors import DamagedData, DataError, ProgramError, RegrowError
 from regrow.job import Job, guest
 from regrow.packed import Strings
 from regrow.program import Inputs, Message, Partition, Program, Roles, Value
@@ -34,7 +35,7 @@ __all__ = ["AttemptError", "Workshop", "serve"]
 ENVIRONMENT = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EMFILE, errno.ENFILE, errno.EIO, errno.EACCES, errno.EPERM}
 
 
-Kind = Literal["program", "data", "environment", "inputs"]
+Kind = Literal["program", "data", "prepared", "environment", "inputs", "memory"]
 
 
 class AttemptError(Exception):
@@ -56,6 +57,7 @@ class Workshop:
         self.roles: Roles = checked_roles(self.program, self.dataset)
         self.plan = Plan(self.roles)
         self.directory = Directory(job.run)
+        self.environment = environment()
         self._frozen_sends = frozen_sends
 
     def warm(self) -> None:
@@ -72,8 +74,12 @@ class Workshop:
             raise
         except BrokenArtifact as broken:
             raise AttemptError("inputs", str(broken), self._broken_inputs(task, chain) or (broken.task,)) from None
+        except DamagedData as error:
+            raise AttemptError("prepared", str(error)) from None
         except DataError as error:
             raise AttemptError("data", str(error)) from None
+        except MemoryError as error:
+            raise AttemptError("memory", f"no memory: {error}") from None
         except OSError as error:
             if error.errno in ENVIRONMENT:
                 raise _environment(error, path) from None
@@ -225,7 +231,7 @@ def serve(connection: socket.socket, shop: Workshop) -> None:
     signal.signal(signal.SIGTERM, line.drain)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     with contextlib.suppress(BrokenPipeError, ConnectionResetError):
-        line.say({"ready": True, "cpu": time.process_time()})
+        line.say({"ready": True, "cpu": time.process_time(), "environment": shop.environment})
         for asked in connection.makefile("rb"):
             line.say(_answer(shop, json.loads(asked)))
 

@@ -8,9 +8,9 @@
     0.0 joined w1                               time, what happens, who
         tell worker joined worker=w1 ...        what the coordinator asks for (written by the test)
 
-Events: joined W [checks] | draining W | lost W CAUSE | crashed W CAUSE | done W [digest=D] [chain=0+1] [holds] [stop]
-| late W ATTEMPT | failed W KIND CAUSE [of TASK,TASK] | artifacts TASK,TASK | cut made N | cut failed N CAUSE | stop CAUSE | tick
-| restart. Lines that begin with # tell the story.
+Events: joined W [checks] [CPU=x] | draining W [SECONDS] | lost W CAUSE, or crashed, killed, memory | done W [digest=D] [chain=0+1] [holds]
+[stop] | late W ATTEMPT | failed W KIND CAUSE [of TASK,TASK] | artifacts TASK,TASK | cut made N | cut failed N CAUSE | saved | stop CAUSE
+| tick | restart. Lines that begin with # tell the story.
 """
 
 from __future__ import annotations
@@ -25,11 +25,13 @@ from regrow.coordinator.actions import (
     Fail,
     Finish,
     Forget,
+    KeepAside,
     MakeCut,
     Pause,
     Record,
     Release,
     Replace,
+    Save,
     Start,
     Tell,
 )
@@ -42,6 +44,7 @@ from regrow.coordinator.events import (
     CutMade,
     Event,
     Receipt,
+    Saved,
     StopAsked,
     Tick,
     WorkerDraining,
@@ -114,11 +117,14 @@ class Stage:
         assert self.machine is not None
         match words:
             case ["joined", worker, *rest]:
-                return WorkerJoined(worker, checks="checks" in rest)
-            case ["draining", worker]:
-                return WorkerDraining(worker)
-            case ["lost" | "crashed" as how, worker, *cause]:
-                return WorkerLost(worker, " ".join(cause), crashed=how == "crashed")
+                environment = dict(word.split("=") for word in rest if "=" in word)
+                return WorkerJoined(worker, checks="checks" in rest, environment=environment)
+            case ["draining", worker, *notice]:
+                return WorkerDraining(worker, "SIGTERM", float(notice[0]) if notice else None)
+            case ["lost" | "crashed" | "killed" | "memory" as how, worker, *cause]:
+                kind = {"lost": "loss", "crashed": "crash"}.get(how, how)
+                held = [int(word.removeprefix("held=")) for word in cause if word.startswith("held=")]
+                return WorkerLost(worker, cause[-1] if held else " ".join(cause), kind, *held)  # type: ignore[arg-type]
             case ["done", worker, *facts]:
                 attempt = self.machine.running[worker].attempt
                 self.answers[attempt] = receipt = self.receipt(attempt.task, facts)
@@ -135,6 +141,8 @@ class Stage:
                 return CutMade(int(round))
             case ["cut", "failed", round, *cause]:
                 return CutFailed(int(round), " ".join(cause))
+            case ["saved", *cause]:
+                return Saved(" ".join(cause))
             case ["stop", *cause]:
                 return StopAsked(" ".join(cause))
             case ["tick"]:
@@ -170,6 +178,10 @@ class Stage:
             case DropCut(round):
                 self.cuts.pop(round, None)
                 return f"drop cut {round}"
+            case Save():
+                return "save"
+            case KeepAside(task, attempt, worker):
+                return f"keep aside {attempt or task} by {worker}"
             case Replace(worker):
                 return f"replace {worker}"
             case Release(worker):

@@ -1,4 +1,17 @@
-from regrow.coordinator.policy import Limits, Pace, backup_due, failed_for_good, pick_worker
+import pytest
+
+from regrow.coordinator.policy import (
+    Claim,
+    Limits,
+    Pace,
+    backup_due,
+    blame,
+    failed_for_good,
+    finish_or_hand_back,
+    how_lost,
+    more_partitions,
+    pick_worker,
+)
 
 LIMITS = Limits()
 
@@ -56,6 +69,54 @@ def test_a_worker_that_failed_at_a_task_does_not_get_it_again() -> None:
 
 def test_nobody_idle_is_no_decision_against_anybody() -> None:
     assert pick_worker({}, (), 0)[0] is None
+
+
+def test_more_partitions_are_advised_where_tasks_take_half_a_workers_life() -> None:
+    assert not more_partitions(9.0, [1.0] * 4, LIMITS)[0]
+    assert not more_partitions(0.5, [1.0] * 5, LIMITS)[0]
+    assert more_partitions(0.6, [1.0] * 5, LIMITS) == (True, "its tasks take 0.6 s and workers live 1.0 s: more partitions would lose less")
+
+
+@pytest.mark.parametrize(
+    ("end", "facts", "kind"),
+    [
+        ("SIGKILL", {}, "killed"),
+        ("SIGKILL", {"ours": True}, "loss"),
+        ("SIGKILL", {"memory": True}, "memory"),
+        ("SIGKILL", {"memory": True, "ours": True}, "memory"),
+        ("SIGTERM", {"memory": True}, "loss"),
+        ("SIGSEGV", {}, "crash"),
+        ("SIGSEGV", {"busy": False}, "loss"),
+        ("SIGBUS", {}, "crash"),
+        ("exit", {}, "crash"),
+        ("SIGUSR1", {}, "loss"),
+    ],
+)
+def test_causes_are_told_apart_by_the_table(end: str, facts: dict[str, bool], kind: str) -> None:
+    found, why = how_lost(end, **{"ours": False, "busy": True, "memory": False} | facts)
+    assert found == kind
+    assert why
+
+
+def test_notice_is_weighed_against_the_expected_rest() -> None:
+    assert finish_or_hand_back(0.0, pace(), 1.0)[0], "nobody knows how long it takes"
+    assert finish_or_hand_back(8.0, pace(*[10.0] * 5), 4.0)[0]
+    assert not finish_or_hand_back(7.0, pace(*[10.0] * 5), 4.0)[0]
+    assert finish_or_hand_back(30.0, pace(*[10.0] * 5), 1.0)[0], "it should have ended long ago"
+
+
+def claim(digest: str, **environment: str) -> Claim:
+    return Claim(f"worker {digest}", digest, environment)
+
+
+def test_blame_follows_the_odd_one_and_its_environment() -> None:
+    assert blame([claim("a"), claim("b"), claim("c")])[0] == "program"
+    assert blame([claim("a"), claim("b")])[0] == "program"
+    assert blame([claim("a", CPU="x"), claim("b", CPU="x"), claim("a", CPU="x")])[0] == "machine"
+    assert blame([claim("a", CPU="x"), claim("b", CPU="y"), claim("a", CPU="x")])[0] == "environment"
+    assert blame([claim("b", CPU="x"), claim("a", CPU="y"), claim("a", CPU="y")])[0] == "environment"
+    hashed = {"hash seed": "1"}
+    assert blame([claim("a"), claim("b", **hashed), claim("a")])[0] == "program"
 
 
 def test_a_task_that_raises_is_tried_once_more() -> None:

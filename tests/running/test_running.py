@@ -245,7 +245,7 @@ def test_a_full_disk_pauses_the_run_and_leaves_nothing_half(runs: Runs, quiet: s
         if call == "write_text":
             patch.setattr(directory_module.Directory, "record", raising(full))
         elif call == "fsync":
-            stop_at(patch, directory_module.os, "fsync", 1, full)
+            stop_at(patch, directory_module.os, "fsync", 10, full)  # those before are of a run that begins
         else:
             stop_at(patch, directory_module.os, call, 10 if call == "link" else 14, full)
         with pytest.raises(Paused, match="No space left") as caught:
@@ -254,6 +254,15 @@ def test_a_full_disk_pauses_the_run_and_leaves_nothing_half(runs: Runs, quiet: s
     assert "make room" in caught.value.advice or "resume" in caught.value.advice
     assert not (runs.folder / "run" / "model").exists()
     assert runs.resume()["digest"] == quiet
+
+
+def test_a_disk_that_is_full_when_a_run_begins_leaves_its_name_free(runs: Runs, quiet: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patch:
+        stop_at(patch, directory_module.os, "fsync", 1, OSError(errno.ENOSPC, "No space left on device"))
+        with pytest.raises(Paused, match="No space left") as caught:
+            runs.begin("Ring", **RING)
+    assert "begin again" in caught.value.advice
+    assert runs.begin("Ring", **RING)["digest"] == quiet
 
 
 def raising(error: BaseException) -> Any:

@@ -139,6 +139,14 @@ def test_power_lost_again_and_again_goes_on_from_the_newest_cut() -> None:
     assert world.counts.commits < 1.5 * len(world.expected)
 
 
+def test_artifacts_that_are_deleted_all_the_time_do_not_hold_a_run_up() -> None:
+    luck = Luck(accidents=10**6, accident_seconds=25.0, cut_seconds=0.2, verify=False, kinds=("everything",))
+    world = World(2, exchange(60, (0.3, 0.3)), luck, workers=8, limits=Limits(cut_every_seconds=2))
+    world.run()
+    assert world.counts.accidents >= 2, "it was held up by none"
+    assert world.counts.commits < 4 * len(world.expected)
+
+
 def test_no_event_costs_a_walk_over_all_tasks() -> None:
     """Events of large worlds cost about what those of small ones cost (a generous bound: machines differ)."""
 

@@ -202,7 +202,7 @@ def test_back_to_the_newest_cut_drops_what_is_newer(directory: Directory) -> Non
     present, _ = directory.present(check=True)
     assert set(present) == {*older, *newer}
     assert [found.phase.round for found, _ in directory.read_records()] == [3, 5]
-    directory.back_to_cut(to_nothing=True)
+    directory.back_to_cut(before=-1)
     present, _ = directory.present(check=True)
     assert present == {}
     assert directory.read_records() == []

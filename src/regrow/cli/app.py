@@ -8,6 +8,7 @@ import typer
 
 from regrow.cli.lda import lda
 from regrow.cli.runs import add_run_commands
+from regrow.cli.steering import add_steering_commands
 
 __all__ = ["app"]
 
@@ -22,6 +23,7 @@ app = typer.Typer(
 )
 app.add_typer(lda, name="lda")
 add_run_commands(app)
+add_steering_commands(app)
 
 
 def _version(asked: bool) -> None:
@@ -33,7 +35,7 @@ def _version(asked: bool) -> None:
 
 
 @app.callback()
-def top(
+def every(
     version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and leave.")] = False,
 ) -> None:
     """Train long-tail models on processes that may be taken away at any moment, and end with the same bytes."""

@@ -20,7 +20,9 @@ __all__ = [
     "Header",
     "IdField",
     "Json",
+    "MemoryMax",
     "Model",
+    "Notice",
     "Overwrite",
     "Preempt",
     "RunDir",
@@ -31,6 +33,7 @@ __all__ = [
     "Workers",
     "how",
     "parse_grid",
+    "parse_size",
 ]
 
 Files = Annotated[
@@ -74,13 +77,29 @@ Preempt = Annotated[
 DurableEvery = Annotated[
     float | None, typer.Option(metavar="SECONDS", help="Make a durable cut so often; 0: never [10].", show_default=False)
 ]
+MemoryMax = Annotated[
+    str | None,
+    typer.Option(metavar="SIZE", help="What tasks may take in all, e.g. 8G; where it is more, fewer run at a time.", show_default=False),
+]
+Notice = Annotated[
+    float | None,
+    typer.Option(metavar="SECONDS", help="From a worker's SIGTERM to its end; a longer task is handed back [30].", show_default=False),
+]
 Verify = Annotated[str, typer.Option(metavar="auto|off", help="Run a few tasks twice to see that they are deterministic.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Begin anew in place of a run that is there already.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one line of JSON.")]
 
 
 def how(
-    engine: str | None, workers: int | None, preempt: float | None, durable_every: float | None, verify: str, *, cache: bool = True
+    engine: str | None,
+    workers: int | None,
+    preempt: float | None,
+    durable_every: float | None,
+    verify: str,
+    *,
+    memory_max: str | None = None,
+    notice: float | None = None,
+    cache: bool = True,
 ) -> How:
     """How to run, from options. Raises UsageError."""
     from regrow.launch import shared_cache
@@ -91,7 +110,34 @@ def how(
     if workers is not None and workers < 1:
         raise UsageError(f"--workers {workers}", "at least one; leave it out for as many as there are cores")
     every = 10.0 if durable_every is None else durable_every
-    return How(engine or "local", workers or 0, preempt, every, verify != "off", shared_cache() if cache else None)
+    limit = parse_size(memory_max) if memory_max is not None else None
+    return How(
+        engine or "local",
+        workers or 0,
+        preempt,
+        every,
+        verify != "off",
+        shared_cache() if cache else None,
+        limit,
+        notice=30.0 if notice is None else notice,
+    )
+
+
+def parse_size(text: str) -> int:
+    """ "500M" as 500,000,000. Raises UsageError."""
+    number, unit = text.strip().upper().removesuffix("B"), 1
+    if number[-1:] in UNITS:
+        number, unit = number[:-1], UNITS[number[-1]]
+    try:
+        size = float(number) * unit
+        if not 1 <= size < 2**62:
+            raise ValueError
+    except ValueError:
+        raise UsageError(f"--memory-max {text}", "a number of bytes, e.g. 500M or 8G") from None
+    return int(size)
+
+
+UNITS = {"K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
 
 
 def parse_grid(text: str | None) -> tuple[int, int] | None:

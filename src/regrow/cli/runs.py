@@ -1,15 +1,33 @@
-"""Commands that know nothing of models: run, resume, status, digest."""
+"""Commands that know nothing of models: run, check, resume, status, digest."""
 
 from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from regrow.cli.options import DurableEvery, Engine, Json, Overwrite, Preempt, RunDir, Seed, Verify, Workers, how
+from regrow.cli.options import (
+    DurableEvery,
+    Engine,
+    Json,
+    MemoryMax,
+    Notice,
+    Overwrite,
+    Preempt,
+    RunDir,
+    Seed,
+    Verify,
+    Workers,
+    how,
+    parse_size,
+)
 from regrow.errors import DataError, UsageError
+
+if TYPE_CHECKING:
+    from regrow.checking import Finding
+    from regrow.spec import Spec
 
 __all__ = ["add_run_commands"]
 
@@ -19,6 +37,7 @@ RunPath = Annotated[Path, typer.Argument(metavar="RUN", help="The directory of a
 def add_run_commands(app: typer.Typer) -> None:
     """Add them to the command `regrow`."""
     app.command(short_help="Run a program of your own on text files.")(run)
+    app.command(short_help="Find out whether a program of your own is deterministic.")(check)
     app.command(short_help="Go on with a run from all that was committed.")(resume)
     app.command(short_help="Say how far a run is, and what it has cost.")(status)
     app.command(short_help="Print the digest of a model: 64 hex digits.")(digest)
@@ -38,25 +57,73 @@ def run(
     engine: Engine = None,
     preempt: Preempt = None,
     durable_every: DurableEvery = None,
+    memory_max: MemoryMax = None,
+    notice: Notice = None,
     verify: Verify = "auto",
     overwrite: Overwrite = False,
     json: Json = False,
 ) -> None:
     """Run a program of your own on text files, on workers that may be killed at any moment."""
     from regrow.cli.shown import run_and_show
-    from regrow.data import TextOptions, describe
-    from regrow.job import ProgramName, make
     from regrow.launch import default_run
     from regrow.running import begin
+
+    spec = _spec(program, files, set, seed)
+    way = how(engine, workers, preempt, durable_every, verify, memory_max=memory_max, notice=notice, cache=False)
+    path = run or default_run("run")
+    run_and_show(path, lambda watcher: begin(spec, path, way, watcher, overwrite=overwrite), json)
+
+
+def check(
+    program: Annotated[str, typer.Argument(metavar="FILE.py:Class", help="A program of your own.", show_default=False)],
+    files: Annotated[list[str], typer.Argument(metavar="DATA", help="Text files, rather small ones.", show_default=False)],
+    set: Annotated[
+        list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="A parameter of the program.", show_default=False)
+    ] = None,
+    seed: Seed = 1,
+    json: Json = False,
+) -> None:
+    """Find out whether a program is deterministic: every task twice, other processes, another CPU, workers killed; one digest.
+
+    Ends with exit code 0 if nothing differs, else with 4, naming the task and the array.
+    """
+    from dataclasses import asdict
+
+    from regrow.checking import check as check_all
+    from regrow.cli.shown import print_json
+    from regrow.errors import ProgramError
+
+    spec = _spec(program, files, set, seed)
+    findings = check_all(spec, lambda found: None if json else print(_told(found), flush=True))
+    last = findings[-1]
+    if json:
+        print_json({"deterministic": not last.fault, "digest": last.digest or None, "ways": [asdict(found) for found in findings]})
+    if not last.fault:
+        if not json:
+            print(f"deterministic as far as can be seen; digest {last.digest}")
+    elif last.kind == "nondeterministic":
+        raise ProgramError(f"{program} is not deterministic\n{last.fault}", "a task may read `part` alone: see docs/programs.md, Rules")
+    else:
+        raise ProgramError(f"{program} fails\n{last.fault}", "mend it, then check again")
+
+
+def _told(found: Finding) -> str:
+    result = found.digest[:16] if not found.fault else "DIFFERS" if found.kind == "nondeterministic" else "FAILS"
+    lost = f", {found.workers_lost} workers lost" if found.workers_lost else ""
+    attempts = f"  {found.attempts:,} attempts in {found.seconds:.1f} s{lost}" if not found.fault else ""
+    return f"{found.way:16} {found.what:46} {result}{attempts}"
+
+
+def _spec(program: str, files: list[str], set: list[str] | None, seed: int) -> Spec:
+    """What to do, from what the command line says."""
+    from regrow.data import TextOptions, describe
+    from regrow.job import ProgramName, make
     from regrow.spec import Spec
 
     name = ProgramName.parse(program)
     made = make(name.load(), dict(_pair(text) for text in set or []))
     options = TextOptions(format="txt")
-    spec = Spec("run", name, made.parameters(), seed, describe(files, options), options, "text")
-    way = how(engine, workers, preempt, durable_every, verify, cache=False)
-    path = run or default_run("run")
-    run_and_show(path, lambda watcher: begin(spec, path, way, watcher, overwrite=overwrite), json)
+    return Spec("run", name, made.parameters(), seed, describe(files, options), options, "text")
 
 
 def _pair(text: str) -> tuple[str, str]:
@@ -72,6 +139,8 @@ def resume(
     engine: Engine = None,
     preempt: Preempt = None,
     durable_every: DurableEvery = None,
+    memory_max: MemoryMax = None,
+    notice: Notice = None,
     accept_changes: Annotated[
         bool, typer.Option("--accept-changes", help="Go on from the newest cut although code, parameters or versions changed.")
     ] = False,
@@ -86,7 +155,15 @@ def resume(
         print(f"{run} is finished already: nothing is left to do", file=sys.stderr)
         run_and_show(run, lambda _: summary_of(run), json)
         return
-    changes = {"workers": workers, "engine": engine, "preempt": preempt, "durable_every": durable_every}
+    limit = parse_size(memory_max) if memory_max is not None else None
+    changes = {
+        "workers": workers,
+        "engine": engine,
+        "preempt": preempt,
+        "durable_every": durable_every,
+        "memory_max": limit,
+        "notice": notice,
+    }
     run_and_show(run, lambda watcher: go_on(run, watcher, accept_changes=accept_changes, **changes), json)
 
 

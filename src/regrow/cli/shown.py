@@ -67,7 +67,7 @@ def _rate(name: str, value: float) -> str:
     return f"{value / 1e6:.1f} M {unit}/s" if value >= 1e5 else f"{value:,.0f} {unit}/s"
 
 
-def told(line: Mapping[str, Any]) -> str | None:
+def told(line: Mapping[str, Any], run: Path | None = None) -> str | None:
     """A line of the story that a person wants to see at once, in words; None for the others."""
     match line["event"]:
         case "attempt failed" if not line["then"].startswith(("failed", "refused")):  # those end the run, and are told then
@@ -83,6 +83,20 @@ def told(line: Mapping[str, Any]) -> str | None:
             return f"a durable cut failed ({line['cause']}); the older ones are still there"
         case "stop asked":
             return f"{line['cause']}: the run pauses as soon as {line['under_way']} tasks are done"
+        case "workers wanted":
+            return f"{line['workers']} workers from now on"
+        case "waiting for workers":
+            return f"no workers: the run waits; give it some: regrow scale {run or 'RUN'} N"
+        case "fewer at a time":
+            return f"{line['attempts']} tasks at a time from now on: {line['why']}"
+        case "advice":
+            return f'role "{line["role"]}": {line["why"]}'
+        case "attempts differ":
+            return f"two attempts of {line['task']} differ, by {' and '.join(line['workers'])}: a third one decides whom to blame"
+        case "prepared data lost":
+            return f"{line['cause']}; it is made again"
+        case "going back":
+            return f"attempts of {', '.join(line['tasks'])} differed: going back to before them"
         case "changes accepted":
             return sentence(line)
     return None
@@ -112,7 +126,7 @@ class Lines(Watcher):
         if line["event"] == "coordinator started" and self._run is not None:
             self.line(f"run {self._run}")
         self._lost += line["event"] == "worker lost"
-        words = told(line)
+        words = told(line, self._run)
         if words is not None:
             self.line(words)
 

@@ -16,11 +16,13 @@ __all__ = [
     "Fail",
     "Finish",
     "Forget",
+    "KeepAside",
     "MakeCut",
     "Pause",
     "Record",
     "Release",
     "Replace",
+    "Save",
     "Start",
     "Tell",
 ]
@@ -83,6 +85,20 @@ class DropCut:
 
 
 @dataclass(frozen=True, slots=True)
+class Save:
+    """Make everything durable that is committed, and the records; answer with Saved. A pause is about to follow."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeepAside:
+    """Keep what an attempt wrote (None: the artifact that is committed), made by this worker: attempts of this task differ."""
+
+    task: Task
+    attempt: Attempt | None
+    worker: str
+
+
+@dataclass(frozen=True, slots=True)
 class Replace:
     """End a worker and start another in its place."""
 
@@ -91,7 +107,7 @@ class Replace:
 
 @dataclass(frozen=True, slots=True)
 class Release:
-    """Let a worker go that only checks: there is nothing left to check."""
+    """Let a worker go: one that only checks, and nothing is left to check; or one that drains and hands back what it is at."""
 
     worker: str
 
@@ -105,10 +121,15 @@ class Finish:
 
 @dataclass(frozen=True, slots=True)
 class Fail:
-    """The run cannot go on. It stays resumable."""
+    """The run cannot go on. It stays resumable.
 
-    kind: Literal["program", "data", "nondeterministic"]
+    task, who   of attempts that differ: whose they are, and whom to blame ("program", "environment", "machine")
+    """
+
+    kind: Literal["program", "data", "prepared", "nondeterministic"]
     reason: str
+    task: Task | None = None
+    who: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,4 +147,6 @@ class Tell:
     facts: Mapping[str, Any] = field(default_factory=dict)
 
 
-Action = Start | Commit | Discard | Record | Release | Forget | MakeCut | DropCut | Replace | Finish | Fail | Pause | Tell
+Action = (
+    Start | Commit | Discard | KeepAside | Record | Release | Forget | MakeCut | DropCut | Save | Replace | Finish | Fail | Pause | Tell
+)

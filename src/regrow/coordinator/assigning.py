@@ -7,6 +7,7 @@ RULES OF THE FILE
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator
 
 from regrow.coordinator.actions import Action, Start, Tell
@@ -14,8 +15,9 @@ from regrow.coordinator.budgets import Budgets
 from regrow.coordinator.checks import Checks
 from regrow.coordinator.crew import Crew, Running
 from regrow.coordinator.ledger import RUNNING, Ledger
+from regrow.coordinator.memory import Memory
 from regrow.coordinator.plan import Attempt, Task
-from regrow.coordinator.policy import Limits, Pace, backup_due, pick_worker
+from regrow.coordinator.policy import Limits, Pace, backup_due, finish_or_hand_back, more_partitions, pick_worker
 from regrow.coordinator.queue import Queue
 
 __all__ = ["Assigning"]
@@ -24,8 +26,12 @@ __all__ = ["Assigning"]
 class Assigning:
     """Gives work to workers."""
 
-    def __init__(self, ledger: Ledger, crew: Crew, queue: Queue, checks: Checks, budgets: Budgets, limits: Limits) -> None:
+    def __init__(self, ledger: Ledger, crew: Crew, queue: Queue, checks: Checks, budgets: Budgets, memory: Memory, limits: Limits) -> None:
         self.ledger, self.crew, self.queue, self.checks, self.budgets, self.limits = ledger, crew, queue, checks, budgets, limits
+        self.memory = memory
+        self._lives: deque[float] = deque(maxlen=20)
+        """How long the workers lived that were taken away last."""
+        self._advised: set[str] = set()
         self._paces: dict[str, Pace] = {name: Pace() for name in ledger.plan.roles}
 
     def ended(self, run: Running, now: float) -> None:
@@ -33,18 +39,34 @@ class Assigning:
         if not run.checks:
             self._paces[run.attempt.task.role].add(now - run.began)
 
+    def advise(self, run: Running, lived: float, now: float) -> Iterator[Action]:
+        """A worker that lived so long was taken away from an attempt: say so, once for each role, if its tasks are too long for that."""
+        self._lives.append(lived)
+        role = run.attempt.task.role
+        if role not in self._advised:
+            due, why = more_partitions(self._paces[role].quantile(0.5) or now - run.began, self._lives, self.limits)
+            if due:
+                self._advised.add(role)
+                yield Tell("advice", {"role": role, "why": why})
+
+    def finishes(self, run: Running, now: float, notice_seconds: float | None) -> tuple[bool, str]:
+        """Whether a worker that will be taken away finishes what it does."""
+        notice = self.limits.notice_seconds if notice_seconds is None else notice_seconds
+        return finish_or_hand_back(now - run.began, self._paces[run.attempt.task.role], notice)
+
     def assign(self, now: float) -> Iterator[Action]:
         """Give work to those who are idle."""
+        yield from self.memory.widen(now, self.crew.slots)
         yield from self._assign_checks(now)
         self.queue.take_aside()
         held: list[Task] = []
-        while self.crew.idle and (task := self.queue.pop()) is not None:
+        while self.crew.idle and self.memory.room(len(self.crew.running)) and (task := self.queue.pop()) is not None:
             worker, why = pick_worker(self.crew.idle, self.budgets.avoid(task), self.budgets.losses(task))
             if worker is None:
                 held.append(task)
                 continue
-            if self.budgets.trouble(task):
-                yield Tell("task redone", {"task": str(task), "worker": worker, "why": why})
+            if cause := self.budgets.trouble(task):
+                yield Tell("task redone", {"task": str(task), "worker": worker, "cause": cause, "why": why})
             self.ledger.move(task, "started")
             yield self._start(worker, task, now)
         for task in held:
@@ -58,13 +80,15 @@ class Assigning:
         if not self.checks.workers and alone is not None and now - alone >= self.limits.checker_wait_seconds:
             free = list(self.crew.idle)[: len(self.checks.queue)]
         for worker in free:
+            if not self.memory.room(len(self.crew.running)):
+                return
             task = self.checks.next()
             if task is not None:
                 yield self._start(worker, task, now, checks=True)
 
     def back_up(self, now: float) -> Iterator[Action]:
         """Give a slow task to an idle worker as well: the first that commits wins, and both would write the same."""
-        if self.queue.waiting:
+        if self.queue.waiting or not self.memory.room(len(self.crew.running)):
             return
         for run in list(self.crew.running.values()):
             if not self.crew.idle or now - run.began <= self.limits.backup_elapsed_seconds_min:
@@ -76,7 +100,13 @@ class Assigning:
             if due and self.ledger.startable(task):
                 worker = next(reversed(self.crew.idle))
                 yield Tell("backup attempt", {"task": str(task), "worker": worker, "why": why})
+                self.checks.hold(task)
                 yield self._start(worker, task, now, backup=True)
+
+    def third_attempt(self, worker: str, task: Task, now: float) -> Iterator[Action]:
+        """Let a worker decide whom to blame for attempts that differ."""
+        yield Tell("third attempt", {"task": str(task), "worker": worker})
+        yield self._start(worker, task, now, checks=True)
 
     def _start(self, worker: str, task: Task, now: float, *, checks: bool = False, backup: bool = False) -> Start:
         attempt = Attempt(task, self.ledger.next_number(task))

@@ -27,15 +27,22 @@ class Budgets:
         self._losses: dict[Task, int] = {}
         self._errors: dict[Task, list[str]] = {}
         self._avoid: dict[Task, set[str]] = {}
+        self._causes: dict[Task, str] = {}
 
-    def lost(self, task: Task) -> None:
+    def lost(self, task: Task, cause: str) -> None:
         """The worker that was at a task is lost."""
         self._losses[task] = self._losses.get(task, 0) + 1
+        self._causes[task] = cause
+
+    def handed_back(self, task: Task, cause: str) -> None:
+        """A worker that leaves has not begun a task, or gives it up: that counts for nothing."""
+        self._causes[task] = cause
 
     def failed(self, task: Task, worker: str, cause: str, *, data: bool = False) -> tuple[Fail | None, bool, str]:
         """A task raised. Returns how the run fails, if it does; whether the task is set aside; and why."""
         self._errors.setdefault(task, []).append(cause)
         self._avoid.setdefault(task, set()).add(worker)
+        self._causes[task] = cause.rpartition("\n")[2]
         over, why = (True, "refused the data") if data else failed_for_good(self._errors[task], self.limits)
         if not over:
             return None, False, why
@@ -46,12 +53,12 @@ class Budgets:
 
     def committed(self, task: Task) -> None:
         """All is well."""
-        for forgetful in (self._losses, self._errors, self._avoid):
+        for forgetful in (self._losses, self._errors, self._avoid, self._causes):
             forgetful.pop(task, None)
 
-    def trouble(self, task: Task) -> bool:
-        """Whether a task has come to nothing before."""
-        return task in self._losses or task in self._errors
+    def trouble(self, task: Task) -> str:
+        """Why a task came to nothing when it was last tried; "" if it did not."""
+        return self._causes.get(task, "")
 
     def losses(self, task: Task) -> int:
         """How many workers were lost at a task."""

@@ -1,4 +1,4 @@
-"""Checking that the program is deterministic: in rounds 0 and 1 one partition of every role is run again, twice.
+"""Checking that the program is deterministic: in rounds 0 and 1 one partition of every role is run again, twice; or everything.
 
 RULES OF THE FILE
   - Repeating is done by workers that only check: fresh processes under another hash seed.
@@ -19,8 +19,8 @@ CHECKED_ROUNDS = 2
 class Checks:
     """The tasks that are to be repeated, and the workers that do nothing else."""
 
-    def __init__(self, ledger: Ledger, *, wanted: bool) -> None:
-        self.ledger, self.wanted = ledger, wanted
+    def __init__(self, ledger: Ledger, *, wanted: bool, everything: bool = False) -> None:
+        self.ledger, self.wanted, self.everything = ledger, wanted, everything
         self.unverified: set[Task] = set()
         self.inputs: set[PhaseKey] = set()
         """Phases that an unverified task reads."""
@@ -28,17 +28,35 @@ class Checks:
         self.workers: dict[str, bool] = {}
         """Workers that only check, and whether each is idle."""
         self._seen: set[Task] = set()
+        self.released = False
+        """Whether those who only check were let go: what is replayed afterwards was checked when it was made first."""
+        self._held: set[Task] = set()
+        """Tasks of which a second attempt is under way: what they read is kept, so that one that differs can be judged."""
         self.alone_since: float | None = None
         """Since when the run has waited for nothing but a worker that checks."""
 
     def choose(self, task: Task) -> None:
         """Decide whether a committed task will be repeated."""
         middle = self.ledger.plan.roles[task.role].partitions // 2
-        if self.wanted and task.round < CHECKED_ROUNDS and task.partition == middle and task not in self._seen:
+        chosen = self.everything or (task.round < CHECKED_ROUNDS and task.partition == middle)
+        if self.wanted and chosen and not self.released and task not in self._seen:
             self._seen.add(task)
             self.unverified.add(task)
             self.queue += [task, task]  # the second time it has another past: what counts its calls is found
             self._note_inputs()
+
+    def hold(self, task: Task) -> None:
+        """A second attempt of a task begins."""
+        self._held.add(task)
+        self._note_inputs()
+
+    def let_go(self, task: Task) -> bool:
+        """No attempt of a task is under way any more; returns whether one was held."""
+        if task not in self._held:
+            return False
+        self._held.discard(task)
+        self._note_inputs()
+        return True
 
     def next(self) -> Task | None:
         """A task that can be repeated now, taken off the queue."""
@@ -70,7 +88,7 @@ class Checks:
         self._note_inputs()
 
     def _note_inputs(self) -> None:
-        plan, keys = self.ledger.plan, {PhaseKey(task.role, task.round) for task in self.unverified}
+        plan, keys = self.ledger.plan, {PhaseKey(task.role, task.round) for task in self.unverified | self._held}
         before = {found for key in keys if (found := plan.previous(key)) is not None}
         owners = {PhaseKey(role, plan.newest(role, key.round)) for key in keys for role in plan.roles[key.role].states}
         self.inputs = {read for key in keys for read in plan.inputs(key)} | before | owners

@@ -46,6 +46,14 @@ class Crew:
         """The number of workers that run tasks for the first time."""
         return len(self.workers) - len(self._checks.workers)
 
+    def idle_of_all(self) -> list[str]:
+        """Everybody who is idle, those who only check at the end."""
+        return [*self.idle, *(worker for worker, idle in self._checks.workers.items() if idle)]
+
+    def others_at_work(self, worker: str) -> int:
+        """How many others are at an attempt."""
+        return len(self.running) - (worker in self.running)
+
     def join(self, worker: str, now: float, *, checks: bool) -> None:
         """A worker is ready."""
         if worker in self.workers:

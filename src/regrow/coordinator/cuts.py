@@ -34,6 +34,8 @@ class Cuts:
         self.every_seconds = every_seconds
         self.made: list[Cut] = []
         self.pending: int | None = None
+        self.behind = False
+        """Whether the pending cut is of a round that is being made again: if something of it is not made, it is given up."""
         self.making: Cut | None = None
         self.spoilt = False
         self.pinned: frozenset[Task] = frozenset()

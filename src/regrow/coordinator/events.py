@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from regrow.coordinator.plan import Attempt, Task
+from regrow.coordinator.policy import Lost
 
 __all__ = [
     "ArtifactsLost",
@@ -16,6 +17,7 @@ __all__ = [
     "CutMade",
     "Event",
     "Receipt",
+    "Saved",
     "StopAsked",
     "Tick",
     "WorkerDraining",
@@ -48,6 +50,8 @@ class WorkerJoined:
 
     worker: str
     checks: bool = False
+    environment: Mapping[str, str] = field(default_factory=dict)
+    """What it runs in: versions, CPU, hash seed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,15 +59,20 @@ class WorkerDraining:
     """A worker will be taken away: it finishes what it does, and gets nothing more."""
 
     worker: str
+    cause: str = ""
+    notice_seconds: float | None = None
+    """When it will be taken away; None: nobody said."""
 
 
 @dataclass(frozen=True, slots=True)
 class WorkerLost:
-    """A worker is gone for good. `crashed`: by a fault of what it ran (a signal such as SIGSEGV, a non-zero exit)."""
+    """A worker is gone for good; `kind` says what that means (see `policy.how_lost`)."""
 
     worker: str
     cause: str
-    crashed: bool = False
+    kind: Lost = "loss"
+    held_bytes: int | None = None
+    """What its tasks had taken when it was seen last; None: nobody knows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,13 +88,15 @@ class AttemptDone:
 class AttemptFailed:
     """An attempt ended without an artifact.
 
-    kind        "program": the task raised; "data": it refused the user's data; "environment": no room, no permission;
-                "inputs": artifacts that it reads are missing or broken (they are named in `lost`)
+    kind        "program": the task raised; "data": it refused the user's data; "prepared": prepared data is lost or damaged;
+                "environment": no room, no permission; "memory": no memory;
+                "inputs": artifacts that it reads are missing or broken (they are named in `lost`); "handed back": it was not begun, or
+                given up, because its worker leaves
     """
 
     worker: str
     attempt: Attempt
-    kind: Literal["program", "data", "environment", "inputs"]
+    kind: Literal["program", "data", "environment", "inputs", "handed back", "memory", "prepared"]
     cause: str
     lost: tuple[Task, ...] = ()
 
@@ -114,6 +125,13 @@ class CutFailed:
 
 
 @dataclass(frozen=True, slots=True)
+class Saved:
+    """What a run has is durable, as far as that could be done."""
+
+    cause: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class StopAsked:
     """Somebody wants the run to pause."""
 
@@ -125,4 +143,16 @@ class Tick:
     """Time has passed."""
 
 
-Event = WorkerJoined | WorkerDraining | WorkerLost | AttemptDone | AttemptFailed | ArtifactsLost | CutMade | CutFailed | StopAsked | Tick
+Event = (
+    WorkerJoined
+    | WorkerDraining
+    | WorkerLost
+    | AttemptDone
+    | AttemptFailed
+    | ArtifactsLost
+    | CutMade
+    | CutFailed
+    | Saved
+    | StopAsked
+    | Tick
+)

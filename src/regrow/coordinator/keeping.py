@@ -62,20 +62,49 @@ class Keeping:
     def cut(self, now: float) -> Iterator[Action]:
         """Want a cut when it is time; ask for it when its round is complete."""
         ledger, cuts = self.ledger, self.cuts
-        newest = cuts.made[-1].round if cuts.made else -1
-        if cuts.due(now) and newest < ledger.opened - 1 < ledger.end:
-            cuts.pending = ledger.opened - 1
+        if cuts.due(now):
+            self._choose_round(now)
         round = cuts.pending
         if round is None or cuts.making is not None or not round < ledger.floor <= ledger.end or ledger.undone_before(round):
             return
-        tasks = self.retention.cut_tasks(round)
+        whole = self.retention.remembers(round)
+        tasks = self.retention.cut_tasks(round) if whole else frozenset()
         missing = sorted(task for task in tasks if ledger.standing(task) != PRESENT)
+        if cuts.behind and (missing or not whole):  # only a part of that round is made again: no cut can be made of it
+            cuts.pending, cuts.last = None, now
+            self.retention.due = True
+            return
         if again := want(ledger, missing):  # after a restart: nobody has asked for them yet
             self.rounds.try_phases({PhaseKey(task.role, task.round) for task in again})
             return
         cuts.begin(Cut(round, tasks))
         self.retention.due = True
         yield MakeCut(round, tuple(sorted(tasks)))
+
+    def _choose_round(self, now: float) -> None:
+        """Want a cut of the newest round that is open; while older ones are made again, of the oldest of those.
+
+        So a long replay has cuts of its own, and whoever loses artifacts all the time does not hold the run up.
+        """
+        ledger, cuts = self.ledger, self.cuts
+        newest = cuts.made[-1].round if cuts.made else -1
+        undone = ledger.oldest_undone()
+        behind = undone is not None and undone < ledger.floor
+        round = undone if undone is not None and behind else ledger.opened - 1
+        if newest < round < ledger.end:
+            cuts.pending, cuts.behind = round, behind
+
+    def last_cut(self) -> Iterator[Action]:
+        """A cut of the newest complete round, if everything that it holds is there: the run is about to pause."""
+        ledger, cuts = self.ledger, self.cuts
+        round = min(ledger.floor, ledger.end) - 1
+        newest = cuts.made[-1].round if cuts.made else -1
+        if cuts.making is not None or round <= newest or ledger.undone_before(round):
+            return
+        tasks = self.retention.cut_tasks(round)
+        if all(ledger.standing(task) == PRESENT for task in tasks):
+            cuts.begin(Cut(round, tasks))
+            yield MakeCut(round, tuple(sorted(tasks)))
 
     def cut_answered(self, round: int, now: float, *, success: bool) -> Iterator[Action]:
         """The engine has made a cut, or could not."""

@@ -51,6 +51,7 @@ class Phase:
     chains      partition -> the rounds whose artifacts hold its state after this task
     stateful    whether some partition may have a state
     numbers     partition -> attempts so far
+    makers      partition -> the worker whose attempt was committed
     """
 
     key: PhaseKey
@@ -61,6 +62,7 @@ class Phase:
     chains: dict[int, tuple[int, ...]] = field(default_factory=dict)
     metrics: dict[int, Mapping[str, float]] = field(default_factory=dict)
     numbers: dict[int, int] = field(default_factory=dict)
+    makers: dict[int, str] = field(default_factory=dict)
     stateful: bool = False
     holds: bool = False
     stop: bool = False
@@ -221,6 +223,15 @@ class Ledger:
         """The digest of what a task put out, if it was ever done and is remembered."""
         phase = self.phases.get(PhaseKey(task.role, task.round))
         return None if phase is None else phase.digests.get(task.partition)
+
+    def maker(self, task: Task) -> str | None:
+        """The worker whose attempt was committed, if that is known."""
+        phase = self.phases.get(PhaseKey(task.role, task.round))
+        return None if phase is None else phase.makers.get(task.partition)
+
+    def oldest_undone(self) -> int | None:
+        """The oldest round of which a task is wanted again, or not done yet."""
+        return min((key.round for key in self.undone), default=None)
 
     # Commits
 

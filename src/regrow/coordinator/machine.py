@@ -12,7 +12,8 @@ RULES OF THE ROOM
 
 Who does what: `ledger` remembers, `retention` says what is kept, `losses` what is run again, `keeping` what follows for artifacts
 and cuts; `cuts` and `checks` keep their own small books; `crew` knows the workers, `queue` what can be started, `opening` which
-rounds there are, `budgets` what went wrong; `assigning` gives out the work, and `policy` holds the small decisions.
+rounds there are, `budgets` what went wrong, `memory` how many may run at a time, `disputes` who is to blame when attempts differ,
+`pausing` how a run ends for now; `assigning` gives out the work, and `policy` holds the small decisions.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from regrow.coordinator.budgets import Budgets
 from regrow.coordinator.checks import Checks
 from regrow.coordinator.crew import Crew, Running
 from regrow.coordinator.cuts import Cut, Cuts
+from regrow.coordinator.disputes import Disputes
 from regrow.coordinator.events import (
     ArtifactsLost,
     AttemptDone,
@@ -33,6 +35,7 @@ from regrow.coordinator.events import (
     CutMade,
     Event,
     Receipt,
+    Saved,
     StopAsked,
     Tick,
     WorkerDraining,
@@ -41,7 +44,9 @@ from regrow.coordinator.events import (
 )
 from regrow.coordinator.keeping import Keeping
 from regrow.coordinator.ledger import PRESENT, RUNNING, Ledger
+from regrow.coordinator.memory import Memory
 from regrow.coordinator.opening import Rounds
+from regrow.coordinator.pausing import Pausing
 from regrow.coordinator.plan import Attempt, Plan, Task
 from regrow.coordinator.policy import Limits
 from regrow.coordinator.queue import Queue
@@ -53,22 +58,25 @@ __all__ = ["Machine"]
 class Machine:
     """The state of one run. `begin` once, then `handle` for every event, until `ended`."""
 
-    def __init__(self, plan: Plan, limits: Limits | None = None, *, verify: bool = True) -> None:
+    def __init__(self, plan: Plan, limits: Limits | None = None, *, verify: bool = True, verify_all: bool = False) -> None:
         self.plan = plan
         self.limits = limits or Limits()
         self.ended = False
-        self.stopping: float | None = None
+        self._without_workers: float | None = 0.0
+        """Since when there are no workers; None: it was told."""
         self.ledger = Ledger(plan)
         self.cuts = Cuts(self.limits.cut_every_seconds)
-        self.checks = Checks(self.ledger, wanted=verify)
+        self.checks = Checks(self.ledger, wanted=verify or verify_all, everything=verify_all)
         self.crew = Crew(self.checks)
         self.retention = Retention(self.ledger, self.cuts, self.checks)
         self.queue = Queue(self.ledger)
         self.rounds = Rounds(self.ledger, self.queue, self.limits.run_ahead_rounds)
         self.keeping = Keeping(self.retention, self.rounds)
+        self.pausing = Pausing(self.keeping, self.limits)
         self.budgets = Budgets(self.ledger, self.limits)
-        self.assigning = Assigning(self.ledger, self.crew, self.queue, self.checks, self.budgets, self.limits)
-        self._reason_to_stop = ""
+        self.memory = Memory(self.limits)
+        self.disputes = Disputes(self.ledger, self.crew)
+        self.assigning = Assigning(self.ledger, self.crew, self.queue, self.checks, self.budgets, self.memory, self.limits)
         self._handlers = {
             WorkerJoined: self._joined,
             WorkerDraining: self._draining,
@@ -78,6 +86,7 @@ class Machine:
             ArtifactsLost: self._artifacts_lost,
             CutMade: self._cut_made,
             CutFailed: self._cut_failed,
+            Saved: self._saved,
             StopAsked: self._stop_asked,
             Tick: self._tick,
         }
@@ -111,6 +120,7 @@ class Machine:
         whole = {task for task in present or {} if self.ledger.standing(task) == PRESENT}
         actions.extend(DropCut(cut.round) for cut in self.cuts.restore(cuts, whole, now))
         actions.extend(self.rounds.advance())
+        self._without_workers = now
         self._advance(now, actions)
         return actions
 
@@ -131,16 +141,24 @@ class Machine:
 
     def _joined(self, event: WorkerJoined, now: float, actions: list[Action]) -> None:
         self.crew.join(event.worker, now, checks=event.checks)
-        actions.append(Tell("worker joined", {"worker": event.worker, "workers": len(self.workers), "checks": event.checks}))
+        cpu = self.disputes.joined(event.worker, event.environment)
+        facts = {"worker": event.worker, "workers": len(self.workers), "checks": event.checks}
+        actions.append(Tell("worker joined", facts | ({"another_cpu": cpu} if cpu else {})))
 
     def _draining(self, event: WorkerDraining, now: float, actions: list[Action]) -> None:
         if event.worker not in self.workers:
             return
-        busy = event.worker in self.running
-        actions.append(Tell("worker draining", {"worker": event.worker, "busy": busy}))
+        run = self.running.get(event.worker)
+        finishes, why = self.assigning.finishes(run, now, event.notice_seconds) if run else (True, "it is idle")
+        actions.append(Tell("worker draining", {"worker": event.worker, "cause": event.cause, "why": why}))
         self.crew.retire(event.worker)
-        if not busy:
+        if run is None:
             self._leave(event.worker, actions)
+        elif not finishes:
+            self._free(event.worker, actions)
+            actions += [Release(event.worker), Discard(run.attempt)]
+            self.budgets.handed_back(run.attempt.task, why)
+            self._give_back(run)
 
     def _leave(self, worker: str, actions: list[Action]) -> None:
         """A drained worker has nothing left to do."""
@@ -150,19 +168,50 @@ class Machine:
     def _lost(self, event: WorkerLost, now: float, actions: list[Action]) -> None:
         if event.worker not in self.workers:
             return
-        run = self.crew.ended(event.worker)
+        lived = now - self.workers[event.worker]
+        others, run = self.crew.others_at_work(event.worker), self._end_attempt(event.worker)
         self.crew.leave(event.worker)
         facts = {"worker": event.worker, "cause": event.cause, "workers": len(self.workers)}
-        actions.append(Tell("worker lost", facts | ({"attempt": str(run.attempt)} if run else {})))
+        actions.append(Tell("worker lost", facts | {"kind": event.kind} | ({"attempt": str(run.attempt)} if run else {})))
         if run is None:
+            self.memory.other_loss()
             return
         actions.append(Discard(run.attempt))
-        if event.crashed and self._undecided(run):
-            self._give_back(run, parked=self._count_failure(run.attempt.task, event.worker, event.cause, actions))
+        task, parked = run.attempt.task, False
+        if event.kind == "crash" and self._undecided(run):
+            parked = self._count_failure(task, event.worker, event.cause, actions)
+        elif event.kind in ("memory", "killed"):
+            self._suspect_memory(event, task, others, now, actions)
         else:
-            if not run.checks and self.ledger.standing(run.attempt.task) == RUNNING:
-                self.budgets.lost(run.attempt.task)
-            self._give_back(run)
+            self.memory.other_loss()
+        if event.kind in ("loss", "killed"):
+            actions.extend(self.assigning.advise(run, lived, now))
+        if event.kind != "crash" and not run.checks and self.ledger.standing(task) == RUNNING:
+            self.budgets.lost(task, event.cause)
+        self._give_back(run, parked=parked)
+
+    def _suspect_memory(self, event: WorkerLost, task: Task, others: int, now: float, actions: list[Action]) -> None:
+        """A worker was killed for memory; or perhaps it was."""
+        if event.kind == "memory":
+            found = self.memory.killed(task, others, now, event.cause)
+        else:
+            found = self.memory.suspect(task, others, len(self.workers), now, event)
+        self._extend(actions, found)
+
+    def _extend(self, actions: list[Action], more: Iterable[Action]) -> None:
+        """Add actions; one that ends the run does so."""
+        for action in more:
+            if isinstance(action, Pause):
+                self._end(action, actions)
+            else:
+                actions.append(action)
+
+    def _end_attempt(self, worker: str) -> Running | None:
+        """A worker is no longer at its attempt, which is returned."""
+        run = self.crew.ended(worker)
+        if run is not None and not self.crew.under_way(run.attempt.task) and self.checks.let_go(run.attempt.task):
+            self.retention.due = True
+        return run
 
     def _give_back(self, run: Running, *, parked: bool = False) -> None:
         """An attempt ended without a commit: its task can be taken again, unless another attempt is still under way."""
@@ -175,7 +224,7 @@ class Machine:
 
     def _free(self, worker: str, actions: list[Action]) -> None:
         """A worker has ended its attempt; it is idle again, or leaves if it drains."""
-        self.crew.ended(worker)
+        self._end_attempt(worker)
         if worker in self.crew.leaving:
             self._leave(worker, actions)
         else:
@@ -192,8 +241,13 @@ class Machine:
         task, receipt = event.attempt.task, event.receipt
         known = self.ledger.digest(task)
         self.assigning.ended(run, now)
-        if known is not None and known != receipt.digest:
-            self._differs(task, known, receipt.digest, actions)
+        if self.disputes.open is not None and self.disputes.open.task == task and run.checks:
+            self._extend(actions, self.disputes.add(event.attempt, event.worker, receipt.digest))
+            self._end(self.disputes.verdict(), actions)
+        elif known is not None and known != receipt.digest:
+            if self.disputes.open is None:
+                actions.extend(self.disputes.begin(event.attempt, event.worker, known, receipt.digest))
+            actions.append(Discard(event.attempt))
         elif run.checks:
             actions.append(Discard(event.attempt))
             self._repeated(task, actions)
@@ -201,12 +255,14 @@ class Machine:
             actions.append(Discard(event.attempt))
         else:
             self._commit(event.attempt, receipt, now, again=known is not None, actions=actions)
+            self.disputes.made(task, event.worker)
 
     def _commit(self, attempt: Attempt, receipt: Receipt, now: float, *, again: bool, actions: list[Action]) -> None:
         task = attempt.task
         actions.append(Commit(attempt))
         phase = self.ledger.commit(task, receipt)
         self.budgets.committed(task)
+        self.memory.committed(task)
         if again:
             self.keeping.redone[task] = now
         self.checks.choose(task)
@@ -233,22 +289,23 @@ class Machine:
             self.retention.due = True
             actions.append(Tell("task repeated", {"task": str(task), "same": True}))
 
-    def _differs(self, task: Task, known: str, found: str, actions: list[Action]) -> None:
-        reason = (
-            f'two attempts of role "{task.role}", partition {task.partition}, round {task.round} differ: digests {known} and {found}. '
-            "The task read a clock, a random number of its own, the order of a set, or an input that changed"
-        )
-        self._end(Fail("nondeterministic", reason), actions)
-
     def _failed(self, event: AttemptFailed, now: float, actions: list[Action]) -> None:
         run = self.running.get(event.worker)
         if run is None or run.attempt != event.attempt:
             return
+        others = self.crew.others_at_work(event.worker)
         self._free(event.worker, actions)
         actions.append(Discard(event.attempt))
         task, parked = event.attempt.task, False
         if event.kind == "environment":
             self._end(Pause(event.cause), actions)
+        elif event.kind == "prepared":
+            self._end(Fail("prepared", event.cause), actions)
+        elif event.kind == "memory":
+            self.budgets.handed_back(task, event.cause)
+            self._extend(actions, self.memory.killed(task, others, now, event.cause))
+        elif event.kind == "handed back":
+            self.budgets.handed_back(task, event.cause)
         elif event.kind in ("program", "data"):
             if event.kind == "program" and event.worker in self.workers:
                 self.crew.retire(event.worker)
@@ -284,10 +341,17 @@ class Machine:
 
     def _cut_made(self, event: CutMade, now: float, actions: list[Action]) -> None:
         actions.extend(self.keeping.cut_answered(event.round, now, success=True))
+        self.pausing.saved()
 
     def _cut_failed(self, event: CutFailed, now: float, actions: list[Action]) -> None:
         actions.append(Tell("cut failed", {"round": event.round, "cause": event.cause}))
         actions.extend(self.keeping.cut_answered(event.round, now, success=False))
+        self.pausing.saved()
+
+    def _saved(self, event: Saved, now: float, actions: list[Action]) -> None:
+        if event.cause:
+            actions.append(Tell("not durable", {"cause": event.cause}))
+        self.pausing.saved()
 
     # The end
 
@@ -295,9 +359,11 @@ class Machine:
         """What follows of itself: what nobody needs goes, the end, a due cut, work for the idle."""
         if self.retention.due:
             actions.extend(self.retention.sweep())
-        if self.stopping is not None:
-            if not self.running or now - self.stopping >= self.limits.stop_wait_seconds:
-                self._end(Pause(self._reason_to_stop), actions)
+        if self.disputes.open is not None:
+            self._settle(now, actions)
+            return
+        if self.pausing.since is not None:
+            self._extend(actions, self.pausing.advance(now, len(self.running)))
             return
         if self.ledger.floor > self.ledger.end and self._over(now):
             self._end(Finish(self.ledger.end), actions)
@@ -307,11 +373,23 @@ class Machine:
         actions.extend(self.keeping.cut(now))
         actions.extend(self.assigning.assign(now))
 
+    def _settle(self, now: float, actions: list[Action]) -> None:
+        """Attempts differ: nothing is begun but the third one, which says who is to blame."""
+        task = self.disputes.open.task if self.disputes.open else None
+        if task is None or any(run.checks and run.attempt.task == task for run in self.running.values()):
+            return
+        worker, pays = self.disputes.third() if self.pausing.since is None else (None, False)
+        if worker is not None:
+            actions.extend(self.assigning.third_attempt(worker, task, now))
+        elif not pays:
+            self._end(self.disputes.verdict(), actions)
+
     def _release_checkers(self, actions: list[Action]) -> None:
         """Those who only check are idle for good."""
+        self.checks.released = True
         for worker in [worker for worker, idle in self.checks.workers.items() if idle]:
-            self.crew.leave(worker)
             actions.append(Release(worker))
+            self._leave(worker, actions)
 
     def _over(self, now: float) -> bool:
         """Whether everything is done and checked."""
@@ -327,11 +405,13 @@ class Machine:
             actions.append(action)
 
     def _tick(self, event: Tick, now: float, actions: list[Action]) -> None:
-        if self.stopping is None:
+        if self.pausing.since is None and self.disputes.open is None:
             actions.extend(self.assigning.back_up(now))
+        if self.crew.slots:
+            self._without_workers = now
+        elif self._without_workers is not None and now - self._without_workers >= self.limits.workers_wait_seconds:
+            self._without_workers = None
+            actions.append(Tell("waiting for workers", {}))
 
     def _stop_asked(self, event: StopAsked, now: float, actions: list[Action]) -> None:
-        if self.stopping is None:
-            self.stopping = now
-            self._reason_to_stop = event.cause
-            actions.append(Tell("stop asked", {"cause": event.cause, "under_way": len(self.running)}))
+        actions.extend(self.pausing.ask(now, event.cause, len(self.running)))

@@ -46,7 +46,8 @@ class Retention:
             return f"round {following.round} goes on from its state"
         if key.round >= plan.newest(key.role, undecided) and self.read_at_end(key):
             return "it may be the last round"
-        if self.cuts.pending is not None and key.round == plan.newest(key.role, self.cuts.pending):
+        pending = self.cuts.pending
+        if pending is not None and key.round == plan.newest(key.role, pending) and any(self._in_cut(key, pending, undecided)):
             return "a cut will hold it"
         if key in self.checks.inputs:
             return "a task that reads it will be repeated"
@@ -133,19 +134,29 @@ class Retention:
 
     # What a cut holds
 
+    def remembers(self, round: int) -> bool:
+        """Whether every role's newest phase of a round is remembered: those of rounds from before the cuts may be not."""
+        return all(PhaseKey(role, self.plan.newest(role, round)) in self.ledger.phases for role in self.plan.always)
+
     def cut_tasks(self, round: int) -> frozenset[Task]:
         """The artifacts of rounds <= round that later rounds may read, and those that hold each partition's newest state."""
         found: set[Task] = set()
         undecided = self.ledger.first_undecided()
         for role in self.plan.always:
             key = PhaseKey(role, self.plan.newest(role, round))
-            phase = self.ledger.phases[key]
-            read_later = any(reader.round > round for reader in self.plan.read_by(key))
-            at_end = key.round == self.plan.newest(role, undecided) and self.read_at_end(key)
-            following = self.plan.following(key)
-            goes_on = phase.stateful and following is not None and following.round <= self.ledger.end
-            if read_later or at_end or goes_on:
+            messages, states = self._in_cut(key, round, undecided)
+            if messages or states:
                 found.update(self.plan.tasks(key))
-            if at_end or goes_on:
-                found.update(Task(role, at, partition) for partition, chain in phase.chains.items() for at in chain)
+            if states:
+                chains = self.ledger.phases[key].chains.items()
+                found.update(Task(role, at, partition) for partition, chain in chains for at in chain)
         return frozenset(found)
+
+    def _in_cut(self, key: PhaseKey, round: int, undecided: int) -> tuple[bool, bool]:
+        """Whether a cut of a round holds the artifacts of a role's newest phase: for their messages; and for states, wherever they lie."""
+        phase = self.ledger.phases[key]
+        read_later = any(reader.round > round for reader in self.plan.read_by(key))
+        at_end = key.round == self.plan.newest(key.role, undecided) and self.read_at_end(key)
+        following = self.plan.following(key)
+        goes_on = phase.stateful and following is not None and following.round <= self.ledger.end
+        return read_later, at_end or goes_on

@@ -5,6 +5,8 @@ perform(action)     do it, or begin it; whatever comes of it arrives as an event
 next_event()        the next fact; a Tick if nothing happens for a while
 now()               seconds on the engine's clock
 close()             end all that was started; afterwards the tally is complete
+
+scale, drain, crew  more workers or fewer, this one not any more, who is there: for whoever speaks to the run (see `call`)
 """
 
 from __future__ import annotations
@@ -16,10 +18,13 @@ import threading
 import time
 from abc import ABC, abstractmethod
 from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Future
 from dataclasses import dataclass, field
+from typing import Any
 
-from regrow.coordinator.actions import Action, Commit, Discard, DropCut, Forget, MakeCut, Release, Replace, Start
-from regrow.coordinator.events import ArtifactsLost, CutFailed, CutMade, Event, Receipt, StopAsked
+from regrow.coordinator.actions import Action, Commit, Discard, DropCut, Forget, KeepAside, MakeCut, Release, Replace, Save, Start
+from regrow.coordinator.events import ArtifactsLost, CutFailed, CutMade, Event, Receipt, Saved, StopAsked
 from regrow.coordinator.plan import Attempt
 from regrow.job import Job
 from regrow.store.container import Broken
@@ -53,6 +58,8 @@ class Engine(ABC):
     def __init__(self) -> None:
         self.tally = Tally()
         self._events: deque[Event] = deque()
+        self._calls: deque[tuple[Callable[[], Any], Future[Any]]] = deque()
+        self._closed = False
         self._reported: dict[Attempt, tuple[Receipt, float]] = {}
         """Attempts that came to their end -> receipt and CPU seconds, until they are committed or discarded."""
         self._cutting: threading.Thread | None = None
@@ -84,8 +91,22 @@ class Engine(ABC):
     def _release(self, worker: str) -> None:
         """End a worker that only checks."""
 
+    @abstractmethod
+    def scale(self, workers: int) -> None:
+        """Have so many workers from now on: start some, or let some drain."""
+
+    @abstractmethod
+    def drain(self, worker: str) -> bool:
+        """Let a worker finish what it does and leave, without another in its place. Raises UsageError if there is no such worker."""
+
+    @abstractmethod
+    def crew(self) -> list[dict[str, Any]]:
+        """Who is there: name, pid, task, seconds at it, tasks done, and whether it drains or only checks."""
+
     def close(self) -> None:
         """End all that was started."""
+        self._closed = True
+        self._answer_calls()
         if self._cutting is not None:
             self._cutting.join()
 
@@ -96,9 +117,41 @@ class Engine(ABC):
     def interrupt(self, cause: str) -> None:
         """Somebody wants the run to pause (may be called from a signal handler)."""
         self._events.append(StopAsked(cause))
+        self._wake()
+
+    def call(self, what: Callable[[], Any]) -> Future[Any]:
+        """Let this be done by the thread that steers the engine, between two events (may be called from any thread).
+
+        What comes of it is in the future, which is cancelled if the engine has been closed.
+        """
+        future: Future[Any] = Future()
+        self._calls.append((what, future))
+        if self._closed:
+            self._answer_calls()
+        self._wake()
+        return future
+
+    def _wake(self) -> None:
+        """Let `_wait` come back (may be called from any thread, and from a signal handler)."""
+        return
+
+    def _answer_calls(self) -> None:
+        while self._calls:
+            try:
+                what, future = self._calls.popleft()
+            except IndexError:  # another thread was quicker
+                return
+            if self._closed:
+                future.cancel()
+                continue
+            try:
+                future.set_result(what())
+            except Exception as error:
+                future.set_exception(error)
 
     def next_event(self) -> Event | None:
         """The next fact; None if nothing happened for a tick."""
+        self._answer_calls()
         if not self._events:
             self._wait(TICK_SECONDS)
             self._scan()
@@ -115,11 +168,14 @@ class Engine(ABC):
             case Discard(attempt):
                 self.directory.discard(attempt)
                 self.tally.redone_seconds += self._reported.pop(attempt, (None, 0.0))[1]
+            case KeepAside(task, attempt_aside, worker):
+                self.directory.keep_aside(task, attempt_aside, worker)
+            case Save():
+                self._in_background(self._save)
             case Forget(tasks):
                 self.directory.forget(tasks)
             case MakeCut():
-                self._cutting = threading.Thread(target=self._make_cut, args=(action,), daemon=True)
-                self._cutting.start()
+                self._in_background(lambda: self._make_cut(action))
             case DropCut(round):
                 self.directory.drop_cut(round)
             case Replace(worker):
@@ -135,14 +191,28 @@ class Engine(ABC):
             self.tally.redone_seconds += seconds
             self._events.append(ArtifactsLost((attempt.task,), "what its attempt wrote was gone before it was committed"))
 
-    def _make_cut(self, cut: MakeCut) -> None:
+    def _in_background(self, what: Callable[[], None]) -> None:
         """In a thread, off the critical path: fsync waits for the disk."""
+        self._cutting = threading.Thread(target=what, daemon=True)
+        self._cutting.start()
+
+    def _save(self) -> None:
+        try:
+            self.directory.save()
+        except OSError as why:
+            self._events.append(Saved(str(why)))
+        else:
+            self._events.append(Saved())
+        self._wake()
+
+    def _make_cut(self, cut: MakeCut) -> None:
         try:
             self.directory.make_cut(cut.round, cut.tasks)
         except (OSError, Broken) as why:
             self._events.append(CutFailed(cut.round, str(why)))
         else:
             self._events.append(CutMade(cut.round))
+        self._wake()
 
     def _scan(self) -> None:
         """Notice artifacts that somebody removed before anybody reads them."""

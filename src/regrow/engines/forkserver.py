@@ -41,6 +41,12 @@ def die_with(parent: int) -> None:
         os._exit(0)
 
 
+def be_killed_first() -> None:
+    """Where there is no memory left, the kernel is to take a worker, not the coordinator or the fork server."""
+    with contextlib.suppress(OSError):
+        Path("/proc/self/oom_score_adj").write_text("500")
+
+
 class ForkServer:
     """Forks workers, and reports how each ended and what CPU time it took."""
 
@@ -80,11 +86,16 @@ class ForkServer:
 
     def _fork(self, name: str, descriptor: int) -> None:
         server = os.getpid()
-        pid = os.fork()
-        if pid == 0:
-            self._become_worker(server, descriptor)
-        os.close(descriptor)
-        pidfd = os.pidfd_open(pid)
+        try:
+            pid = os.fork()
+            if pid == 0:
+                self._become_worker(server, descriptor)
+            pidfd = os.pidfd_open(pid)
+        except OSError as error:  # too many processes, or open files
+            self._tell({"unforked": name, "errno": error.errno})
+            return
+        finally:
+            os.close(descriptor)
         self._pidfds[name] = pidfd
         self._selector.register(pidfd, selectors.EVENT_READ, (name, pid))
         self._tell({"forked": name, "pid": pid})
@@ -94,6 +105,7 @@ class ForkServer:
         status = 1
         try:
             die_with(server)
+            be_killed_first()
             self._control.close()
             self._selector.close()
             for pidfd in self._pidfds.values():
@@ -137,12 +149,13 @@ def main() -> None:
         _refuse(control, "ProgramError", f"{job.program} cannot be made ready: {type(error).__name__}: {error}\n{trace}", "")
         return
     if sys.argv[2] == "worker":
+        be_killed_first()
         serve(control, shop)
         return
     gc.collect()
     gc.freeze()
     with contextlib.suppress(BrokenPipeError):
-        control.send(json.dumps({"warm": time.monotonic() - began}).encode())
+        control.send(json.dumps({"warm": time.monotonic() - began, "environment": shop.environment}).encode())
     ForkServer(control, shop).run()
 
 

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 __all__ = ["FrozenWatch"]
 
-FROZEN_SECONDS = 2.0
+FROZEN_SECONDS = 1.7
+"""With four looks a second, a frozen process is lost, and its work begun again, within two seconds."""
 
 
 @dataclass(slots=True)

@@ -6,13 +6,15 @@ For debugging and tests: a debugger stops in the task, and an array that changes
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
+from typing import Any
 
 from regrow.coordinator.actions import Start
 from regrow.coordinator.events import AttemptDone, AttemptFailed, WorkerJoined, WorkerLost
 from regrow.engines.base import Engine, cpu_seconds
 from regrow.engines.memory import MemoryWatch
-from regrow.errors import RegrowError
+from regrow.errors import RegrowError, UsageError
 from regrow.job import Job
 from regrow.worker import AttemptError, Workshop
 
@@ -45,7 +47,7 @@ class InlineEngine(Engine):
 
     def _join(self, *, checks: bool = False) -> None:
         self._joined += 1
-        self._events.append(WorkerJoined(f"{'check' if checks else 'inline'}-{self._joined}", checks))
+        self._events.append(WorkerJoined(f"{'check' if checks else 'inline'}-{self._joined}", checks, self._shop.environment))
 
     def _try(self, action: Start) -> None:
         self._queue.append(action)
@@ -56,6 +58,18 @@ class InlineEngine(Engine):
 
     def _release(self, worker: str) -> None:
         """It is this process: nothing ends."""
+
+    def scale(self, workers: int) -> None:
+        """There is one worker, whatever anybody wants. Raises UsageError."""
+        raise UsageError("the engine inline has one worker, the process itself", "pause the run and resume it with --engine local")
+
+    def drain(self, worker: str) -> bool:
+        """It cannot leave. Raises UsageError."""
+        raise UsageError(f"{worker} is the process that runs everything", "to pause the run: regrow stop")
+
+    def crew(self) -> list[dict[str, Any]]:
+        """This process."""
+        return [{"worker": f"inline-{self._joined}", "pid": os.getpid(), "task": "", "seconds": 0.0, "done": self.tally.attempts}]
 
     def _wait(self, seconds: float) -> None:
         if not self._queue:

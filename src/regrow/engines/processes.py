@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import select
 import signal
 import socket
 import subprocess
@@ -17,7 +18,7 @@ from typing import Any
 from regrow import errors
 from regrow.coordinator.plan import Attempt
 
-__all__ = ["CRASHES", "Server", "Worker", "how_it_ended", "spawn"]
+__all__ = ["Server", "ServerEnded", "Worker", "end_of", "how_it_ended", "spawn"]
 
 ENVIRONMENT = {
     "PYTHONHASHSEED": "0",
@@ -32,10 +33,11 @@ ENVIRONMENT = {
 }
 """The environment of workers, fixed before the first import."""
 
-CRASHES = {signal.SIGSEGV, signal.SIGILL, signal.SIGFPE, signal.SIGABRT, signal.SIGBUS}
-"""Signals by which a process ends through a fault of what it ran."""
-
 GONE = (BrokenPipeError, ConnectionResetError)
+
+
+class ServerEnded(Exception):
+    """A fork server ended before it was ready."""
 
 
 @dataclass(slots=True, eq=False)
@@ -52,9 +54,15 @@ class Worker:
     ready: bool = False
     attempt: Attempt | None = None
     begun: bool = False
+    since: float = 0.0
+    """When its attempt began."""
+    done: int = 0
+    """Attempts that it brought to their end."""
     draining: bool = False
     hung_up: bool = False
     """Whether it was told that nothing more will come."""
+    over_budget: bool = False
+    """Whether it was killed because all workers together take too much memory."""
     closed_at: float | None = None
     cause: str = ""
     cpu_at_start: float = 0.0
@@ -95,6 +103,8 @@ class Server:
         self.ended = False
         self.cause = ""
         """Why it was killed, if we did that."""
+        self.environment: dict[str, str] = {}
+        """What it, and whoever it forks, runs in; known when it is ready."""
 
     @property
     def pid(self) -> int:
@@ -104,19 +114,20 @@ class Server:
     def await_ready(self) -> float:
         """Wait until the program is imported and its kernels are called; returns the seconds that took.
 
-        Raises the error with which the program was refused.
+        Raises the error with which the program was refused, or ServerEnded.
         """
         packet = self._receive()
         if packet is None:
-            how = how_it_ended(self.process.wait())
-            raise errors.ProgramError(
-                f"the program could not be made ready: the process that imports it and calls warm() ended ({how})",
-                "what it said stands above",
-            )
+            raise ServerEnded(self.cause or how_it_ended(self.process.wait()))
         if "refused" in packet:
             kind, message, advice = packet["refused"]
             raise getattr(errors, kind)(message, advice)
+        self.environment = packet["environment"]
         return float(packet["warm"])
+
+    def said(self, seconds: float) -> bool:
+        """Whether it says something, or ends, within so many seconds."""
+        return bool(select.select([self.control], [], [], seconds)[0])
 
     def fork(self, name: str) -> socket.socket:
         """Let it fork a worker; returns the connection to that."""
@@ -171,11 +182,16 @@ def spawn(kind: str, hash_seed: str, job_file: Path) -> tuple[subprocess.Popen[b
     return process, ours
 
 
+def end_of(code: int) -> str:
+    """The name of the signal that ended a process, or "exit"."""
+    if code >= 0:
+        return "exit"
+    try:
+        return signal.Signals(-code).name
+    except ValueError:
+        return f"signal {-code}"
+
+
 def how_it_ended(code: int) -> str:
     """How a process ended, in words."""
-    if code >= 0:
-        return f"exit code {code}"
-    try:
-        return f"killed by {signal.Signals(-code).name}"
-    except ValueError:
-        return f"killed by signal {-code}"
+    return f"exit code {code}" if code >= 0 else f"killed by {end_of(code)}"

@@ -71,6 +71,8 @@ def happen(world: World, kind: str) -> None:
             world.later(world.rng.uniform(0.2, 3), "taken", (world.epoch, worker))
     elif kind == "artifacts":
         _lose_artifacts(world)
+    elif kind == "everything":
+        _lose_all_but_cuts(world)
     elif kind == "coordinator":
         world.lose_coordinator(power=world.rng.random() < world.luck.power)
     elif kind == "stop":
@@ -79,6 +81,14 @@ def happen(world: World, kind: str) -> None:
         worker, run = world.rng.choice(list(world.machine.running.items()))
         if worker in world.alive:
             world.deliver(AttemptFailed(worker, run.attempt, "environment", "no space"))
+
+
+def _lose_all_but_cuts(world: World) -> None:
+    """All artifacts that no cut holds are deleted at once."""
+    held = set().union(*(cut.tasks for cut in world.disk.cuts()))
+    world.counts.losses += 1
+    gone = world.disk.damage([task for task in sorted(world.disk.artifacts) if task not in held])
+    world.send(0.0, ArtifactsLost(tuple(gone), "removed"))
 
 
 def _lose_artifacts(world: World) -> None:

@@ -24,11 +24,13 @@ from regrow.coordinator.actions import (
     Fail,
     Finish,
     Forget,
+    KeepAside,
     MakeCut,
     Pause,
     Record,
     Release,
     Replace,
+    Save,
     Start,
 )
 from regrow.coordinator.events import (
@@ -39,6 +41,7 @@ from regrow.coordinator.events import (
     CutMade,
     Event,
     Receipt,
+    Saved,
     Tick,
     WorkerJoined,
     WorkerLost,
@@ -225,6 +228,10 @@ class World:
                     self._make_cut(round, tasks)
                 case DropCut(round):
                     self.disk.manifests.pop(round, None)
+                case Save():
+                    self.send(self.luck.cut_seconds * self.rng.uniform(0.1, 3), Saved())
+                case KeepAside(task):
+                    raise Broken(f"attempts of {task} are said to differ")
                 case Replace(worker):
                     if self.alive.pop(worker, None) is not None:
                         self.send(0.1, WorkerLost(worker, "replaced"))
@@ -280,9 +287,9 @@ class World:
             self.later(seconds, "answer", (self.epoch, start, receipt, missing, False))
 
     def _check_floor(self, start: Start) -> None:
-        """A rebuild never goes below a whole cut (but for what is to be repeated)."""
+        """A rebuild never goes below a whole cut (but for what is to be repeated, or attempted twice)."""
         cuts, run = self.machine.cuts, self.machine.running[start.worker]
-        if not cuts.made or run.checks or self.machine.checks.unverified:
+        if not cuts.made or run.checks or self.machine.checks.inputs:
             return
         newest = cuts.made[-1]
         if start.attempt.task.round <= newest.round and all(task in self.disk.artifacts for task in newest.tasks):

@@ -16,7 +16,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from regrow.errors import DataError
+from regrow.crash import point
+from regrow.errors import DamagedData, DataError
 from regrow.program import Data, Value
 from regrow.store.container import Broken, Container, write
 
@@ -39,7 +40,7 @@ class Dataset:
             found = json.loads((path / "dataset.json").read_text())
             return Dataset(path, found["layouts"], found["facts"], found["digest"])
         except (OSError, ValueError, KeyError, TypeError) as why:
-            raise DataError(f"{path} holds no prepared data ({why})", "train again, or resume a run that is whole") from None
+            raise DamagedData(f"{path} holds no prepared data ({why})", "train again, or resume a run that is whole") from None
 
     @property
     def data(self) -> Data:
@@ -51,7 +52,7 @@ class Dataset:
         try:
             return Container(self.path / f"{layout}.{index}").section("result")
         except Broken as broken:
-            raise DataError(f"prepared data is damaged: {broken}", "regrow resume makes it anew from the input") from None
+            raise DamagedData(f"prepared data is damaged: {broken}", "regrow resume makes it anew from the input") from None
 
     def damage(self) -> str:
         """What is missing or does not check; "" if every byte is as it was made."""
@@ -109,5 +110,6 @@ class DatasetWriter:
         text = json.dumps({"layouts": self.layouts, "facts": dict(facts), "digest": digest}, indent=1)
         aside = self.path / "dataset.json.new"
         aside.write_text(text)
+        point("dataset-written")
         os.replace(aside, self.path / "dataset.json")
         return Dataset(self.path, dict(self.layouts), dict(facts), digest)

@@ -4,6 +4,7 @@
     committed/<task>                artifacts: linked here by the holder of the lock, create-if-absent, never changed
     cuts/<round>.json               manifests of durable cuts: names and digests of their artifacts
     records.jsonl                   one line per complete phase: its metrics, and whether it left state or results
+    disputed/<task>.by <worker>     attempts that differed: the run has failed, and goes back to before them when it is resumed
 
 What lies in committed/ is the journal: a coordinator that starts again lists it and goes on. records.jsonl spares it
 work (a phase that is recorded and forgotten need not run again); a lost line costs time and never the result.
@@ -24,9 +25,11 @@ from regrow.coordinator.actions import Record
 from regrow.coordinator.events import Receipt
 from regrow.coordinator.ledger import Cut
 from regrow.coordinator.plan import Attempt, PhaseKey, Task
+from regrow.crash import point
 from regrow.errors import RegrowError
 from regrow.store.artifact import read_receipt
 from regrow.store.container import Broken, Container, Header
+from regrow.store.durable import sync, sync_all
 
 __all__ = ["Directory"]
 
@@ -39,6 +42,12 @@ class Directory:
         self.committed = path / "committed"
         self.cuts = path / "cuts"
         self.records = path / "records.jsonl"
+        self.disputed = path / "disputed"
+        self.ground: tuple[Path, ...] = ()
+        """Files and folders without which the artifacts are worth nothing: made durable with the first cut."""
+        self.ground_folders: tuple[Path, ...] = ()
+        """The folders above this one that belong to the run."""
+        self._grounded = False
         self.epoch: Path = path / "attempts" / "none"
         self._digests: dict[Task, str] = {}
         self._headers: dict[str, tuple[int, dict[int, Header]]] = {}
@@ -47,10 +56,12 @@ class Directory:
     def begin_epoch(self) -> None:
         """Start afresh with nobody's unfinished attempts. Workers of earlier coordinators write into folders that are gone."""
         shutil.rmtree(self.path / "attempts", ignore_errors=True)
+        point("epoch-cleared")
         self.epoch = self.path / "attempts" / uuid.uuid4().hex[:12]
         for folder in (self.epoch, self.committed, self.cuts):
             folder.mkdir(parents=True, exist_ok=True)
         self._end_torn_line()
+        point("epoch-begun")
 
     def _end_torn_line(self) -> None:
         """Let the next record begin on a line of its own, also after a coordinator that was killed while it wrote one."""
@@ -91,9 +102,12 @@ class Directory:
         """
         source = f"{self.epoch}/{attempt}"
         try:
+            point("commit-begin")
             if not self._link(source, attempt.task) and not self._same(attempt.task, digest):
                 self._link(source, attempt.task)
+            point("commit-linked")
             os.unlink(source)
+            point("commit-done")
         except FileNotFoundError:
             return False
         self._digests[attempt.task] = digest
@@ -113,6 +127,7 @@ class Directory:
             found = self.open(task).digest
         except Broken:
             _remove(self._artifact(task))
+            point("commit-broken-removed")
             return False
         if found != digest:
             raise RegrowError(
@@ -123,11 +138,13 @@ class Directory:
     def discard(self, attempt: Attempt) -> None:
         """Delete what an attempt wrote, if it wrote anything."""
         self.attempt_path(attempt).unlink(missing_ok=True)
+        point("discard-done")
 
     def forget(self, tasks: Iterable[Task]) -> None:
         """Delete artifacts."""
         for task in tasks:
             _remove(self._artifact(task))
+            point("forget-one")
             self._digests.pop(task, None)
 
     def missing(self) -> list[Task]:
@@ -148,6 +165,30 @@ class Directory:
     def mark_lost(self, tasks: Iterable[Task]) -> None:
         """Take lost artifacts off the books, and what is left of broken ones off the disk."""
         self.forget(tasks)
+        point("lost-removed")
+
+    def keep_aside(self, task: Task, attempt: Attempt | None, worker: str) -> None:
+        """Keep what an attempt wrote, or the committed artifact, in RUN/disputed: attempts of its task differ."""
+        self.disputed.mkdir(exist_ok=True)
+        source = self._artifact(task) if attempt is None else f"{self.epoch}/{attempt}"
+        with contextlib.suppress(FileNotFoundError, FileExistsError):
+            os.link(source, self.disputed / f"{task}.by {worker}")
+            point("disputed-kept")
+
+    def settle_disputes(self) -> tuple[list[str], int] | None:
+        """Attempts of these tasks differed: go back to a cut from before the oldest of them.
+
+        What was made from them may be wrong. Returns the tasks and the round that is gone back to, -1: the beginning; None if nothing
+        is disputed.
+        """
+        if not self.disputed.is_dir():
+            return None
+        names = sorted({path.name.partition(".by ")[0] for path in self.disputed.iterdir()})
+        rounds = [Task.parse(name).round for name in names]
+        back = self.back_to_cut(before=min(rounds, default=0))
+        point("disputed-gone-back")
+        shutil.rmtree(self.disputed)
+        return names, back
 
     # Coming back
 
@@ -170,6 +211,7 @@ class Directory:
             except (Broken, ValueError):
                 broken.append(name)
                 _remove(self.committed / name)
+        point("restore-read")
         self._digests = {task: receipt.digest for task, receipt in found.items()}
         return found, broken
 
@@ -202,8 +244,10 @@ class Directory:
             "holds": record.holds,
             "time": round(time, 3),
         }
+        point("record-begin")
         with self.records.open("a") as file:
             file.write(json.dumps(entry) + "\n")
+        point("record-written")
 
     # Cuts
 
@@ -212,18 +256,44 @@ class Directory:
         digests = {str(task): self._digests.get(task, "") for task in tasks}
         if "" in digests.values():
             raise Broken(f"an artifact of round {round} was lost while its cut was made")
+        point("cut-begin")
+        self._sync_ground()
         for path in [*(self.artifact_path(task) for task in tasks), self.records]:
-            _sync(path)
-        _sync(self.committed)
+            sync(path)
+        sync(self.committed)
+        point("cut-synced")
         aside = self.cuts / f"{round}.new"
         aside.write_text(json.dumps({"round": round, "artifacts": digests}))
-        _sync(aside)
+        point("cut-aside")
+        sync(aside)
+        point("cut-aside-durable")
         os.replace(aside, self.cuts / f"{round}.json")
-        _sync(self.cuts)
+        point("cut-published")
+        sync(self.cuts)
+        point("cut-durable")
+
+    def _sync_ground(self) -> None:
+        """Make durable what the artifacts stand on, once: the data that they are made of, and the folders that they are in."""
+        for path in () if self._grounded else (*self.ground, self.path, *self.ground_folders):
+            sync_all(path) if path in self.ground else sync(path)
+        self._grounded = True
+
+    def save(self) -> None:
+        """Make everything durable that is committed, and the records. Raises OSError."""
+        self._sync_ground()
+        for name in os.listdir(self.committed):
+            with contextlib.suppress(FileNotFoundError):
+                sync(self.committed / name)
+        for path in (self.records, self.committed):
+            if path.exists():
+                sync(path)
+        point("save-synced")
 
     def drop_cut(self, round: int) -> None:
         """Remove the manifest of a cut."""
+        point("cut-drop")
         (self.cuts / f"{round}.json").unlink(missing_ok=True)
+        point("cut-dropped")
 
     def read_cuts(self, present: Iterable[Task]) -> list[Cut]:
         """The cuts whose artifacts are all there, oldest first; the manifests of the others are removed."""
@@ -234,6 +304,7 @@ class Directory:
                 cuts.append(cut)
             else:
                 _remove(path)
+                point("restore-cut-dropped")
         return sorted(cuts, key=lambda cut: cut.round)
 
     def _read_cut(self, path: Path) -> Cut | None:
@@ -246,23 +317,28 @@ class Directory:
             pass
         return None
 
-    def back_to_cut(self, *, to_nothing: bool = False) -> None:
-        """Delete every artifact and record that is newer than the newest cut: what follows is made by other code.
+    def back_to_cut(self, *, before: float = float("inf")) -> int:
+        """Delete every artifact and record that is newer than the newest cut of a round before this one; returns that round, or -1.
 
-        to_nothing: also what the cuts hold, because that code cannot go on from it.
+        What follows is made anew: by other code, or because it cannot be trusted. before=-1: nothing can be gone on from.
         """
         if not self.committed.is_dir():
-            return
+            return -1
         present, _ = self.present(check=False)
         cuts = self.read_cuts(present)
-        if to_nothing:
-            for cut in cuts:
+        for cut in cuts:
+            if cut.round >= before:
                 self.drop_cut(cut.round)
-            cuts = []
+        cuts = [cut for cut in cuts if cut.round < before]
         kept = cuts[-1] if cuts else Cut(-1, frozenset())
         self.forget([task for task in present if task.round > kept.round])
+        point("back-forgotten")
         lines = [line for line in self._record_lines() if self._round_of(line) <= kept.round]
-        self.records.write_text("".join(line + "\n" for line in lines))
+        aside = self.records.with_suffix(".new")
+        aside.write_text("".join(line + "\n" for line in lines))
+        os.replace(aside, self.records)
+        point("back-recorded")
+        return kept.round
 
     @staticmethod
     def _round_of(line: str) -> float:
@@ -283,8 +359,9 @@ class Directory:
 
     def clear(self) -> None:
         """Delete all artifacts, attempts and cuts: the run is over. Cuts go first: none must outlive what it holds."""
-        for folder in ("cuts", "committed", "attempts"):
+        for folder in ("cuts", "committed", "attempts", "disputed"):
             shutil.rmtree(self.path / folder, ignore_errors=True)
+            point(f"finish-{folder}-gone")
         self._digests.clear()
 
 
@@ -303,11 +380,3 @@ def _size(entry: os.DirEntry[str]) -> int:
         return entry.stat().st_size
     except FileNotFoundError:
         return 0
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -18,9 +18,11 @@ from typing import Any
 
 import numpy as np
 
+from regrow.crash import point
 from regrow.errors import DataError
 from regrow.packed import Strings
 from regrow.program import Value
+from regrow.store.durable import sync, sync_all
 
 __all__ = ["ModelFiles", "digest_of", "publish_model", "read_model"]
 
@@ -72,12 +74,14 @@ def publish_model(folder: Path, arrays: Mapping[str, Value], about: Mapping[str,
     _write_tables(aside, tables, arrays)
     text = json.dumps({**about, "format": FORMAT, "digest": digest}, indent=1, sort_keys=True)
     (aside / "model.json").write_text(text + "\n")
-    for path in [*aside.iterdir(), aside]:
-        _sync(path)
+    point("model-aside")
+    sync_all(aside)
+    point("model-durable")
     if folder.exists():
         shutil.rmtree(folder)
     os.rename(aside, folder)
-    _sync(folder.parent)
+    point("model-published")
+    sync(folder.parent)
     return digest
 
 
@@ -160,11 +164,3 @@ def _read_arrays(folder: Path) -> dict[str, Value]:
             name = table.stem if column == table.stem and len(content.column_names) == 1 else f"{table.stem}.{column}"
             arrays[name] = _from_arrow(content[column])
     return arrays
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -15,6 +15,8 @@ from regrow.cli.options import (
     Header,
     IdField,
     Json,
+    MemoryMax,
+    Notice,
     Overwrite,
     Preempt,
     RunDir,
@@ -85,6 +87,8 @@ def train(
     engine: Engine = None,
     preempt: Preempt = None,
     durable_every: DurableEvery = None,
+    memory_max: MemoryMax = None,
+    notice: Notice = None,
     verify: Verify = "auto",
     no_cache: Annotated[bool, typer.Option("--no-cache", help="Prepare the input afresh, and keep nothing for other runs.")] = False,
     overwrite: Overwrite = False,
@@ -102,7 +106,7 @@ def train(
     from regrow.models.lda.specs import continued_spec, topics_spec
     from regrow.running import begin
 
-    way = how(engine, workers, preempt, durable_every, verify, cache=not no_cache)
+    way = how(engine, workers, preempt, durable_every, verify, memory_max=memory_max, notice=notice, cache=not no_cache)
     blocks = parse_grid(grid)
     options = TextOptions(
         format, text_field, vocab, not keep_case, stop_words, min_count, max_doc_share, token_pattern, id_field, header, segment

@@ -1,0 +1,70 @@
+"""Programs that are not deterministic, each in a way that is easily overlooked: regrow check tests/checking/nondeterministic.py:Bad DATA"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+import numpy as np
+
+from regrow import Data, Partition, Program, Role, Roles
+
+
+@dataclass(frozen=True)
+class Bad(Program):
+    """Breaks a tie by the clock, once, in a late round: no look at the first rounds would find it."""
+
+    rounds: int = 6
+
+    def roles(self, data: Data) -> Roles:
+        return Roles(self.rounds, work=Role(3, reads={"work": -1}))
+
+    def work(self, part: Partition) -> None:
+        value = np.arange(4) + part.round + sum(int(message["value"].sum()) for message in part.inbox("work")) % 97
+        if part.round == 4 and part.index == 0:
+            value[2] += time.monotonic_ns() % 1_000_003
+        part.send("work", (part.index + 1) % 3, value=value)
+        part.result(value=value)
+
+
+@dataclass(frozen=True)
+class SetOrder(Program):
+    """Goes through a set of words: the order is another one under another hash seed."""
+
+    def roles(self, data: Data) -> Roles:
+        return Roles(3, work=Role(2, reads={"work": -1}))
+
+    def work(self, part: Partition) -> None:
+        words = {"this", "order", "is", "not", "the", "same", "tomorrow"}
+        part.send("work", 1 - part.index, lengths=np.array([len(word) for word in words]))
+        part.result(first=np.frombuffer("".join(words).encode(), np.uint8))
+
+
+@dataclass(frozen=True)
+class ChangesWhatItSent(Program):
+    """Changes an array after it was sent."""
+
+    def roles(self, data: Data) -> Roles:
+        return Roles(2, work=Role(1, reads={"work": -1}))
+
+    def work(self, part: Partition) -> None:
+        value = np.arange(3)
+        part.send("work", 0, value=value)
+        value[0] = 7
+        part.result(value=value)
+
+
+@dataclass(frozen=True)
+class CountsItsCalls(Program):
+    """Remembers between tasks: what comes out depends on which process did what before."""
+
+    def roles(self, data: Data) -> Roles:
+        return Roles(3, work=Role(2, reads={"work": -1}))
+
+    def work(self, part: Partition) -> None:
+        CALLS.append(part.round)
+        part.send("work", 1 - part.index, n=np.int64(part.round))
+        part.result(calls=np.int64(len(CALLS)))
+
+
+CALLS: list[int] = []
