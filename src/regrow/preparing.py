@@ -3,6 +3,8 @@
     text        files -> parts of the layout "text"; for programs on unseen documents also the layout "model"
     tokens      text -> numbers of words, and the vocabulary
     grid        tokens -> rows and columns
+    examples    text of rows with a label -> examples, dictionary of features
+    rounds      examples -> the rounds in which they are visited
 
 A run that goes on from an earlier one begins with the tokens of that (again), and gives new words numbers after the old (words).
 A stage that is whole is never repeated. The last one becomes RUN/data.
@@ -24,6 +26,7 @@ import numpy as np
 
 from regrow import prepared
 from regrow.data import Again, Grid, Ingested, Renumber, default_grid, ingest, tokens_program
+from regrow.data.clicks import ClickExamples, ClickRounds, buckets_for, default_partitions, turn_of
 from regrow.errors import DataError
 from regrow.job import Job, ProgramName
 from regrow.program import Arrays, Program
@@ -87,6 +90,8 @@ class Preparing:
         """Text, tokens, grid: each a dataset in its own folder; the last one becomes the run's data."""
         if self.spec.pipeline == "text":
             made = self._text()
+        elif self.spec.pipeline == "clicks":
+            made = self._clicks()
         elif self.spec.start is None:
             made = self._grid(self._tokens())
         else:
@@ -104,6 +109,22 @@ class Preparing:
         rows, columns = self.spec.grid or default_grid(int(tokens.facts["tokens"]), self.spec.topics)
         rows, columns = min(rows, int(tokens.facts["documents"])), min(columns, int(tokens.facts["words"]))  # more would be empty
         return self._stage("grid", Grid(rows, columns, pairs), tokens, more)
+
+    # Clicks
+
+    def _clicks(self) -> Dataset:
+        """What training meets, round by round, and the dictionary."""
+        options, text = self.spec.options, self._text()
+        source, buckets = self.spec.source.to_json(), buckets_for(int(text.facts["bytes"]))
+        skip = options.bad_rows == "skip"
+        program = ClickExamples(source["format"], source["plan"], skip, buckets, options.min_count, options.admit, options.hash_bits)
+        made = self._stage("examples", program, text)
+        examples = int(made.facts["examples"])
+        partitions, weights = self.spec.grid or default_partitions(made.facts, buckets)
+        turn = turn_of(examples, made.facts["values"], partitions)
+        rounds = self._stage("rounds", ClickRounds(examples, turn, partitions, min(weights, buckets)), made)
+        layouts = [("slots", rounds, "slots"), ("start", rounds, "start"), ("dictionary", made, "dictionary"), ("fields", made, "fields")]
+        return self._joined("clicks", layouts, {**made.facts, **rounds.facts})
 
     # Going on from a finished run
 
