@@ -14,9 +14,9 @@ import numpy as np
 import numpy.typing as npt
 
 from regrow.data.clicks.example_kernels import admitted, numbered
-from regrow.data.clicks.formats import click_format
 from regrow.data.clicks.parsed import Parsed
 from regrow.data.clicks.plan import Plan
+from regrow.data.clicks.registry import click_format
 from regrow.data.clicks.set_kernels import empty_set, merged, with_room
 from regrow.data.clicks.warming import warm_format
 from regrow.data.readonly import read_only

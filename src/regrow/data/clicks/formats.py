@@ -23,10 +23,9 @@ from regrow.data.formats.format import Arrays, Format
 from regrow.data.formats.table import CsvEnd
 from regrow.data.readonly import read_only
 from regrow.data.streams import Stream
-from regrow.errors import UsageError
 from regrow.program import Fixed
 
-__all__ = ["ALL", "ClickFormat", "TableFormat", "click_format"]
+__all__ = ["LINES_AND_TABLES", "ClickFormat", "TableFormat", "of_columns"]
 
 CRITEO = ("label", *(f"I{i}" for i in range(1, 14)), *(f"C{i}" for i in range(1, 27)))
 """The columns of Criteo's files, which have no header."""
@@ -134,14 +133,13 @@ class TableFormat(ClickFormat):
         """Find the fields of each record, then the features of each field."""
         text = np.array(part["text"])
         starts, ends, line, kind, found = table_fields(text, ord(self.delimiter), self.quote, len(plan.columns))
-        parsed = _of_columns(text, starts, ends, kind, plan, needs_label, skip)
-        first = int(part["source"][1])
+        parsed = of_columns(text, starts, ends, kind, plan, needs_label, skip)
 
         def about(row: int) -> str:
             return f"{found[row]:,} field{'s' if found[row] != 1 else ''}, and the first line has {len(plan.columns):,}"
 
-        broken = tuple(replace(bad, line=first + int(line[bad.line]), about=about(bad.line)) for bad in parsed.broken)
-        return replace(parsed, broken=broken)
+        parsed = replace(parsed, broken=tuple(replace(bad, about=about(bad.line)) for bad in parsed.broken))
+        return parsed.numbered(line + int(part["source"][1]), "line")
 
 
 class Tsv(TableFormat):
@@ -193,7 +191,7 @@ def _names_or_numbers(first: Sequence[str], lines_of: int, header: str | None) -
     return [name.strip() or str(number) for number, name in enumerate(first, 1)], lines_of
 
 
-def _of_columns(text: Any, starts: Any, ends: Any, kind: Any, plan: Plan, needs_label: bool, skip: bool) -> Parsed:
+def of_columns(text: Any, starts: Any, ends: Any, kind: Any, plan: Plan, needs_label: bool, skip: bool) -> Parsed:
     """The rows of records whose fields are known; the lines of broken ones are numbers of records."""
     parts = [column for item in plan.items for column in item.parts]
     sizes = np.cumsum([0] + [len(item.parts) for item in plan.items])
@@ -237,12 +235,4 @@ def _of_lines(part: Fixed, text: Any, into: Filled, names: tuple[str, ...], form
     return Parsed(**rows, moment=moment, **features_of(into.set, int(into.state[lines.FEATURES])), names=names, broken=broken)
 
 
-ALL: tuple[ClickFormat, ...] = (Vw(), Libffm(), Libsvm(), CriteoTsv(), Tsv(), Csv())
-
-
-def click_format(name: str) -> ClickFormat:
-    """The format with that name. Raises UsageError."""
-    for format in ALL:
-        if format.name == name:
-            return format
-    raise UsageError(f'there is no format "{name}" of rows', f"--format is one of {', '.join(format.name for format in ALL)}")
+LINES_AND_TABLES: tuple[ClickFormat, ...] = (Vw(), Libffm(), Libsvm(), CriteoTsv(), Tsv(), Csv())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy.typing as npt
@@ -25,6 +25,7 @@ class Broken:
     kind: int
     text: bytes
     about: str = ""
+    unit: str = "line"
 
     def why(self) -> str:
         """What is wrong, and what was expected."""
@@ -47,7 +48,7 @@ class Broken:
             kinds.FIELDS: "every line needs as many fields as the first; or leave such rows out: --bad-rows skip",
         }
         return DataError(
-            f"{file}, line {self.line:,}: {self.why()}", advice.get(self.kind, "mend it, or leave such rows out: --bad-rows skip")
+            f"{file}, {self.unit} {self.line:,}: {self.why()}", advice.get(self.kind, "mend it, or leave such rows out: --bad-rows skip")
         )
 
 
@@ -75,6 +76,10 @@ class Parsed:
     broken: tuple[Broken, ...] = ()
     missing: int = 0
     left_out: int = 0
+
+    def numbered(self, lines: Array, unit: str) -> Parsed:
+        """With the lines of broken records, which were numbers of records."""
+        return replace(self, broken=tuple(replace(bad, line=int(lines[bad.line]), unit=unit) for bad in self.broken))
 
 
 def features_of(whole: Any, features: int) -> dict[str, Any]:

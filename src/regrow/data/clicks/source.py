@@ -7,9 +7,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from regrow.data.clicks.formats import ALL, ClickFormat, CriteoTsv, TableFormat, click_format
+from regrow.data.clicks.formats import ClickFormat, CriteoTsv, TableFormat
 from regrow.data.clicks.options import ClickOptions, check_options
+from regrow.data.clicks.parquet import BETWEEN, Parquet
 from regrow.data.clicks.plan import Plan, plan_of, split_label
+from regrow.data.clicks.registry import ALL, click_format
 from regrow.data.compression import bare_name
 from regrow.data.formats.facts import SourceFile, shown_names
 from regrow.data.inputs import found
@@ -70,6 +72,8 @@ def describe_clicks(paths: Sequence[str], options: ClickOptions, *, needs_label:
         if isinstance(format, TableFormat):
             columns, lines = format.columns(name, stream.head(), options.header)
             file, names = replace(file, header_lines=lines), tuple(columns)
+            if isinstance(format, Parquet) and plan is None:
+                options = _with_lists(options, format.lists(name))
             if plan is None:
                 plan, options = plan_of(name, columns, options, needs_label=needs_label)
         elif plan is None:
@@ -82,6 +86,13 @@ def describe_clicks(paths: Sequence[str], options: ClickOptions, *, needs_label:
         files.append(file)
     assert plan is not None
     return ClickSource(format.name, tuple(files), plan=plan.to_json()), replace(options, format=format.name)
+
+
+def _with_lists(options: ClickOptions, lists: Sequence[str]) -> ClickOptions:
+    """Columns of lists have several values, unless it was said what parts them."""
+    said = {text.partition(":")[0] for text in options.multi}
+    more = [f"{name}:{BETWEEN}" for name in lists if name not in said and (options.features is None or name in options.features)]
+    return replace(options, multi=[*options.multi, *more])
 
 
 def _fitting(format: ClickFormat, options: ClickOptions) -> ClickOptions:

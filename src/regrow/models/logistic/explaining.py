@@ -13,9 +13,10 @@ from typing import Any
 import numpy as np
 
 from regrow.data.clicks import ClickOptions, Plan, parse
-from regrow.data.clicks.formats import TableFormat, click_format
+from regrow.data.clicks.formats import TableFormat
 from regrow.data.clicks.known import numbers_of
 from regrow.data.clicks.plan import plan_of, split_label
+from regrow.data.clicks.registry import click_format
 from regrow.data.streams import Stream
 from regrow.errors import DataError, UsageError
 from regrow.evaluation.bands import BANDS, band_of
