@@ -4,7 +4,7 @@
     python benchmarks/ctr_peers.py --data FOLDER            # baseball: pa-2015.csv.gz -> pa-2020.csv.gz, strikeouts
     python benchmarks/ctr_peers.py --train A.csv --test B.csv --label click --features ad,site --backoff ad:advertiser
 
-Settings are chosen on the last fifth of the training rows; then each contestant is trained on all of them with its best, and measured on
+Each contestant has sixteen settings, chosen on the last fifth of the training rows; then each contestant is trained on all of them with its best, and measured on
 the test rows: log loss over all and by band (training count of the rarest feature), differences from regrow with intervals (blocks of
 days, or stretches of rows, resampled). Last comes regrow with back-off, tuned in the same way. Seconds are those of training; of
 scikit-learn without building the matrix.
@@ -34,8 +34,17 @@ BASEBALL = {
     "features": "batter,pitcher,catcher,umpire,park,bat_hand,pit_hand,order,inning,fielding_pos",
     "backoff": ["pair:batter,pitcher", "hands:bat_hand,pit_hand", "versus:batter,pit_hand", "against:pitcher,bat_hand"],
     "time": "date",
+    "ids": "batter,pitcher",
+    "slow": "catcher,umpire,park",
 }
-GENERATED = {"label": "click", "features": "ad,position,hour,site", "backoff": ["ad:advertiser,category"], "time": ""}
+GENERATED = {
+    "label": "click",
+    "features": "ad,position,hour,site",
+    "backoff": ["ad:advertiser,category"],
+    "time": "",
+    "ids": "",
+    "slow": "",
+}
 
 
 def rarest_of(train: Table, test: Table) -> Any:
@@ -61,7 +70,7 @@ def tuned(contestant: Any, train: Table, test: Table, folder: Path) -> dict[str,
 
 def shown(setting: Any) -> str:
     """A setting on one line."""
-    return " ".join(f"{name}={value}" for name, value in setting.items())
+    return " ".join(f"{name}={','.join(value) if isinstance(value, list) else value}" for name, value in setting.items())
 
 
 def report(found: dict[str, dict[str, Any]], test: Table, rarest: Any) -> None:
@@ -90,7 +99,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Tune, train, measure."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", help="a folder with pa-2015.csv.gz and pa-2020.csv.gz")
-    for name in ("--train", "--test", "--label", "--features", "--time", "--json"):
+    for name in ("--train", "--test", "--label", "--features", "--ids", "--slow", "--time", "--json"):
         parser.add_argument(name)
     parser.add_argument("--backoff", action="append")
     parser.add_argument("--rows", type=int, default=200_000, help="generated rows")
@@ -117,12 +126,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
         }
         print(f"{len(wide['train']):,} rows to train on, {len(wide['test']):,} to test; features {', '.join(flat)}")
         found = {}
-        for contestant in CONTESTANTS:
+        ids, slow = ([name for name in about[kind].split(",") if name] for kind in ("ids", "slow"))
+        for contestant in (Regrow(ids, slow), *CONTESTANTS):
             print(f"{contestant.name} {contestant.version}")
             found[contestant.name] = tuned(contestant, narrow["train"], narrow["test"], folder)
         more = ["--features", ",".join(flat), *(word for text in about["backoff"] for word in ("--backoff", text))]
         print(f"regrow with {' '.join(more[2:])}")
-        backed = Regrow(more)
+        backed = Regrow(ids, slow, more)
         found[backed.name] = tuned(backed, wide["train"], wide["test"], folder)
         for name, one in found.items():
             print(f"{name:18} chose {shown(one['setting'])} at {one['chosen_at']:.5f}")

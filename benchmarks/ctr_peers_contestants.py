@@ -57,17 +57,20 @@ class Trained:
 
 
 class Regrow:
-    """`regrow ctr train` and a scoring run, both in processes of their own."""
+    """`regrow ctr train` and a scoring run, both in processes of their own. Columns of ids may have learning rates of their own."""
 
-    name = "regrow"
-    settings: Sequence[Mapping[str, Any]] = [
-        {"alpha": alpha, "l2": l2, "passes": passes} for alpha, l2, passes in itertools.product((0.05, 0.1, 0.2, 0.4), (0, 1), (1, 2))
-    ]
-
-    def __init__(self, more: Sequence[str] = ()) -> None:
+    def __init__(self, ids: Sequence[str] = (), slow: Sequence[str] = (), more: Sequence[str] = ()) -> None:
+        """ids: columns of many values that tell much; slow: those that tell little; more: further options."""
         self.more = list(more)
-        if more:
-            self.name = "regrow + back-off"
+        self.name = "regrow + back-off" if more else "regrow"
+        rates = (0.02, 0.05) if ids else (0.05, 0.1, 0.2, 0.4)
+        own = itertools.product((0.1, 0.15), (0.01, 0.03)) if ids else itertools.product((None,), (0.0, 1.0))
+        self.settings: Sequence[Mapping[str, Any]] = [
+            {"alpha": alpha, "passes": passes, "field": [f"{name}:alpha={a}" for name in ids] + [f"{name}:alpha={b}" for name in slow]}
+            if ids
+            else {"alpha": alpha, "passes": passes, "l2": b}
+            for alpha, passes, (a, b) in itertools.product(rates, (1, 2), list(own))
+        ]
 
     @property
     def version(self) -> str:
@@ -84,7 +87,7 @@ class Regrow:
                 writer.writerow(["label", *table.names])
                 writer.writerows([int(y), *row] for y, row in zip(table.label, table.features, strict=True))
         regrow = [sys.executable, "-m", "regrow.cli.main", "ctr"]
-        options = [f"--{name}={value}" for name, value in setting.items()]
+        options = [f"--{name}={one}" for name, value in setting.items() for one in (value if isinstance(value, list) else [value])]
         began = time.monotonic()
         command = [
             *regrow,
@@ -197,4 +200,4 @@ class Sklearn:
         return csr_matrix((np.ones(len(indices)), indices, ptr), shape=(len(table), len(places)))
 
 
-CONTESTANTS = (Regrow(), Vw(), Sklearn())
+CONTESTANTS = (Vw(), Sklearn())

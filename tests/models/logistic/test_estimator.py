@@ -28,12 +28,13 @@ CANNOT = dict.fromkeys(("check_sample_weight_equivalence_on_dense_data", "check_
 
 def checks() -> list[Any]:
     with pytest.warns(UserWarning, match="does not inherit"):  # on purpose: scikit-learn is optional
-        found = []
-        for check in estimator_checks_generator(regrow.LogisticRegression(), expected_failed_checks=CANNOT, mark="xfail"):
-            values, marks = getattr(check, "values", check), getattr(check, "marks", ())
-            name = str(getattr(values[1], "func", values[1]).__name__) + ("-memmap" if "readonly" in str(values[1]) else "")
-            found.append(pytest.param(*values, id=name, marks=marks))
-        return found
+        generated = list(estimator_checks_generator(regrow.LogisticRegression(), expected_failed_checks=CANNOT, mark="xfail"))
+    found = []
+    for check in generated:
+        values, marks = getattr(check, "values", check), getattr(check, "marks", ())
+        name = str(getattr(values[1], "func", values[1]).__name__) + ("-memmap" if "readonly" in str(values[1]) else "")
+        found.append(pytest.param(*values, id=name, marks=marks))
+    return found
 
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.SkipTestWarning")

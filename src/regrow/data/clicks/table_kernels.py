@@ -11,7 +11,7 @@ from regrow.data.clicks.line_kernels import AT, BAD, FEATURES, FIELDS, LABEL, NO
 from regrow.data.clicks.number_kernels import decimal
 from regrow.data.clicks.set_kernels import find, hashed, put
 
-__all__ = ["BINNED", "CATEGORY", "CROSS", "LEFT_OUT", "MULTI", "NUMERIC", "column_rows", "pairs_of", "table_fields"]
+__all__ = ["BETWEEN", "BINNED", "CATEGORY", "CROSS", "LEFT_OUT", "MULTI", "NUMERIC", "column_rows", "pairs_of", "table_fields"]
 
 NEWLINE, RETURN, DOUBLE_QUOTE = 10, 13, 34
 CATEGORY, MULTI, NUMERIC, BINNED, CROSS = 0, 1, 2, 3, 4
