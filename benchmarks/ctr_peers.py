@@ -4,10 +4,10 @@
     python benchmarks/ctr_peers.py --data FOLDER            # baseball: pa-2015.csv.gz -> pa-2020.csv.gz, strikeouts
     python benchmarks/ctr_peers.py --train A.csv --test B.csv --label click --features ad,site --backoff ad:advertiser
 
-Each contestant has sixteen settings, chosen on the last fifth of the training rows; then each contestant is trained on all of them with its best, and measured on
-the test rows: log loss over all and by band (training count of the rarest feature), differences from regrow with intervals (blocks of
-days, or stretches of rows, resampled). Last comes regrow with back-off, tuned in the same way. Seconds are those of training; of
-scikit-learn without building the matrix.
+Each contestant has sixteen settings, of which one is chosen on the last fifth of the training rows; with that it is trained on all of
+them and measured on the test rows: log loss over all and by band (training count of the rarest feature), differences from regrow with
+intervals (blocks of days, or stretches of rows, resampled). Last comes regrow with back-off, tuned in the same way. Seconds are those of
+training; of scikit-learn without building the matrix.
 """
 
 from __future__ import annotations

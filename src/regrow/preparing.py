@@ -117,12 +117,15 @@ class Preparing:
         options, text = self.spec.options, self._text()
         source, buckets = self.spec.source.to_json(), buckets_for(int(text.facts["bytes"]))
         skip = options.bad_rows == "skip"
-        program = ClickExamples(source["format"], source["plan"], skip, buckets, options.min_count, options.admit, options.hash_bits)
+        kept = options.min_count, options.admit, options.hash_bits
+        program = ClickExamples(source["format"], source["plan"], skip, buckets, *kept, self.spec.start is not None, options.calibrate)
         made = self._stage("examples", program, text)
         examples = int(made.facts["examples"])
         partitions, weights = self.spec.grid or default_partitions(made.facts, buckets)
         turn = turn_of(examples, made.facts["values"], partitions)
-        rounds = self._stage("rounds", ClickRounds(examples, turn, partitions, min(weights, buckets)), made)
+        rounds = self._stage(
+            "rounds", ClickRounds(examples, turn, partitions, min(weights, buckets), int(self.spec.parameters["seen"])), made
+        )
         layouts = [("slots", rounds, "slots"), ("start", rounds, "start"), ("dictionary", made, "dictionary"), ("fields", made, "fields")]
         return self._joined("clicks", layouts, {**made.facts, **rounds.facts})
 
@@ -169,6 +172,8 @@ class Preparing:
         writer = DatasetWriter(folder)
         if self.spec.model is not None:
             self._add_model(writer)
+        if self.spec.pipeline == "clicks" and self.spec.start is not None:
+            self._add_model(writer, "known", self.spec.start)
         progress = self.around.watcher.progress
         found: Ingested = ingest(
             self.spec.source, writer.add, lambda done, total: progress("reading", done, total), readers=self.around.how.crew
@@ -176,13 +181,14 @@ class Preparing:
         self.around.story.tell("input read", parts=found.parts, bytes=found.bytes_text, digest=found.digest)
         return writer.publish({"bytes": found.bytes_text, "lines": found.lines})
 
-    def _add_model(self, writer: DatasetWriter) -> None:
-        """The layout "model": one part, the arrays of a trained model."""
-        assert self.spec.model is not None
-        files = read_model(Path(self.spec.model))
+    def _add_model(self, writer: DatasetWriter, layout: str = "model", model: str | None = None) -> None:
+        """A layout of one part: the arrays of a trained model."""
+        model = model or self.spec.model
+        assert model is not None
+        files = read_model(Path(model))
         if files.digest != self.spec.model_digest:
-            raise DataError(f"the model {self.spec.model} has changed since the run began", "put it back, or begin anew")
-        writer.add("model", 0, files.arrays)
+            raise DataError(f"the model {model} has changed since the run began", "put it back, or begin anew")
+        writer.add(layout, 0, files.arrays)
 
     def _stage(self, name: str, program: Program, dataset: Dataset, more: Mapping[str, Arrays] | None = None) -> Dataset:
         """One preparing program: its results become a dataset; `more` are layouts of one part beside them."""

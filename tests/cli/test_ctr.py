@@ -90,6 +90,17 @@ def test_a_cross_is_made_where_a_backoff_names_no_column(shell: Shell) -> None:
     assert next(part["value"] for part in told["features"] if part["field"] == "pair") == "u3 & i0"
 
 
+def test_what_lies_within_what_is_listed_and_used_if_asked(shell: Shell) -> None:
+    options = ("ctr", "train", "train.csv", "--label", "click", "--features", "user,item", *INLINE)
+    found = shell(*options, "--backoff", "find", "--run", "none")
+    assert found.out == "--backoff item:category\n"
+    assert not (shell.folder / "none").exists()
+    by_hand = shell.run(*options, "--backoff", "item:category", "--run", "by-hand")
+    told = shell(*options, "--backoff", "auto", "--run", "auto")
+    assert "back-off item:category" in told.err
+    assert shell("digest", "auto").out.strip() == by_hand["digest"]
+
+
 def test_libsvm_lines_from_a_compressed_file_and_from_stdin(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
     import io
     import sys

@@ -66,13 +66,13 @@ class Ftrl:
             self.state[feature] = float(np.float32(z)), float(np.float32(n))
         return sum(loss for _, loss in parts)
 
-    def train(self, rows: Sequence[Row], partitions: int, passes: int = 1) -> list[float]:
+    def train(self, rows: Sequence[Row], partitions: int, passes: int = 1, seen: int = 0) -> list[float]:
         """All rounds; returns the mean loss of each."""
         losses = []
         for _ in range(passes):
             at = 0
             while at < len(rows):
-                size = max(256, min(32_768, at // 50))
+                size = max(256, min(32_768, (seen + at) // 50))
                 losses.append(self.round(rows[at : at + size], partitions) / len(rows[at : at + size]))
                 at += size
         return losses

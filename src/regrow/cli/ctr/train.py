@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import itertools
+import sys
+from dataclasses import replace
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -30,6 +33,7 @@ Many = list[str] | None
 
 
 def train(
+    context: typer.Context,
     files: Files,
     label: Label = None,
     features: Annotated[
@@ -49,7 +53,7 @@ def train(
         Many,
         typer.Option(
             metavar="NAME:COARSER,...",
-            help="What rare values of a feature fall back on; a NAME that is no column is their cross.",
+            help="What rare values of a feature fall back on; a NAME that is no column is their cross; find: list, auto: use some.",
             show_default=False,
         ),
     ] = None,
@@ -70,6 +74,15 @@ def train(
         float | None, typer.Option(metavar="P", help="Let a feature in at each sight with this chance [at once].", show_default=False)
     ] = None,
     hash_bits: Annotated[int, typer.Option(metavar="BITS", help="Let features share 2^BITS weights; 0: each has its own, and a name.")] = 0,
+    going_on: Annotated[
+        Path | None, typer.Option("--continue", metavar="RUN", help="Go on from a finished run with new rows.", show_default=False)
+    ] = None,
+    calibrate: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FIELD", help="Calibrate: all rows together (all), and frequent values of a field by themselves.", show_default=False
+        ),
+    ] = None,
     bad_rows: BadRows = "fail",
     seed: Seed = 1,
     format: Format = None,
@@ -93,10 +106,11 @@ def train(
     """
     from regrow.cli.shown import run_and_show
     from regrow.data.clicks import ClickOptions
+    from regrow.data.clicks.containment import containments
     from regrow.data.clicks.options import names_of
     from regrow.launch import default_run, with_stdin
     from regrow.models.logistic.program import FTRL
-    from regrow.models.logistic.specs import clicks_spec
+    from regrow.models.logistic.specs import clicks_spec, continued_clicks_spec
     from regrow.running import begin
 
     way = how(engine, workers, preempt, durable_every, verify, cache=not no_cache)
@@ -106,14 +120,40 @@ def train(
     options = ClickOptions(
         format, label, names_of(features) or None, names_of(numeric), names_of(binned), multi or (), cross or (), backoff or (),
         weight, time, since, until, header, bad_rows, min_count, admit, hash_bits,
+        calibrate="" if calibrate == "all" else calibrate,
     )  # fmt: skip
     path = run or default_run("ctr train")
     with with_stdin(files) as (names, spooled):
-        spec = clicks_spec(names, program, seed=seed, options=options, partitions=_partitions(partitions), spooled=spooled)
+        if options.backoff and options.backoff[0] in ("find", "auto"):
+            found = containments(names, options)
+            levels = [f"{fine}:{','.join(coarser)}" for fine, coarser in found.items()]
+            if options.backoff[0] == "find":
+                print("\n".join(f"--backoff {text}" for text in levels) or "no column lies within another")
+                return
+            print("\n".join(f"back-off {text}" for text in levels) or "no column lies within another", file=sys.stderr)
+            options = replace(options, backoff=levels)
+        if going_on is not None:
+            _refuse_the_runs_own(context)
+            spec = continued_clicks_spec(going_on, names, passes=passes, options=options, spooled=spooled)
+        else:
+            spec = clicks_spec(names, program, seed=seed, options=options, partitions=_partitions(partitions), spooled=spooled)
         run_and_show(path, lambda watcher: begin(spec, path, way, watcher, overwrite=overwrite), json)
 
 
 RATES = ("alpha", "beta", "l1", "l2")
+
+
+THE_RUNS_OWN = (
+    "label features numeric binned multi cross backoff weight alpha beta l1 l2 field min_count admit hash_bits seed partitions calibrate"
+)
+
+
+def _refuse_the_runs_own(context: typer.Context) -> None:
+    """Options that a run to go on from has settled."""
+    for name in THE_RUNS_OWN.split():
+        source = context.get_parameter_source(name)
+        if source is not None and source.name == "COMMANDLINE":
+            raise UsageError(f"--{name.replace('_', '-')} with --continue", "a run that goes on keeps its own: leave the option out")
 
 
 def _numbers(name: str, text: str) -> list[float]:

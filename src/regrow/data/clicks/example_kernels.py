@@ -8,7 +8,7 @@ from numba import njit
 
 from regrow.rng import uniform
 
-__all__ = ["admitted", "numbered"]
+__all__ = ["admitted", "first_of_field", "numbered"]
 
 _ADMISSION = np.uint64(0x5851F42D4C957F2D)
 
@@ -54,3 +54,15 @@ def numbered(row_ptr, feature, value, id, count):
         rarest[r] = max(least, 0)
         moved[r + 1] = at
     return moved, ids[:at].copy(), values[: at if value.size else 0].copy(), rarest
+
+
+@njit(cache=True)
+def first_of_field(row_ptr, feature, field, own):
+    """The first feature of a field in each row, -1 where there is none: int32."""
+    found = np.full(row_ptr.size - 1, -1, np.int32)
+    for r in range(found.size):
+        for j in range(row_ptr[r], row_ptr[r + 1]):
+            if field[feature[j]] == own:
+                found[r] = feature[j]
+                break
+    return found

@@ -26,6 +26,7 @@ class ClickOptions:
     bad_rows    "fail", or "skip" to leave out rows that are broken, and to report them
     min_count   features of fewer rows are left out: none by default
     admit       a feature is let in at each sight with this chance; None: at once
+    calibrate   the field whose frequent values get calibrations of their own; "": one for all rows; None: none
     columns     tables: the names of the columns; not asked for, but settled when the files are looked at
     hash_bits   features share 2^hash_bits weights by their hash; 0: each has its own
     """
@@ -48,6 +49,7 @@ class ClickOptions:
     admit: float | None = None
     hash_bits: int = 0
     columns: Sequence[str] | None = None
+    calibrate: str | None = None
 
 
 def check_options(options: ClickOptions) -> None:

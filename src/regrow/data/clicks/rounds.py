@@ -48,10 +48,11 @@ class ClickRounds(Program):
 
     Data: the layouts "rows", "dictionary" and "fields" of `ClickExamples`. Results:
       slots     part t x partitions + e: rows int64 [turn + 1]: where those of each of its slots begin; row_ptr int64, index uint16 or
-                uint32 into the slot's ids, value float32 (or empty), label uint8, weight float32 (or empty), rarest int64; of its slots
-                and the one after the last: ids int32, place of each feature in its partition of weights, and cuts int64
-                [turn + 1, weights + 1], where those of each partition begin in it
-      start     field int32 [rows]: of each feature of a partition of weights; sizes int64: of its parts of the dictionary; names Strings
+                uint32 into the slot's ids, value float32 (or empty), label uint8, weight float32 (or empty), rarest int64, group int64
+                (or empty); of its slots and the one after the last: ids int32, place of each feature in its partition of weights, and
+                cuts int64 [turn + 1, weights + 1], where those of each partition begin in it
+      start     field int32 [rows]: of each feature of a partition of weights; sizes int64: of its parts of the dictionary; names Strings;
+                zn float32 [rows, 2], if an earlier run is gone on from: its state
     Facts: turn, slots (of a pass).
     """
 
@@ -81,7 +82,7 @@ class ClickRounds(Program):
     def dictionary(self, part: Partition) -> None:
         """Send the fields of a bucket to its partition of weights."""
         field, weights = part.fixed["field"], part.index * self.weights // part.partitions
-        part.send("start", weights, field=field)
+        part.send("start", weights, field=field, **({"zn": part.fixed["zn"]} if "zn" in part.fixed else {}))
         part.send("bases", 0, features=len(field), weights=weights)
 
     def bases(self, part: Partition) -> None:
@@ -95,7 +96,10 @@ class ClickRounds(Program):
 
     def start(self, part: Partition) -> None:
         """The features of a partition of weights."""
-        fields = [message["field"] for message in part.inbox("dictionary") if "field" in message]
+        mine = [message for message in part.inbox("dictionary") if "field" in message]
+        fields = [message["field"] for message in mine]
+        if "zn" in mine[0]:
+            part.result(zn=np.concatenate([message["zn"] for message in mine]))
         (names,) = part.inbox("names")
         part.result(field=np.concatenate(fields), sizes=np.array([len(field) for field in fields]), names=names["name"])
 
@@ -105,7 +109,7 @@ class ClickRounds(Program):
 
     def rows(self, part: Partition) -> None:
         """Send examples to their slots: those of partition e of a round are the e-th stretch of it."""
-        own = {name: read_only(part.fixed[name]) for name in ("row_ptr", "id", "value", "label", "weight", "rarest")}
+        own = {name: read_only(part.fixed[name]) for name in ("row_ptr", "id", "value", "label", "weight", "rarest", "group")}
         first, bounds = int(part.fixed["first"][0]), schedule(self.examples, self.seen)
         end = first + len(own["label"])
         begins, ends = bounds[:-1], bounds[1:]
@@ -118,7 +122,7 @@ class ClickRounds(Program):
                 begin, stop = np.maximum(starts[there], first) - first, np.minimum(stops[there], end) - first
                 row_ptr, id, value = picked_rows(own["row_ptr"], own["id"], own["value"], begin, stop)
                 rows = np.concatenate([np.arange(a, b) for a, b in zip(begin, stop, strict=True)])
-                more = {name: own[name][rows] if len(own[name]) else own[name] for name in ("label", "weight", "rarest")}
+                more = {name: own[name][rows] if len(own[name]) else own[name] for name in ("label", "weight", "rarest", "group")}
                 counts = np.zeros(self.turn + 1, np.int64)
                 counts[there + 1 - t * self.turn] = stop - begin
                 plain = {"all_one": not len(own["value"]), "all_weigh_one": not len(own["weight"])}
@@ -206,6 +210,7 @@ def _laid_out(slots: list[list[_Piece]], bases: Array) -> Mapping[str, Any]:
         "label": joined([piece.of_rows("label") for piece in mine], np.uint8),
         "weight": joined([] if plain[1] else [piece.of_rows("weight") for piece in mine], np.float32),
         "rarest": joined([piece.of_rows("rarest") for piece in mine], np.int64),
+        "group": joined([piece.of_rows("group") for piece in mine if len(piece.message["group"])], np.int64),
         "ids": joined(ids, np.int32),
         "cuts": cuts,
     }

@@ -96,7 +96,7 @@ def explained(model: ClickModel, options: ClickOptions, row: str, header: str | 
     parsed = parse(part, format.name if format.name != "parquet" else "csv", plan, needs_label=False)
     if not len(parsed.label):
         raise DataError("ROW is empty", "give a row, e.g. one of the training file")
-    table = tables_of(model.arrays, options.hash_bits)
+    table = tables_of(model.arrays, options.hash_bits, options.calibrate or "")
     id = numbers_of(parsed, table)
     parts = [Part("", "(bias)", 1.0, float(model.weights[0]), int(model.arrays["features.count"][0]))]
     for j in range(int(parsed.row_ptr[1])):
@@ -107,6 +107,8 @@ def explained(model: ClickModel, options: ClickOptions, row: str, header: str | 
         parts.append(Part(field, value, float(parsed.value[j]), weight if count else 0.0, count))
     score = scored(parsed, table).score
     rest = sorted(parts[1:], key=lambda part: -abs(part.contribution))
+    if "calibrated" in table:
+        rest.append(Part("", "(calibration)", 1.0, float(score[0]) - sum(part.contribution for part in parts), 0))
     label = int(parsed.label[0]) if parsed.label[0] < 2 else None
     return Explained(float(probabilities(score)[0]), float(score[0]), label, (parts[0], *rest))
 

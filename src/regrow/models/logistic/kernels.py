@@ -20,7 +20,20 @@ from numba import njit
 
 from regrow.arithmetic import exp, log
 
-__all__ = ["add_by_band", "answers", "fold", "gradients", "rarest_of", "scores", "sigmoids", "union_size", "weights_of"]
+__all__ = [
+    "add_by_band",
+    "answers",
+    "ascending",
+    "calibrated",
+    "count_bins",
+    "fold",
+    "gradients",
+    "rarest_of",
+    "scores",
+    "sigmoids",
+    "union_size",
+    "weights_of",
+]
 
 
 @njit(inline="always")
@@ -219,3 +232,56 @@ def sigmoids(scores):
         e = exp(-abs(scores[i]))
         found[i] = 1.0 / (1.0 + e) if scores[i] >= 0.0 else e / (1.0 + e)
     return found
+
+
+@njit(inline="always")
+def _bin(s, bins):
+    """Where a score lies among bins of a quarter of a nat around 0: the number of a bin and how far it is from its begin."""
+    return min(max((s * 4.0) + bins / 2, 0.0), bins - 1e-9)
+
+
+@njit(cache=True)
+def count_bins(scores, place, label, weight, table):
+    """Add rows to the counts of their groups' bins: place int64 [N] in table float64 [groups, bins, 2], (rows, clicks)."""
+    for i in range(scores.size):
+        own = 1.0 if weight.size == 0 else np.float64(weight[i])
+        at = np.int64(_bin(scores[i], table.shape[1]))
+        table[place[i], at, 0] += own
+        table[place[i], at, 1] += own * label[i]
+
+
+@njit(cache=True)
+def ascending(counts, p):
+    """Isotonic regression of shares by weighted pooling of adjacent violators: counts float64 [bins, 2], p float64 [bins] is filled. A bin
+    without rows begins with one row of the chance at its centre."""
+    bins = p.size
+    first, rows, clicks = np.empty(bins, np.int64), np.empty(bins), np.empty(bins)
+    pools = 0
+    for b in range(bins):
+        first[pools], rows[pools], clicks[pools] = b, counts[b, 0], counts[b, 1]
+        if rows[pools] == 0.0:
+            rows[pools], clicks[pools] = 1.0, 1.0 / (1.0 + exp(-((b + 0.5) - bins / 2) / 4.0))
+        pools += 1
+        while pools > 1 and clicks[pools - 2] * rows[pools - 1] >= clicks[pools - 1] * rows[pools - 2]:
+            rows[pools - 2] += rows[pools - 1]
+            clicks[pools - 2] += clicks[pools - 1]
+            pools -= 1
+    for pool in range(pools):
+        end = first[pool + 1] if pool + 1 < pools else bins
+        for b in range(first[pool], end):
+            p[b] = clicks[pool] / rows[pool]
+
+
+@njit(cache=True)
+def calibrated(scores, group, groups, p):
+    """Scores become the log odds of their calibrated chances: group int64 [N] of each row, groups int64 (ascending, 0 first)."""
+    bins = p.shape[1]
+    for i in range(scores.size):
+        g = np.searchsorted(groups, group[i])
+        if g == groups.size or groups[g] != group[i]:
+            g = 0
+        at = min(max(_bin(scores[i], bins) - 0.5, 0.0), bins - 1.0)
+        low = min(np.int64(at), bins - 2)
+        chance = p[g, low] + (p[g, low + 1] - p[g, low]) * (at - low)
+        chance = min(max(chance, 1e-6), 1.0 - 1e-6)
+        scores[i] = log(chance / (1.0 - chance))

@@ -21,11 +21,11 @@ import numpy.typing as npt
 from regrow.data.readonly import read_only
 from regrow.errors import DataError, UsageError
 from regrow.evaluation.bands import BANDS, LOWEST
-from regrow.models.logistic import kernels
+from regrow.models.logistic import calibration, kernels
 from regrow.models.logistic.model import ClickModel
 from regrow.program import Data, Partition, Program, Results, Role, Roles
 
-__all__ = ["FTRL"]
+__all__ = ["FTRL", "RATES"]
 
 Array = npt.NDArray[Any]
 
@@ -40,6 +40,8 @@ class FTRL(Program):
                 one pass
     passes      visits of all examples
     fields      other values for features of some fields: name -> {"alpha": ..., "l1": ...}
+    seen        examples of the runs that this one goes on from
+    calibrate   gather what predictions are worth, by group of examples (see calibration.py)
     keep        which of several models is kept: its number, or -1 for the best in progressive validation
 
     Data: the layouts "slots" and "start" of `ClickRounds`, "dictionary" and "fields" of `ClickExamples`, and their facts.
@@ -54,6 +56,8 @@ class FTRL(Program):
     passes: int = 1
     fields: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     keep: int = -1
+    seen: int = 0
+    calibrate: bool = False
 
     def __post_init__(self) -> None:
         if not len(self.alpha) == len(self.beta) == len(self.l1) == len(self.l2) > 0:
@@ -62,6 +66,8 @@ class FTRL(Program):
             raise UsageError(f"--passes {self.passes}", "at least one")
         if not -1 <= self.keep < len(self.alpha):
             raise UsageError(f"keep={self.keep} of {len(self.alpha)} models", "a number from 0 on, or -1 for the best")
+        if self.calibrate and len(self.alpha) > 1:
+            raise UsageError("calibration of several models", "choose one: give one value of each rate")
         for where, rates in [("", dict(zip(RATES, values, strict=True))) for values in self._models] + list(self.fields.items()):
             for name, value in rates.items():
                 if name not in RATES:
@@ -106,7 +112,7 @@ class FTRL(Program):
             kernels.gradients(row_ptr, index, value, label, weights, read_only(w), g, losses, scores)
             loss, weight = progress.added(read_only(fixed["rarest"][begin:end]), label, weights, losses)
             if part.round < part.rounds // self.passes:  # later, examples are known already
-                part.keep(**progress.arrays)
+                part.keep(**progress.arrays, **self._calibrations(part, scores, begin, end))
         last = part.round == part.rounds - 1
         for receiver in range(cuts.shape[1] - 1):
             a, b = int(cuts[slot, receiver]), int(cuts[slot, receiver + 1])
@@ -114,11 +120,20 @@ class FTRL(Program):
             first = int(cuts[slot, 0])
             part.send("weights", receiver, rows=ids[a:b], g=g[a - first : b - first], wanted=ids[c:d], loss=loss, weight=weight)
 
+    def _calibrations(self, part: Partition, scores: Array, begin: int, end: int) -> dict[str, Array]:
+        """The counts of what predictions were worth, with those of these examples."""
+        if not self.calibrate:
+            return {}
+        fixed = part.fixed
+        state = part.state if "groups" in part.state else None
+        group, label, weight = (read_only(fixed[name][begin:end]) for name in ("group", "label", "weight"))
+        return calibration.counted(state, read_only(scores[:, 0]), group, label, weight)
+
     def weights(self, part: Partition) -> None:
         """Fold gradients, then answer."""
         inbox, models = list(part.inbox("examples")), len(self.alpha)
         own, rates = self._rates(part)
-        zn = read_only(part.state["zn"]) if part.state else np.zeros((len(part.fixed["field"]), models, 2), np.float32)
+        zn = read_only(part.state["zn"]) if part.state else self._first(part)
         rows = read_only(np.concatenate([message["rows"] for message in inbox]))
         g = read_only(np.concatenate([message["g"] for message in inbox]))
         ptr = np.cumsum([0] + [len(message["rows"]) for message in inbox])
@@ -147,6 +162,13 @@ class FTRL(Program):
                 loss += message["loss"]
             part.metric("round_loss", float(loss.min()) / weight)
 
+    def _first(self, part: Partition) -> Array:
+        """The state to begin with: nothing, or that of an earlier run."""
+        zn = np.zeros((len(part.fixed["field"]), len(self.alpha), 2), np.float32)
+        if "zn" in part.fixed:
+            zn[:] = part.fixed["zn"][:, None]
+        return zn
+
     def _rates(self, part: Partition) -> tuple[Array, Array]:
         """The field of each feature of a partition of weights (empty if all have the same rates), and the rates: [fields, models, 4]."""
         if not self.fields:
@@ -172,8 +194,12 @@ class FTRL(Program):
     def end(self, part: Partition) -> None:
         """What examples cost before they were learned from, by band."""
         total = _Progress.of({}, len(self.alpha))
+        counts: list[Mapping[str, Any]] = []
         for state in part.states("examples"):
             total.join(state)
+            counts.append(state)
+        if self.calibrate:
+            part.result(**calibration.fitted([state for state in counts if "groups" in state]))
         part.metric("progressive_loss", float(_summed(total.loss).min()) / max(float(total.weight.sum()), 1e-300))
         names = part.fixed["name"]
         unknown = [name for name in self.fields if name not in set(names)]
@@ -208,6 +234,7 @@ class FTRL(Program):
             **grid,
             "models.loss": totals / max(weight, 1e-300),
             "kept": np.array([best]),
+            **{f"calibration.{name}": end[f"calibration_{name}"] for name in ("group", "p") if self.calibrate},
         }
 
     def report(self, model: Mapping[str, Any]) -> str:

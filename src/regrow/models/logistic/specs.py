@@ -10,12 +10,12 @@ from regrow.data.clicks import ClickOptions, describe_clicks
 from regrow.errors import DataError, UsageError
 from regrow.job import ProgramName
 from regrow.models.logistic.model import ClickModel
-from regrow.models.logistic.program import FTRL
+from regrow.models.logistic.program import FTRL, RATES
 from regrow.models.logistic.unseen import Predictions, Scores
 from regrow.spec import Spec
 from regrow.store.model import ModelFiles, read_model
 
-__all__ = ["clicks_spec", "read_clicks", "scoring_spec"]
+__all__ = ["clicks_spec", "continued_clicks_spec", "read_clicks", "scoring_spec"]
 
 _PLACE = (FTRL.__module__, FTRL.__qualname__)
 
@@ -34,9 +34,31 @@ def clicks_spec(
     Raises DataError or UsageError for files and options that do not fit.
     """
     source, settled = describe_clicks(paths, options or ClickOptions())
+    program = replace(program, calibrate=settled.calibrate is not None)
+    fields = [item[0] for item in source.plan["items"]]
+    if settled.calibrate and fields and settled.calibrate not in fields:
+        raise UsageError(f"--calibrate {settled.calibrate}", f"name one of the features: {', '.join(fields)}; or all, for one of all rows")
     if partitions is not None and not (1 <= partitions[0] <= 256 and 1 <= partitions[1] <= 256 and partitions[1].bit_count() == 1):
         raise UsageError(f"--partitions {partitions[0]}x{partitions[1]}", "from 1 to 256 of examples x a power of two of weights, e.g. 4x2")
     return Spec("ctr train", ProgramName(*_PLACE), program.parameters(), seed, source, settled, "clicks", partitions, spooled=spooled)
+
+
+def continued_clicks_spec(
+    start: Path, paths: Sequence[str], *, passes: int = 1, options: ClickOptions | None = None, spooled: tuple[str, ...] = ()
+) -> Spec:
+    """What to do to go on from a finished run with new rows: features keep their state and their counts, new ones are added.
+
+    Rates, columns and seed are the run's; `options` says what differs: format, time, rows that are broken. Raises DataError or UsageError.
+    """
+    model, files = read_clicks(start)
+    kept = int(model.arrays["kept"][0])
+    rates = {name: [float(model.arrays[f"models.{name}"][kept])] for name in RATES}
+    seen = int(files.parameters["seen"]) + int(files.about["facts"]["examples"])
+    program = FTRL(**rates, passes=passes, fields=files.parameters["fields"], seen=seen, calibrate=files.parameters["calibrate"])  # type: ignore[arg-type]
+    source, settled = describe_clicks(paths, own_options(files, options or ClickOptions()))
+    grid, where = None, str(start.absolute())
+    place, seed = ProgramName(*_PLACE), int(files.about["seed"])
+    return Spec("ctr train", place, program.parameters(), seed, source, settled, "clicks", grid, start=where, spooled=spooled)
 
 
 def scoring_spec(
@@ -58,7 +80,7 @@ def scoring_spec(
     own = own_options(files, options or ClickOptions())
     source, settled = describe_clicks(paths, own, needs_label=kind.needs_label)
     said = source.to_json()
-    program = kind(said["format"], said["plan"], own.hash_bits, own.bad_rows == "skip", field)
+    program = kind(said["format"], said["plan"], own.hash_bits, own.bad_rows == "skip", field, own.calibrate or "")
     command = "ctr evaluate" if kind is Scores else "ctr predict"
     place, where = ProgramName(kind.__module__, kind.__qualname__), str(Path(model).absolute())
     return Spec(command, place, program.parameters(), int(files.about["seed"]), source, settled, "text", model=where, spooled=spooled)

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from regrow.data.clicks.example_kernels import first_of_field
 from regrow.data.clicks.known import dictionary_table, numbers_of
 from regrow.data.clicks.parsed import Parsed
 from regrow.data.readonly import read_only
@@ -32,6 +33,11 @@ def warm(models: int) -> None:
     kernels.fold(rows, ptr, read_only(g), zn, no_fields, rates, True, touched, fresh)
     kernels.answers(rows, zn, touched, fresh, no_fields, rates, True, np.empty((1, models), np.float32))
     kernels.weights_of(zn, rows, rates, True, 0)
+    bins = np.zeros((1, 64, 2))
+    kernels.count_bins(read_only(np.zeros(1)), np.zeros(1, np.int64), label, empty, bins)
+    kernels.ascending(bins[0], np.empty(64))
+    first_of_field(row_ptr, rows, rows, 0)
+    kernels.calibrated(np.zeros(1), np.zeros(1, np.int64), read_only(np.zeros(1, np.int64)), read_only(np.full((1, 64), 0.5)))
     ids, count = read_only(np.zeros(1, np.int64)), read_only(np.ones(1, np.int64))
     out = np.empty(1), np.empty(1, np.int32), np.empty(1, np.int64)
     kernels.scores(row_ptr, rows, one, ids, one, count, *out)

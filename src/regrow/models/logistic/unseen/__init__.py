@@ -16,11 +16,13 @@ import numpy as np
 import numpy.typing as npt
 
 from regrow.data.clicks import Plan, parse
+from regrow.data.clicks.example_kernels import first_of_field
 from regrow.data.clicks.known import dictionary_table, numbers_of
 from regrow.data.clicks.parsed import Parsed
 from regrow.data.clicks.warming import warm_format
 from regrow.data.readonly import read_only
 from regrow.models.logistic import kernels
+from regrow.packed import strings
 from regrow.program import Data, Partition, Program, Results, Role, Roles
 
 __all__ = ["Predictions", "Scored", "Scores", "probabilities", "scored", "tables_of"]
@@ -40,9 +42,15 @@ class Scored(NamedTuple):
     rarest: Array
 
 
-def tables_of(model: Mapping[str, Any], hash_bits: int = 0) -> dict[str, Any]:
+def tables_of(model: Mapping[str, Any], hash_bits: int = 0, calibrate: str = "") -> dict[str, Any]:
     """What scoring needs of a model's arrays."""
     table = dictionary_table(model, hash_bits)
+    if "calibration.p" in model:
+        table |= {
+            "calibration_group": model["calibration.group"],
+            "calibration_p": model["calibration.p"],
+            "calibrated": strings([calibrate]),
+        }
     return {**table, "weight": model["features.weight"], "count": model["features.count"]}
 
 
@@ -57,6 +65,11 @@ def scored(parsed: Parsed, table: Mapping[str, Any], field: str = "") -> Scored:
     arrays = [read_only(array) for array in (parsed.row_ptr, parsed.feature, parsed.value, id, table["weight"], count)]
     score_rows: Any = kernels.scores
     score_rows(*arrays, *found)
+    if "calibrated" in table:
+        own = parsed.names.index(table["calibrated"][0]) if table["calibrated"][0] in parsed.names else -1
+        place: Array = first_of_field(arrays[0], arrays[1], read_only(parsed.field), own)
+        group = np.where(place >= 0, np.append(id, 0)[place], 0)
+        kernels.calibrated(found.score, group, read_only(table["calibration_group"]), read_only(table["calibration_p"]))
     if field:
         own = parsed.names.index(field) if field in parsed.names else -1
         kernels.rarest_of(arrays[0], arrays[1], arrays[3], arrays[5], read_only(parsed.field), own, found.rarest)
@@ -84,6 +97,7 @@ class _Unseen(Program):
     hash_bits: int = 0
     skip: bool = False
     field: str = ""
+    calibrate: str = ""
 
     needs_label: ClassVar[bool] = False
 
@@ -93,7 +107,7 @@ class _Unseen(Program):
 
     def tables(self, part: Partition) -> None:
         """Broadcast the model."""
-        part.broadcast("scores", **tables_of(part.fixed, self.hash_bits))
+        part.broadcast("scores", **tables_of(part.fixed, self.hash_bits, self.calibrate))
 
     def read(self, part: Partition) -> tuple[Parsed, Scored]:
         """The rows of a part and their scores."""
