@@ -112,12 +112,15 @@ def _measured(
     """Score files, with progress on stderr."""
     from regrow.cli.shown import Bar, Lines
     from regrow.launch import launch
-    from regrow.models.logistic.specs import scoring_spec
+    from regrow.models.logistic.specs import own_options, read_clicks, scoring_spec
+    from regrow.models.logistic.topic_specs import with_topics
     from regrow.models.logistic.unseen import Scores
 
-    spec = scoring_spec(model, files, Scores, options=options, field=field or "", spooled=spooled)
+    known = own_options(read_clicks(model)[1], options)
     watcher = Bar(run) if sys.stderr.isatty() else Lines(run)
     try:
-        return launch(spec, way, run, watcher, overwrite=overwrite)
+        with with_topics(files, spooled, known, way) as (names, own, _):
+            spec = scoring_spec(model, names, Scores, options=options, field=field or "", spooled=own)
+            return launch(spec, way, run, watcher, overwrite=overwrite)
     finally:
         watcher.close()

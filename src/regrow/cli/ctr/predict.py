@@ -50,12 +50,14 @@ def predict(
     from regrow.data.clicks import ClickOptions
     from regrow.launch import launch, with_stdin
     from regrow.models.logistic.predicted import Sink
-    from regrow.models.logistic.specs import scoring_spec
+    from regrow.models.logistic.specs import own_options, read_clicks, scoring_spec
+    from regrow.models.logistic.topic_specs import with_topics
     from regrow.models.logistic.unseen import Predictions
 
     options = ClickOptions(format=format, time=time, since=since, until=until, header=header, bad_rows=bad_rows)
     way = how(engine, workers, preempt, durable_every, verify, cache=False)
-    with with_stdin(files) as (names, spooled):
+    known = own_options(read_clicks(model)[1], options)
+    with with_stdin(files) as (given, own), with_topics(given, own, known, way) as (names, spooled, _):
         spec = scoring_spec(model, names, Predictions, options=options, spooled=spooled)
         watcher = Bar(run) if sys.stderr.isatty() else Lines(run)
         with contextlib.closing(watcher):

@@ -74,6 +74,10 @@ def train(
         float | None, typer.Option(metavar="P", help="Let a feature in at each sight with this chance [at once].", show_default=False)
     ] = None,
     hash_bits: Annotated[int, typer.Option(metavar="BITS", help="Let features share 2^BITS weights; 0: each has its own, and a name.")] = 0,
+    topics: Annotated[
+        str | None, typer.Option(metavar="RUN", help="A topic model: the topics of --text-field become features.", show_default=False)
+    ] = None,
+    text_field: Annotated[str | None, typer.Option(metavar="COLUMN", help="The column of text for --topics.", show_default=False)] = None,
     going_on: Annotated[
         Path | None, typer.Option("--continue", metavar="RUN", help="Go on from a finished run with new rows.", show_default=False)
     ] = None,
@@ -110,7 +114,8 @@ def train(
     from regrow.data.clicks.options import names_of
     from regrow.launch import default_run, with_stdin
     from regrow.models.logistic.program import FTRL
-    from regrow.models.logistic.specs import clicks_spec, continued_clicks_spec
+    from regrow.models.logistic.specs import clicks_spec, continued_clicks_spec, own_options, read_clicks
+    from regrow.models.logistic.topic_specs import with_topics
     from regrow.running import begin
 
     way = how(engine, workers, preempt, durable_every, verify, cache=not no_cache)
@@ -121,9 +126,14 @@ def train(
         format, label, names_of(features) or None, names_of(numeric), names_of(binned), multi or (), cross or (), backoff or (),
         weight, time, since, until, header, bad_rows, min_count, admit, hash_bits,
         calibrate="" if calibrate == "all" else calibrate,
+        topics=topics,
+        text_field=text_field,
     )  # fmt: skip
     path = run or default_run("ctr train")
-    with with_stdin(files) as (names, spooled):
+    if going_on is not None:
+        known = own_options(read_clicks(going_on)[1], options)
+        options = replace(options, topics=known.topics, text_field=known.text_field, topics_digest=known.topics_digest)
+    with with_stdin(files) as (given, own), with_topics(given, own, options, way) as (names, spooled, options):
         if options.backoff and options.backoff[0] in ("find", "auto"):
             found = containments(names, options)
             levels = [f"{fine}:{','.join(coarser)}" for fine, coarser in found.items()]
@@ -143,9 +153,8 @@ def train(
 RATES = ("alpha", "beta", "l1", "l2")
 
 
-THE_RUNS_OWN = (
-    "label features numeric binned multi cross backoff weight alpha beta l1 l2 field min_count admit hash_bits seed partitions calibrate"
-)
+THE_RUNS_OWN = "label features numeric binned multi cross backoff weight alpha beta l1 l2 field min_count admit hash_bits seed"
+THE_RUNS_OWN += " partitions calibrate topics text_field"
 
 
 def _refuse_the_runs_own(context: typer.Context) -> None:

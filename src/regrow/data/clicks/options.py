@@ -27,6 +27,7 @@ class ClickOptions:
     min_count   features of fewer rows are left out: none by default
     admit       a feature is let in at each sight with this chance; None: at once
     calibrate   the field whose frequent values get calibrations of their own; "": one for all rows; None: none
+    topics, text_field, topics_digest   a topic model, the column of text of which it gives topics, and its digest when it was trained with
     columns     tables: the names of the columns; not asked for, but settled when the files are looked at
     hash_bits   features share 2^hash_bits weights by their hash; 0: each has its own
     """
@@ -50,6 +51,9 @@ class ClickOptions:
     hash_bits: int = 0
     columns: Sequence[str] | None = None
     calibrate: str | None = None
+    topics: str | None = None
+    text_field: str | None = None
+    topics_digest: str = ""
 
 
 def check_options(options: ClickOptions) -> None:

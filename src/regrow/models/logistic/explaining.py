@@ -141,6 +141,8 @@ def _line(row: str, options: ClickOptions, header: str | None, table: bool) -> t
 def _as_many(fields: list[str], columns: list[str], options: ClickOptions) -> tuple[list[str], list[str]]:
     """The fields with their columns: all of them, or all but the label's."""
     label = split_label(options.label)[0]
+    if options.topics is not None and len(fields) == len(columns) - 1:  # topics are not inferred here: give them, or do without
+        fields = [*fields, ""]
     if len(fields) == len(columns) - 1 and label in columns:
         columns = [column for column in columns if column != label]
     if len(fields) != len(columns):

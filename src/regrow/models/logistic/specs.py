@@ -15,7 +15,7 @@ from regrow.models.logistic.unseen import Predictions, Scores
 from regrow.spec import Spec
 from regrow.store.model import ModelFiles, read_model
 
-__all__ = ["clicks_spec", "continued_clicks_spec", "read_clicks", "scoring_spec"]
+__all__ = ["clicks_spec", "continued_clicks_spec", "own_options", "read_clicks", "scoring_spec"]
 
 _PLACE = (FTRL.__module__, FTRL.__qualname__)
 
