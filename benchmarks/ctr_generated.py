@@ -1,5 +1,7 @@
 """Generated clicks with a known truth: ads in advertisers in categories, and contexts. Zipf: most ads are rare.
 
+    python benchmarks/ctr_generated.py clicks.csv new.csv [--rows 200000] [--ads 60000]
+
     log odds = base + category + advertiser + ad + context, each effect drawn once; the click is drawn from that
 
 The truth is hierarchical by construction, so what sharing gains here is an upper bound of what it gains elsewhere.
@@ -7,6 +9,7 @@ The truth is hierarchical by construction, so what sharing gains here is an uppe
 
 from __future__ import annotations
 
+import argparse
 from pathlib import Path
 from typing import Any
 
@@ -60,3 +63,20 @@ def write_csv(path: Path, clicks: Clicks) -> None:
         numbers = pa.array(table[name]).cast(pa.string())
         arrow[name] = pa.compute.binary_join_element_wise(letters[name], numbers, "")
     pc.write_csv(pa.table(arrow), path, pc.WriteOptions(quoting_style="none"))
+
+
+def main() -> None:
+    """Write a file to train on, and one a tenth as long to measure on."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("train", type=Path)
+    parser.add_argument("test", type=Path)
+    parser.add_argument("--rows", type=int, default=200_000)
+    parser.add_argument("--ads", type=int, default=60_000)
+    given = parser.parse_args()
+    clicks = generate(given.rows * 11 // 10, given.ads)
+    write_csv(given.train, clicks.part(0, given.rows))
+    write_csv(given.test, clicks.part(given.rows, len(clicks)))
+
+
+if __name__ == "__main__":
+    main()
