@@ -34,10 +34,10 @@ class Clicks:
         return Clicks({name: column[start:end] for name, column in self.columns.items()}, self.label[start:end], self.p[start:end])
 
 
-def generate(rows: int, ads: int = 600_000, seed: int = 1, spread: float = 0.5) -> Clicks:
+def generate(rows: int, ads: int = 600_000, seed: int = 1, spread: float = 0.5, ads_per_advertiser: int = 30) -> Clicks:
     """Rows of `ads` ads, of which the k-th most frequent has a share of 1 / k. spread: of each level's effects."""
     chance = np.random.default_rng(seed)
-    advertisers, categories = max(2, ads // 30), max(2, ads // 3000)
+    advertisers, categories = max(2, ads // ads_per_advertiser), max(2, ads // 3000)
     ad = np.minimum(ads - 1, np.exp(chance.random(rows) * np.log(ads)).astype(np.int64) - 1)
     ad = chance.permutation(ads)[ad]  # numbers say nothing of frequency
     advertiser_of = np.minimum(advertisers - 1, (advertisers * chance.random(ads) ** 2).astype(np.int64))

@@ -1,6 +1,7 @@
 """How well rare ads are served: regret by band on generated clicks whose true chances are known.
 
-    python benchmarks/ctr_tail.py [--rows 2000000] [--ads 600000] [--spread 0.5] [--seed 1] [--workers 2] [--json OUT.json]
+    python benchmarks/ctr_tail.py [--rows 2000000] [--ads 600000] [--ads-per-advertiser 100] [--spread 0.5] [--seed 1]
+                                  [--workers 2] [--lines "flat;back-off"] [--json OUT.json]
 
 Regret is the mean of KL(true chance, predicted chance) over new rows of the same ads, times 1,000: what is lost by not knowing the truth,
 without the noise of clicks. Bands: how often the row's ad stood in training. Every line is one `regrow` run over the training rows with
@@ -10,7 +11,8 @@ four learning rates side by side; the one with the least progressive loss counts
     back-off        advertiser and category as well (--backoff ad:advertiser,category)
     drop, admit, hash       the same with --min-count 10, --admit 0.1, --hash-bits 14
 
-The truth is a sum of effects of category, advertiser and ad, so the gain of back-off is an upper bound of what it is elsewhere.
+The truth is a sum of effects of category, advertiser and ad, so the gain of back-off is an upper bound of what it is elsewhere; and it is
+the larger, the more ads an advertiser has.
 """
 
 from __future__ import annotations
@@ -25,7 +27,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from ctr_generated import COLUMNS, generate, write_csv
+from ctr_generated import generate, write_csv
 
 from regrow.data.clicks import ClickOptions
 from regrow.evaluation import BANDS, band_of
@@ -83,17 +85,25 @@ def main(arguments: Sequence[str] | None = None) -> dict[str, Any]:
     parser.add_argument("--rows", type=int, default=2_000_000)
     parser.add_argument("--ads", type=int, default=600_000)
     parser.add_argument("--spread", type=float, default=0.5)
+    parser.add_argument("--ads-per-advertiser", type=int, default=100)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--lines", help="only these, separated by semicolons")
     parser.add_argument("--json")
     given = parser.parse_args(arguments)
-    clicks = generate(given.rows * 11 // 10, given.ads, given.seed, given.spread)
+    clicks = generate(given.rows * 11 // 10, given.ads, given.seed, given.spread, given.ads_per_advertiser)
     train, test = clicks.part(0, given.rows), clicks.part(given.rows, len(clicks))
     band = band_of(np.bincount(train.columns["ad"], minlength=given.ads)[test.columns["ad"]])
     lines = [["regret x 1,000", "all", *BANDS, ""]]
     share = [f"{100 * np.mean(band == number):.1f} %" for number in range(len(BANDS))]
-    lines.append(["share of rows", "", *share, f"{given.rows:,} rows, {given.ads:,} ads, spread {given.spread}, {', '.join(COLUMNS)}"])
+    lines.append(
+        [
+            "share of rows",
+            "",
+            *share,
+            f"{given.rows:,} rows, {given.ads:,} ads, {given.ads_per_advertiser} an advertiser, spread {given.spread}",
+        ]
+    )
     base = np.log(train.label.mean() / (1 - train.label.mean()))
     found: dict[str, Any] = {"base rate": regret(test.p, np.full(len(test), base))}
     lines.append(row_of("base rate", found["base rate"], band, ""))

@@ -39,7 +39,9 @@ def train(
     features: Annotated[
         str | None, typer.Option(metavar="COLUMNS", help="Tables: columns that become features [all others].", show_default=False)
     ] = None,
-    numeric: Annotated[str | None, typer.Option(metavar="COLUMNS", help="Those whose number counts, as it is.", show_default=False)] = None,
+    numeric: Annotated[
+        str | None, typer.Option(metavar="COLUMNS", help="Those whose number counts, as sign(x) log(1 + |x|).", show_default=False)
+    ] = None,
     binned: Annotated[
         str | None, typer.Option(metavar="COLUMNS", help="Those whose number falls into bins, floor(log(x)^2).", show_default=False)
     ] = None,

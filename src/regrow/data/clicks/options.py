@@ -17,7 +17,7 @@ class ClickOptions:
     format      csv, tsv, parquet, criteo, libsvm, libffm or vw; None: by the files' names and first lines
     label       tables: the column of the label, or COLUMN=VALUE for a label that is 1 where the column has that value; others: =VALUE
     features    tables: the columns that become features; None: all but those of label, weight and time
-    numeric, binned     of these, those whose number counts, and those whose number falls into bins
+    numeric, binned     of these, those whose number counts (as sign(x) log(1 + |x|)), and those whose number falls into bins
     multi       of these, those with several values: COLUMN:SEPARATOR
     cross       features of several columns: NAME:COLUMN,COLUMN,...
     backoff     NAME:COARSER,...: features that rare values of NAME fall back on (see `plan_of`)

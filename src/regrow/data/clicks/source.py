@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -79,8 +80,9 @@ def describe_clicks(paths: Sequence[str], options: ClickOptions, *, needs_label:
         elif plan is None:
             plan = Plan((), (), positive=split_label(options.label)[1])
         if plan.columns != names:
+            here, there = next(pair for pair in itertools.zip_longest(names, plan.columns, fillvalue="none") if pair[0] != pair[1])
             raise DataError(
-                f"{name} has other columns than {inputs[0]} ({shown_names(names)}; {shown_names(plan.columns)})",
+                f"{name} has other columns than {inputs[0]}: {here} instead of {there} ({shown_names(names)})",
                 "name files with the same columns in the same order",
             )
         files.append(file)

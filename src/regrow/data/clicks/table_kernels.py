@@ -15,7 +15,8 @@ __all__ = ["BETWEEN", "BINNED", "CATEGORY", "CROSS", "LEFT_OUT", "MULTI", "NUMER
 
 NEWLINE, RETURN, DOUBLE_QUOTE = 10, 13, 34
 CATEGORY, MULTI, NUMERIC, BINNED, CROSS = 0, 1, 2, 3, 4
-"""What becomes of a column: its value is a feature; each of its values is; its number is the value of one feature; its number falls into
+"""What becomes of a column: its value is a feature; each of its values is; sign(x) log(1 + |x|) of its number
+is the value of one feature; its number falls into
 a bin (as it is up to 2, then floor(log(x)^2), the recipe of the winners of Criteo's competition); several columns make one value."""
 LEFT_OUT = 7
 """Where `state` counts rows that are left out."""
@@ -213,6 +214,7 @@ def column_rows(
                     kind = NUMBER
                     break
                 if what == NUMERIC:
+                    x = log(1.0 + x) if x >= 0.0 else -log(1.0 - x)
                     own[0] = 35  # "#": the number itself
                     source, from_, to = own, 0, 1
                 else:

@@ -116,7 +116,9 @@ def _table(graph: _Graph, model: ClickModel, options: ClickOptions) -> None:
         if item.what == NUMERIC:
             x = graph.input(column, floats, 1)
             by = dict(zip(keys, weights.tolist(), strict=True))
-            given = graph.node("Mul", [x, graph.constant(np.array([[by.get("#", 0.0)]], np.float32))])
+            size = graph.node("Log", [graph.node("Add", [graph.node("Abs", [x]), graph.constant(np.array([[1]], np.float32))])])
+            size = graph.node("Mul", [graph.node("Sign", [x]), size])
+            given = graph.node("Mul", [size, graph.constant(np.array([[by.get("#", 0.0)]], np.float32))])
             missing = graph.constant(np.array([[by.get("", 0.0)]], np.float32))
             graph.terms.append(graph.node("Where", [graph.node("IsNaN", [x]), missing, given]))
         elif item.what in (CATEGORY, CROSS):
