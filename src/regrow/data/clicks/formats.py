@@ -203,7 +203,9 @@ def of_columns(text: Any, starts: Any, ends: Any, kind: Any, plan: Plan, needs_l
     parts_of = np.array(parts, np.int64)
     into = Filled(len(starts), pairs_of(text, starts, ends, items, parts_of))
     longest = (ends - starts).max(axis=0, initial=0) if len(starts) else np.zeros(len(plan.columns), np.int64)
-    own = np.empty(8 + max((sum(int(longest[part]) + 1 for part in item.parts) for item in plan.items), default=0), np.uint8)
+    own = len(text)
+    room = np.zeros(8 + max((sum(int(longest[part]) + 1 for part in item.parts) for item in plan.items), default=0), np.uint8)
+    text = np.concatenate([text, room])
     moment, missing = np.zeros(len(starts), np.uint64), np.zeros(len(items), np.int64)
     while not column_rows(
         text, starts, ends, kind, items, parts_of, seeds_of(names), special, _bytes(plan.positive), _bytes(plan.since), _bytes(plan.until),

@@ -4,7 +4,8 @@ Each line becomes a row: label, weight, features with values. A line that is bro
 ends the reading unless it is to be skipped.
 
 A kernel that finds no room for a new feature, field or broken line goes back to the begin of its line and returns: whoever calls it makes
-room and calls it again (see `reading`). Arrays that grew inside of it would cost it four fifths of its speed, in counts of references.
+room and calls it again (see `reading`). Arrays that grew inside of it, or a call that looks features up, would cost it two thirds of its
+speed, in counts of references: so the lookup (see `set_kernels`) is written out where it is needed.
 Where it stands is in `state`, int64: the next byte, its line, rows, features of rows, features of the set, fields, broken lines.
 """
 # mypy: allow-untyped-defs, allow-untyped-decorators, allow-untyped-calls
@@ -15,7 +16,7 @@ import numpy as np
 from numba import njit
 
 from regrow.data.clicks.number_kernels import decimal
-from regrow.data.clicks.set_kernels import SEED, find, hashed, put
+from regrow.data.clicks.set_kernels import SEED, hashed, put
 
 __all__ = [
     "AT", "BAD", "FEATURES", "FIELDS", "FORM", "KNOWN", "LABEL", "LINE",
@@ -115,27 +116,27 @@ def libsvm_rows(
                 kind = FORM
                 break
             if has_field:
-                number = 0
+                wanted = 0
                 for j in range(begin, i):
-                    number = min(10 * number + text[j] - 48, 65536)
+                    wanted = min(10 * wanted + text[j] - 48, 65536)
                 end = i
                 i += 1
                 id = i
                 while i < stop and 48 <= text[i] <= 57:
                     i += 1
-                if i == id or i >= stop or text[i] != COLON or number > 65535:
+                if i == id or i >= stop or text[i] != COLON or wanted > 65535:
                     kind = FORM
                     break
-                if field_of[number] < 0:
+                if field_of[wanted] < 0:
                     if known == names.shape[0]:
                         return False
                     while begin + 1 < end and text[begin] == 48:
                         begin += 1
                     names[known, 0], names[known, 1] = begin, end
                     seeds[known] = hashed(text, begin, end, SEED)
-                    field_of[number] = known
+                    field_of[wanted] = known
                     known += 1
-                field, begin = int(field_of[number]), id
+                field, begin = int(field_of[wanted]), id
             end = i
             while begin + 1 < end and text[begin] == 48:
                 begin += 1
@@ -150,7 +151,17 @@ def libsvm_rows(
                     kind, begin = VALUE, place
                     break
             code = hashed(text, begin, end, seeds[field])
-            number = find(slots, hashes, fields, starts, lengths, pool, code, field, text, begin, end)
+            spot = np.int64(code) & (slots.size - 1)
+            number = np.int64(slots[spot])
+            while number >= 0:
+                if hashes[number] == code and fields[number] == field and lengths[number] == end - begin:
+                    origin, k = starts[number], 0
+                    while k < end - begin and pool[origin + k] == text[begin + k]:
+                        k += 1
+                    if k == end - begin:
+                        break
+                spot = (spot + 1) & (slots.size - 1)
+                number = np.int64(slots[spot])
             if number < 0:
                 if features == room or starts[features] + end - begin > pool.size:
                     return False
@@ -275,7 +286,17 @@ def vw_rows(
                         kind, begin = VALUE, place
                         break
                 code = hashed(text, begin, end, seed)
-                number = find(slots, hashes, fields, starts, lengths, pool, code, field, text, begin, end)
+                spot = np.int64(code) & (slots.size - 1)
+                number = np.int64(slots[spot])
+                while number >= 0:
+                    if hashes[number] == code and fields[number] == field and lengths[number] == end - begin:
+                        origin, k = starts[number], 0
+                        while k < end - begin and pool[origin + k] == text[begin + k]:
+                            k += 1
+                        if k == end - begin:
+                            break
+                    spot = (spot + 1) & (slots.size - 1)
+                    number = np.int64(slots[spot])
                 if number < 0:
                     if features == room or starts[features] + end - begin > pool.size:
                         return False

@@ -4,6 +4,9 @@ A set is eight arrays and the number of its features: `slots` int32 (open addres
 half full), `hashes` uint64, `fields` int32, `starts` int64 (in pool, one longer), `lengths` int32, `pool` uint8 (the values' bytes),
 `seen` int64 (the last row that had the feature), `counts` int64 (how many rows have it).
 
+To find a feature: from the slot of its hash on, until one is free, compare hash, field, length and bytes. The kernels that do so write it
+out: at a call numba counts references to all these arrays, which costs more than the lookup.
+
 The hash is of the value's bytes, eight at a time, begun with the hash of its field's name; the finaliser is SplitMix64's.
 """
 # mypy: allow-untyped-defs, allow-untyped-decorators, allow-untyped-calls
@@ -13,7 +16,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-__all__ = ["SEED", "empty_set", "find", "hashed", "hashes_of", "merged", "put", "with_room"]
+__all__ = ["SEED", "empty_set", "hashed", "hashes_of", "merged", "put", "with_room"]
 
 SEED = np.uint64(0xCBF29CE484222325)
 _MIX = np.uint64(0x9E3779B97F4A7C15)
@@ -103,24 +106,6 @@ def with_room(slots, hashes, fields, starts, lengths, pool, seen, counts, featur
     return slots, hashes, fields, starts, lengths, _longer(pool, starts[features] + more_bytes), seen, counts
 
 
-@njit(inline="always")
-def find(slots, hashes, fields, starts, lengths, pool, value, field, text, start, end):
-    """The number of the feature with hash `value`, of a field, with the bytes text[start:end]; -1 if it is not in the set."""
-    mask = slots.size - 1
-    at = np.int64(value) & mask
-    while True:
-        feature = np.int64(slots[at])
-        if feature < 0:
-            return feature
-        if hashes[feature] == value and fields[feature] == field and lengths[feature] == end - start:
-            first, i = starts[feature], 0
-            while i < end - start and pool[first + i] == text[start + i]:
-                i += 1
-            if i == end - start:
-                return feature
-        at = (at + 1) & mask
-
-
 @njit(cache=True)
 def put(slots, hashes, fields, starts, lengths, pool, seen, counts, features, value, field, text, start, end):
     """Put a feature that is not there, and for which there is room, at the end of the set."""
@@ -143,7 +128,18 @@ def merged(values, field, offsets, utf8, rows, numbers, slots, hashes, fields, s
     theirs. Returns the size of the set."""
     for i in range(values.size):
         start, end = offsets[i], offsets[i + 1]
-        number = find(slots, hashes, fields, starts, lengths, pool, values[i], field[i], utf8, start, end)
+        code, own = values[i], field[i]
+        spot = np.int64(code) & (slots.size - 1)
+        number = np.int64(slots[spot])
+        while number >= 0:
+            if hashes[number] == code and fields[number] == own and lengths[number] == end - start:
+                origin, k = starts[number], 0
+                while k < end - start and pool[origin + k] == utf8[start + k]:
+                    k += 1
+                if k == end - start:
+                    break
+            spot = (spot + 1) & (slots.size - 1)
+            number = np.int64(slots[spot])
         if number < 0:
             put(slots, hashes, fields, starts, lengths, pool, seen, counts, features, values[i], field[i], utf8, start, end)
             number = features

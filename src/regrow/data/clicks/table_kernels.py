@@ -9,7 +9,7 @@ from numba import njit
 from regrow.arithmetic import log
 from regrow.data.clicks.line_kernels import AT, BAD, FEATURES, FIELDS, LABEL, NO_LABEL, NUMBER, PLACE, QUOTE, ROWS, WEIGHT
 from regrow.data.clicks.number_kernels import decimal
-from regrow.data.clicks.set_kernels import find, hashed, put
+from regrow.data.clicks.set_kernels import hashed, put
 
 __all__ = ["BETWEEN", "BINNED", "CATEGORY", "CROSS", "LEFT_OUT", "MULTI", "NUMERIC", "column_rows", "pairs_of", "table_fields"]
 
@@ -152,7 +152,7 @@ def column_rows(
     special     int64 [4]: the columns of label, weight and time, or -1; whether rows need a label
     positive    uint8: the label that means 1; empty: 1, true, yes and the like
     since, until    uint8: rows are left out whose time is before the first or not before the second; empty: none
-    own         uint8: room for the longest cross and for 8 bytes more
+    own         where in `text` there is room for the longest cross, and for 8 bytes more: it is written to
     Filled, besides what `libsvm_rows` says: moment uint64, a hash of the time; missing int64 [items]; broken has records instead of lines.
     `state` says where it stands, in records. Returns whether it has come to the end.
     """
@@ -197,17 +197,17 @@ def column_rows(
         while kind == 0 and item < items.shape[0]:
             what, column = items[item, 0], parts[items[item, 1]]
             begin, end = starts[r, column], ends[r, column]
-            source, from_, to, x = text, begin, end, 1.0
+            from_, to, x = begin, end, 1.0
             if what == CROSS:
-                size = 0
+                size = own
                 for p in range(items[item, 1], items[item, 2]):
                     if p > items[item, 1]:
-                        own[size] = BETWEEN
+                        text[size] = BETWEEN
                         size += 1
                     for j in range(starts[r, parts[p]], ends[r, parts[p]]):
-                        own[size] = text[j]
+                        text[size] = text[j]
                         size += 1
-                source, from_, to = own, 0, size
+                from_, to = own, size
             elif what in (NUMERIC, BINNED) and begin < end:
                 x, fine = decimal(text, begin, end)
                 if not fine:
@@ -215,35 +215,43 @@ def column_rows(
                     break
                 if what == NUMERIC:
                     x = log(1.0 + x) if x >= 0.0 else -log(1.0 - x)
-                    own[0] = 35  # "#": the number itself
-                    source, from_, to = own, 0, 1
+                    text[own] = 35  # "#": the number itself
+                    from_, to = own, own + 1
                 else:
                     if x > 2.0:
                         bin = np.int64(np.floor(log(x) * log(x)))
-                        own[0], size = 62, 1  # ">"
-                        if bin >= 100:
-                            own[size], size = 48 + bin // 100 % 10, size + 1
-                        if bin >= 10:
-                            own[size], size = 48 + bin // 10 % 10, size + 1
-                        own[size] = 48 + bin % 10
-                        source, from_, to = own, 0, size + 1
+                        text[own], size = 62, own + 1  # ">"
+                        for unit in (100000, 10000, 1000, 100, 10, 1):
+                            if bin >= unit or unit == 1:
+                                text[size], size = 48 + bin // unit % 10, size + 1
+                        from_, to = own, size
                     x = 1.0
             place = from_
             while place <= to:
                 stop = to
                 if what == MULTI:
                     stop = place
-                    while stop < to and source[stop] != items[item, 3]:
+                    while stop < to and text[stop] != items[item, 3]:
                         stop += 1
                     if stop == place and to > from_:  # nothing between two separators
                         place = stop + 1
                         continue
-                code = hashed(source, place, stop, seeds[item])
-                number = find(slots, hashes, fields, starts_of, lengths, pool, code, item, source, place, stop)
+                code = hashed(text, place, stop, seeds[item])
+                spot = np.int64(code) & (slots.size - 1)
+                number = np.int64(slots[spot])
+                while number >= 0:
+                    if hashes[number] == code and fields[number] == item and lengths[number] == stop - place:
+                        origin, k = starts_of[number], 0
+                        while k < stop - place and pool[origin + k] == text[place + k]:
+                            k += 1
+                        if k == stop - place:
+                            break
+                    spot = (spot + 1) & (slots.size - 1)
+                    number = np.int64(slots[spot])
                 if number < 0:
                     if features == room or starts_of[features] + stop - place > pool.size:
                         return False
-                    put(slots, hashes, fields, starts_of, lengths, pool, seen, counts, features, code, item, source, place, stop)
+                    put(slots, hashes, fields, starts_of, lengths, pool, seen, counts, features, code, item, text, place, stop)
                     number = features
                     features += 1
                 if x != 0.0:
