@@ -18,6 +18,7 @@ import sys
 import tempfile
 from collections import Counter
 from collections.abc import Sequence
+from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 from typing import Any
 
@@ -128,7 +129,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
         found = {}
         ids, slow = ([name for name in about[kind].split(",") if name] for kind in ("ids", "slow"))
         for contestant in (Regrow(ids, slow), *CONTESTANTS):
-            print(f"{contestant.name} {contestant.version}")
+            try:
+                print(f"{contestant.name} {contestant.version}")
+            except PackageNotFoundError as missing:
+                print(f"{contestant.name} is left out: pip install {missing.name}")
+                continue
             found[contestant.name] = tuned(contestant, narrow["train"], narrow["test"], folder)
         more = ["--features", ",".join(flat), *(word for text in about["backoff"] for word in ("--backoff", text))]
         print(f"regrow with {' '.join(more[2:])}")

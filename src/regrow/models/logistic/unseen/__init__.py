@@ -89,6 +89,7 @@ class _Unseen(Program):
     format, plan    as in `ClickSource`
     hash_bits       those of the model
     skip            leave out rows that are broken
+    calibrate       the field by which the model is calibrated, if it is
     field           whose training counts make the bands; "": the rarest of all
     """
 
