@@ -77,7 +77,7 @@ class Reference:
 
     def _run_task(self, name: str, role: Role, round: int, index: int) -> None:
         inputs = Inputs(
-            fixed=lambda: self.layouts[role.data][index] if role.data else {},
+            fixed=lambda: self.layouts[role.data][role.part_of(index, round, len(self.layouts[role.data]))] if role.data else {},
             state=lambda: self.states.get((name, index), {}),
             messages=lambda other, offset: self._inbox(name, index, other, self._newest(other, round + offset)),
             states=lambda other: [self.states.get((other, i), {}) for i in range(self.roles[other].partitions)],

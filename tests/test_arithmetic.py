@@ -1,4 +1,4 @@
-"""The project's own log and log-gamma, against the C library's."""
+"""The project's own exp, log and log-gamma, against the C library's."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from scipy.special import loggamma
 
-from regrow.arithmetic import log, log_gamma
+from regrow.arithmetic import exp, log, log_gamma
 
 RANDOM = np.random.default_rng(20)
 WIDE = np.concatenate([10.0 ** RANDOM.uniform(-300, 300, 3000), 2.0 ** np.arange(-1074, 1024, 13.0)])
@@ -25,6 +25,22 @@ def test_log_is_within_two_units_in_the_last_place(values: np.ndarray) -> None:
     for x in values:
         expected = math.log(x)
         assert abs(log(x) - expected) <= 2 * math.ulp(expected), x
+
+
+@pytest.mark.parametrize("values", [RANDOM.uniform(-740, 709, 5000), RANDOM.uniform(-2, 2, 5000)], ids=["wide", "small"])
+def test_exp_is_within_two_units_in_the_last_place(values: np.ndarray) -> None:
+    for x in values:
+        expected = math.exp(x)
+        assert abs(exp(x) - expected) <= 2 * math.ulp(expected), x
+
+
+def test_exp_at_the_edges() -> None:
+    assert exp(0.0) == 1.0
+    assert exp(-math.inf) == exp(-1e9) == 0.0
+    assert exp(math.inf) == exp(710.0) == math.inf
+    assert math.isnan(exp(math.nan))
+    assert exp(-745.0) == 5e-324
+    assert exp(709.7) == pytest.approx(math.exp(709.7), rel=1e-15)
 
 
 def test_log_at_the_edges() -> None:
@@ -60,7 +76,7 @@ def test_log_gamma_at_its_zeros_and_outside() -> None:
 def test_a_plain_processor_gives_the_same_bits() -> None:
     """Compiled for any x86-64 (no vector extensions, no fused multiply-add) and for this one: not a bit differs."""
     code = (
-        "import numpy as np; from regrow.arithmetic import log, log_gamma\n"
+        "import numpy as np; from regrow.arithmetic import exp, log, log_gamma\n"
         "x = 10.0 ** np.random.default_rng(3).uniform(-9, 9, 5000)\n"
         "import zlib; print(zlib.crc32(np.array([(log(v), log_gamma(v)) for v in x]).tobytes()))"
     )

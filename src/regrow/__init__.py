@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from regrow.launch import Run, run
     from regrow.models.lda.estimator import LDA
+    from regrow.models.logistic.estimator import LogisticRegression
     from regrow.packed import Strings, hash64, strings
     from regrow.program import Data, Message, Partition, Program, Results, Role, Roles
 
 _PLACES = {
     "LDA": "regrow.models.lda.estimator",
+    "LogisticRegression": "regrow.models.logistic.estimator",
     "Run": "regrow.launch",
     "run": "regrow.launch",
     "Data": "regrow.program",
@@ -33,6 +35,7 @@ _PLACES = {
 __all__ = [
     "LDA",
     "Data",
+    "LogisticRegression",
     "Message",
     "Partition",
     "Program",

@@ -1,9 +1,10 @@
-"""A logarithm and a log-gamma whose bits are the same on every machine.
+"""An exponential, a logarithm and a log-gamma whose bits are the same on every machine.
 
-`np.log` and `math.lgamma` differ in their last bits from one C library to another and, with vector units, from one CPU to
+`np.exp`, `np.log` and `math.lgamma` differ in their last bits from one C library to another and, with vector units, from one CPU to
 another. What is folded into a model or printed as its likelihood must not. These use only + - * / on float64, each
 rounded once as IEEE 754 says, and the bits of the exponent.
 
+exp         x = k log 2 + r with |r| <= log(2) / 2, exp x = 2^k exp r; exp r by its series to r^13 / 13!. Error below 1 ulp.
 log         x = 2^e m with sqrt(1/2) <= m < sqrt(2), f = m - 1, s = f / (2 + f):
             log m = 2 artanh s = f - f^2/2 + s (f^2/2 + R),  R = 2 (s^2/3 + s^4/5 + ...)
             (the arrangement of Ng and Turkowski in fdlibm, with the plain series for R). Error below 1 ulp.
@@ -17,7 +18,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-__all__ = ["log", "log_gamma"]
+__all__ = ["exp", "log", "log_gamma"]
 
 _FRACTION = np.uint64(0x000FFFFFFFFFFFFF)
 _EXPONENT_OF_ONE = np.uint64(0x3FF0000000000000)
@@ -26,6 +27,7 @@ _SMALLEST_NORMAL = 2.2250738585072014e-308
 _TWO_54 = 18014398509481984.0
 _LN2_HIGH = 0.6931471804855391  # 33 bits, so that a multiple by an exponent is exact
 _LN2_LOW = 7.440617110012397e-11
+_INVERSE = (0.0, *(1.0 / i for i in range(1, 14)))
 _HALF_LOG_TWO_PI_LESS_HALF = 0.4189385332046728
 
 # (-1)^k (zeta(k) - 1) / k for k = 1 (where the limit is 1 - Euler's gamma) to 28
@@ -42,6 +44,28 @@ _AT_TWO = (
 _STIRLING = (
     1 / 12, -1 / 360, 1 / 1260, -1 / 1680, 1 / 1188, -691 / 360360, 1 / 156, -3617 / 122400, 43867 / 244188,
 )  # fmt: skip
+
+
+@njit(cache=True)
+def exp(x: float) -> float:
+    """e to the power of x: 0 below -745.2, infinity above 709.8, not a number for one that is none."""
+    if x != x:
+        return x
+    if x > 709.782712893384:
+        return np.inf
+    if x < -745.2:
+        return 0.0
+    k = np.floor(x * 1.4426950408889634 + 0.5)
+    r = (x - k * _LN2_HIGH) - k * _LN2_LOW
+    series = 1.0
+    for i in range(13, 0, -1):
+        series = 1.0 + series * r * _INVERSE[i]
+    shift = np.int64(k)
+    if shift < -1021:  # in two steps: the result is subnormal
+        return series * np.uint64((shift + 54 + 1023) << 52).view(np.float64) * (1.0 / _TWO_54)
+    if shift > 1023:
+        return series * 2.0 * np.uint64((shift - 1 + 1023) << 52).view(np.float64)
+    return series * np.uint64((shift + 1023) << 52).view(np.float64)
 
 
 @njit(cache=True)

@@ -3,6 +3,8 @@
     text        files -> parts of the layout "text"; for programs on unseen documents also the layout "model"
     tokens      text -> numbers of words, and the vocabulary
     grid        tokens -> rows and columns
+    examples    text of rows with a label -> examples, dictionary of features
+    rounds      examples -> the rounds in which they are visited
 
 A run that goes on from an earlier one begins with the tokens of that (again), and gives new words numbers after the old (words).
 A stage that is whole is never repeated. The last one becomes RUN/data.
@@ -25,6 +27,7 @@ import numpy as np
 from regrow import prepared
 from regrow.crash import point
 from regrow.data import Again, Grid, Ingested, Renumber, default_grid, ingest, tokens_program
+from regrow.data.clicks import ClickExamples, ClickRounds, buckets_for, default_partitions, turn_of
 from regrow.errors import DataError
 from regrow.job import Job, ProgramName
 from regrow.program import Arrays, Program
@@ -88,6 +91,8 @@ class Preparing:
         """Text, tokens, grid: each a dataset in its own folder; the last one becomes the run's data."""
         if self.spec.pipeline == "text":
             made = self._text()
+        elif self.spec.pipeline == "clicks":
+            made = self._clicks()
         elif self.spec.start is None:
             made = self._grid(self._tokens())
         else:
@@ -107,6 +112,25 @@ class Preparing:
         rows, columns = self.spec.grid or default_grid(int(tokens.facts["tokens"]), self.spec.topics)
         rows, columns = min(rows, int(tokens.facts["documents"])), min(columns, int(tokens.facts["words"]))  # more would be empty
         return self._stage("grid", Grid(rows, columns, pairs), tokens, more)
+
+    # Clicks
+
+    def _clicks(self) -> Dataset:
+        """What training meets, round by round, and the dictionary."""
+        options, text = self.spec.options, self._text()
+        source, buckets = self.spec.source.to_json(), buckets_for(int(text.facts["bytes"]))
+        skip = options.bad_rows == "skip"
+        kept = options.min_count, options.admit, options.hash_bits
+        program = ClickExamples(source["format"], source["plan"], skip, buckets, *kept, self.spec.start is not None, options.calibrate)
+        made = self._stage("examples", program, text)
+        examples = int(made.facts["examples"])
+        partitions, weights = self.spec.grid or default_partitions(made.facts, buckets)
+        turn = turn_of(examples, made.facts["values"], partitions)
+        rounds = self._stage(
+            "rounds", ClickRounds(examples, turn, partitions, min(weights, buckets), int(self.spec.parameters["seen"])), made
+        )
+        layouts = [("slots", rounds, "slots"), ("start", rounds, "start"), ("dictionary", made, "dictionary"), ("fields", made, "fields")]
+        return self._joined("clicks", layouts, {**made.facts, **rounds.facts})
 
     # Going on from a finished run
 
@@ -151,6 +175,8 @@ class Preparing:
         writer = DatasetWriter(folder)
         if self.spec.model is not None:
             self._add_model(writer)
+        if self.spec.pipeline == "clicks" and self.spec.start is not None:
+            self._add_model(writer, "known", self.spec.start)
         progress = self.around.watcher.progress
         found: Ingested = ingest(
             self.spec.source, writer.add, lambda done, total: progress("reading", done, total), readers=self.around.how.crew
@@ -158,13 +184,14 @@ class Preparing:
         self.around.story.tell("input read", parts=found.parts, bytes=found.bytes_text, digest=found.digest)
         return writer.publish({"bytes": found.bytes_text, "lines": found.lines})
 
-    def _add_model(self, writer: DatasetWriter) -> None:
-        """The layout "model": one part, the arrays of a trained model."""
-        assert self.spec.model is not None
-        files = read_model(Path(self.spec.model))
+    def _add_model(self, writer: DatasetWriter, layout: str = "model", model: str | None = None) -> None:
+        """A layout of one part: the arrays of a trained model."""
+        model = model or self.spec.model
+        assert model is not None
+        files = read_model(Path(model))
         if files.digest != self.spec.model_digest:
-            raise DataError(f"the model {self.spec.model} has changed since the run began", "put it back, or begin anew")
-        writer.add("model", 0, files.arrays)
+            raise DataError(f"the model {model} has changed since the run began", "put it back, or begin anew")
+        writer.add(layout, 0, files.arrays)
 
     def _stage(self, name: str, program: Program, dataset: Dataset, more: Mapping[str, Arrays] | None = None) -> Dataset:
         """One preparing program: its results become a dataset; `more` are layouts of one part beside them."""

@@ -40,6 +40,8 @@ class Role:
     """One kind of work, split into `partitions`.
 
     data        the layout whose i-th part is `part.fixed` of partition i
+    turn        0: that part stays. Otherwise the data come in turns of so many rounds: partition i reads part i in the first turn, part
+                i + partitions in the second, and so on; after the last part of the layout from the beginning again
     reads       roles whose messages it reads -> 0 (this round's), -1 (the last round's), or (0, -1)
     every       runs only in rounds 0, every, 2 * every, ...; who reads it gets the newest round in which it ran
     when        "always", or "last": once, after the end is known
@@ -52,6 +54,11 @@ class Role:
     every: int = 1
     when: str = ALWAYS
     states: tuple[str, ...] = ()
+    turn: int = 0
+
+    def part_of(self, index: int, round: int, parts: int) -> int:
+        """Which of the `parts` of its layout partition `index` reads in a round."""
+        return (round // self.turn * self.partitions + index) % parts if self.turn else index
 
     def offsets(self, role: str) -> tuple[int, ...]:
         """The offsets at which this role reads another, each once, ascending."""
@@ -105,6 +112,8 @@ def _check_role(name: str, role: Role, roles: Mapping[str, Role]) -> None:
         raise ProgramError(f'role "{name}" has {role.partitions} partitions', "a role has at least one")
     if role.every < 1 or role.when not in (ALWAYS, LAST):
         raise ProgramError(f'role "{name}": every={role.every}, when="{role.when}"', 'every is at least 1; when is "always" or "last"')
+    if role.turn < 0 or (role.turn and (role.data is None or role.when == LAST)):
+        raise ProgramError(f'role "{name}": turn={role.turn}', "data come in turns of 1 or more rounds, in a role that runs always")
     if role.states and role.when != LAST:
         raise ProgramError(f'role "{name}" reads states but is not when="last"', "send what others need as messages")
     for other in (*role.reads, *role.states):

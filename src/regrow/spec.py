@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from regrow.data import Source, TextOptions, content_digest
+from regrow.data.clicks.options import ClickOptions
+from regrow.data.clicks.source import ClickSource
 from regrow.errors import DataError, UsageError
 from regrow.identity import source_name
 from regrow.job import Job, ProgramName
@@ -30,8 +32,10 @@ FORMAT = 1
 class Spec:
     """What to do: a program with its parameters and seed, on data made of these files in this way.
 
-    pipeline        "text": the program reads the layout "text"; "grid": it reads rows, columns and vocabulary
-    grid            rows and columns; None: from the data
+    source, options     files of text, or of rows (ClickSource); how they are read: TextOptions, or ClickOptions
+    pipeline        "text": the program reads the layout "text"; "grid": it reads rows, columns and vocabulary; "clicks": slots, start,
+                    dictionary and fields
+    grid            rows and columns, or partitions of examples and of weights; None: from the data
     topics          keeps the default grid small where there are very many; None: no matter
     model           a run or a model folder whose arrays are the layout "model" of the data; None: no such layout
     start           a finished run that this one goes on from, with its data and any new documents; None: from nothing
@@ -43,8 +47,8 @@ class Spec:
     parameters: Mapping[str, Any]
     seed: int
     source: Source
-    options: TextOptions
-    pipeline: Literal["text", "grid"]
+    options: Any
+    pipeline: Literal["text", "grid", "clicks"]
     grid: tuple[int, int] | None = None
     topics: int | None = None
     input_digest: str = ""
@@ -63,7 +67,7 @@ class Spec:
             self.model,
             self.start,
             self.source.vocabulary,
-            self.options.stop_words,
+            self.options.stop_words if isinstance(self.options, TextOptions) else None,
             self.program.place if self.program.is_file else None,
         )
         return [file.name for file in self.source.files] + [name for name in given if name is not None and os.path.exists(name)]
@@ -131,13 +135,14 @@ class Spec:
                     f"{run} has format {found['format']}, this regrow works on format {FORMAT}", "resume it with the regrow that began it"
                 )
             grid = tuple(found["grid"]) if found["grid"] else None
+            clicks = "plan" in found["source"]
             return Spec(
                 found["command"],
                 ProgramName.parse(found["program"]),
                 found["parameters"],
                 found["seed"],
-                Source.from_json(found["source"]),
-                TextOptions(**found["options"]),
+                (ClickSource if clicks else Source).from_json(found["source"]),
+                (ClickOptions if clicks else TextOptions)(**found["options"]),
                 found["pipeline"],
                 grid,
                 found["topics"],

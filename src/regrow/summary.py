@@ -148,7 +148,8 @@ def summary_of(run: Path) -> dict[str, Any]:
         if fact in about["facts"]:
             size = int(about["facts"][fact])
             found[field] = size
-            found[f"{field}_per_second"] = round(size * about["rounds"] / train, 1) if train else None
+            visits = about["parameters"].get("passes", about["rounds"])  # of one pass over examples there are many rounds
+            found[f"{field}_per_second"] = round(size * visits / train, 1) if train else None
     for name in ("prepare_seconds", "compile_seconds", "train_seconds", "cpu_seconds", "coordinator_seconds", "redone_seconds"):
         found[name] = round(_sum(sessions, name), 3)
     found["attempts"] = int(_sum(sessions, "attempts"))

@@ -142,9 +142,9 @@ class _Part(Partition):
         )
 
     def _fixed_arrays(self) -> Mapping[str, Value]:
-        layout = self._shop.roles[self.role].data
-        assert layout is not None
-        return self._shop.dataset.part(layout, self.index)
+        role = self._shop.roles[self.role]
+        assert role.data is not None
+        return self._shop.dataset.part(role.data, role.part_of(self.index, self.round, self._shop.dataset.layouts[role.data]))
 
     @cached_property
     def _state(self) -> Mapping[str, Value]:
@@ -201,9 +201,10 @@ def checked_roles(program: Program, dataset: Dataset) -> Roles:
             raise DataError(
                 f'role "{name}" reads the layout "{role.data}", which the data has not', f"it has: {', '.join(dataset.layouts)}"
             )
-        if dataset.layouts[role.data] != role.partitions:
+        parts = dataset.layouts[role.data]
+        if parts % role.partitions if role.turn else parts != role.partitions:
             raise ProgramError(
-                f'role "{name}" has {role.partitions} partitions, its layout "{role.data}" {dataset.layouts[role.data]}',
+                f'role "{name}" has {role.partitions} partitions, its layout "{role.data}" {parts}',
                 f'write Role(data["{role.data}"], data="{role.data}", ...)',
             )
     return roles

@@ -10,6 +10,7 @@ import regrow
 PUBLIC = [
     "LDA",
     "Data",
+    "LogisticRegression",
     "Message",
     "Partition",
     "Program",

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from regrow.cli.ctr import ctr
 from regrow.cli.lda import lda
 from regrow.cli.runs import add_run_commands
 from regrow.cli.steering import add_steering_commands
@@ -22,6 +23,7 @@ app = typer.Typer(
     help="Train long-tail models on processes that may be taken away at any moment, and end with the same bytes.",
 )
 app.add_typer(lda, name="lda")
+app.add_typer(ctr, name="ctr")
 add_run_commands(app)
 add_steering_commands(app)
 

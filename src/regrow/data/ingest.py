@@ -9,7 +9,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from regrow.data.formats import named
 from regrow.data.source import Source
 from regrow.data.streams import Streams, file_digest, joined_digest
 from regrow.data.vocabulary_files import read_vocabulary
@@ -53,7 +52,7 @@ def ingest(
     changes nothing but how long it takes.
     Raises DataError for a file that is broken, or holds no records, or another number of triples than it says.
     """
-    format, streams, files, parts = named(source.format), Streams(readers), source.files, 0
+    format, streams, files, parts = source.reader, Streams(readers), source.files, 0
     if format.kind == "bag":
         given = read_vocabulary(source)
         sink("words", 0, given)

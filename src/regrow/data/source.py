@@ -39,6 +39,11 @@ class Source:
         """What the documents are: "text", or "bag" for words by number."""
         return named(self.format).kind
 
+    @property
+    def reader(self) -> Format:
+        """The format."""
+        return named(self.format)
+
     def to_json(self) -> dict[str, Any]:
         """This description as JSON values; of files only what is not the default, as there may be very many."""
         files = [{name: value for name, value in vars(file).items() if value != _DEFAULTS.get(name)} for file in self.files]

@@ -1,0 +1,126 @@
+"""regrow ctr evaluate."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from regrow.cli.ctr.options import BadRows, Format, Label, Since, Time, Until
+from regrow.cli.options import Engine as EngineName
+from regrow.cli.options import Files, Header, Json, Model, Overwrite, Preempt, Verify, Workers, how
+from regrow.errors import DataError
+
+if TYPE_CHECKING:
+    from regrow.launch import Run
+
+__all__ = ["evaluate"]
+
+
+def evaluate(
+    model: Model,
+    heldout: Files,
+    against: Annotated[
+        Path | None, typer.Option(metavar="RUN2", help="Another model, to compare with on the same rows.", show_default=False)
+    ] = None,
+    field: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Bands by the features of this field [by the rarest of all].", show_default=False)
+    ] = None,
+    png: Annotated[Path | None, typer.Option(metavar="FILE", help="Draw the table by band.", show_default=False)] = None,
+    label: Label = None,
+    time: Time = None,
+    since: Since = None,
+    until: Until = None,
+    bad_rows: BadRows = "fail",
+    format: Format = None,
+    header: Header = None,
+    run: Annotated[
+        Path | None, typer.Option("--run", metavar="DIR", help="Keep what was measured [a temporary folder].", show_default=False)
+    ] = None,
+    workers: Workers = None,
+    engine: EngineName = None,
+    preempt: Preempt = None,
+    verify: Verify = "off",
+    overwrite: Overwrite = False,
+    json: Json = False,
+) -> None:
+    """Say how well a model serves rows that it has not seen: log loss, AUC, calibration and slope, by how often training had the rarest
+    feature of a row. With --against, both are measured on the bands of the first."""
+    from regrow.cli.shown import print_json
+    from regrow.data.clicks import ClickOptions
+    from regrow.evaluation import ClickReport, blocks_of, check_drawing, compare_clicks, draw
+    from regrow.launch import with_stdin
+    from regrow.models.logistic.specs import read_clicks
+
+    if png is not None:
+        check_drawing()
+    options = ClickOptions(format=format, label=label, time=time, since=since, until=until, header=header, bad_rows=bad_rows)
+    way = how(engine, workers, preempt, None, verify, cache=False)
+    base_rate = read_clicks(model)[0].base_rate
+    with with_stdin(heldout) as (files, spooled):
+        first = _measured(model, files, options, field, spooled, way, run, overwrite)
+        if spooled:  # they have moved into the run
+            files = [str(first.path / "input" / Path(file).name) if file in spooled else file for file in files]
+        second = None
+        if against is not None:
+            beside = None if run is None else run.with_name(f"{run.name}-against")
+            second = _measured(against, files, options, None, (), way, beside, overwrite)
+    rows = first.model
+    report = ClickReport.of(rows["score"], rows["label"], rows["weight"], rows["rarest"], base_rate)
+    found: dict[str, Any] = report.to_json() | {"metrics": first.files.about["metrics"]}
+    reports, comparison = {str(model): report.tail}, None
+    if second is not None:
+        if len(second.model["score"]) != len(rows["score"]) or (second.model["label"] != rows["label"]).any():
+            raise DataError(f"{against} reads other rows or labels of the same files", "compare models with the same label and format")
+        other = ClickReport.of(second.model["score"], rows["label"], rows["weight"], rows["rarest"], base_rate)
+        comparison = compare_clicks(rows["score"], second.model["score"], rows["label"], rows["rarest"], blocks_of(rows["moment"]))
+        reports[str(against)] = other.tail
+        found["against"] = {"model": str(against), **{k: v for k, v in other.to_json().items() if k != "bands"}, **comparison.to_json()}
+    if png is not None:
+        draw(png, reports, f"{len(rows['score']):,} examples")
+    if json:
+        print_json(found)
+        return
+    print(report.text())
+    _print_counts(first.files.about["metrics"])
+    if second is not None and comparison is not None:
+        print(f"\nagainst {against}:\n{other.text()}")
+        print(
+            f"\ndifference in log loss, nats per example: below 0 {model} is better; {comparison.resamples:,} resamples of blocks of rows"
+        )
+        print(comparison.text("examples"))
+
+
+def _print_counts(metrics: dict[str, float]) -> None:
+    """What was counted besides."""
+    names = {
+        "unseen": "features not seen in training",
+        "missing": "missing values",
+        "bad_rows": "broken rows left out",
+        "left_out": "rows outside of the time",
+    }
+    told = [f"{int(metrics[name]):,} {words}" for name, words in names.items() if metrics.get(name)]
+    if told:
+        print(", ".join(told))
+
+
+def _measured(
+    model: Path, files: list[str], options: Any, field: str | None, spooled: tuple[str, ...], way: Any, run: Path | None, overwrite: bool
+) -> Run:
+    """Score files, with progress on stderr."""
+    from regrow.cli.shown import Bar, Lines
+    from regrow.launch import launch
+    from regrow.models.logistic.specs import own_options, read_clicks, scoring_spec
+    from regrow.models.logistic.topic_specs import with_topics
+    from regrow.models.logistic.unseen import Scores
+
+    known = own_options(read_clicks(model)[1], options)
+    watcher = Bar(run) if sys.stderr.isatty() else Lines(run)
+    try:
+        with with_topics(files, spooled, known, way) as (names, own, _):
+            spec = scoring_spec(model, names, Scores, options=options, field=field or "", spooled=own)
+            return launch(spec, way, run, watcher, overwrite=overwrite)
+    finally:
+        watcher.close()

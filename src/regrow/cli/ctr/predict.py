@@ -1,0 +1,82 @@
+"""regrow ctr predict."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from regrow.cli.ctr.options import BadRows, Format, Since, Time, Until
+from regrow.cli.options import DurableEvery, Engine, Files, Header, Model, Overwrite, Preempt, Verify, Workers, how
+from regrow.errors import UsageError
+
+__all__ = ["predict"]
+
+
+def predict(
+    model: Model,
+    files: Files,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", metavar="FILE", help="Write to a file: .parquet, or lines [standard output].", show_default=False),
+    ] = None,
+    time: Time = None,
+    since: Since = None,
+    until: Until = None,
+    bad_rows: BadRows = "fail",
+    format: Format = None,
+    header: Header = None,
+    run: Annotated[
+        Path | None, typer.Option("--run", metavar="DIR", help="The run's directory, to be resumed [a temporary one].", show_default=False)
+    ] = None,
+    workers: Workers = None,
+    engine: Engine = None,
+    preempt: Preempt = None,
+    durable_every: DurableEvery = None,
+    verify: Verify = "off",
+    overwrite: Overwrite = False,
+) -> None:
+    """Give the chance of a click of each row, in order: one line of JSON for each.
+
+    {"p": 0.0123456789, "label": 0, "unseen": 2}
+
+    "label" is there if the row has one; "unseen" counts features that training never met. A file .parquet has the same columns.
+    """
+    from regrow.cli.shown import Bar, Lines
+    from regrow.data.clicks import ClickOptions
+    from regrow.launch import launch, with_stdin
+    from regrow.models.logistic.predicted import Sink
+    from regrow.models.logistic.specs import own_options, read_clicks, scoring_spec
+    from regrow.models.logistic.topic_specs import with_topics
+    from regrow.models.logistic.unseen import Predictions
+
+    options = ClickOptions(format=format, time=time, since=since, until=until, header=header, bad_rows=bad_rows)
+    way = how(engine, workers, preempt, durable_every, verify, cache=False)
+    known = own_options(read_clicks(model)[1], options)
+    with with_stdin(files) as (given, own), with_topics(given, own, known, way) as (names, spooled, _):
+        spec = scoring_spec(model, names, Predictions, options=options, spooled=spooled)
+        watcher = Bar(run) if sys.stderr.isatty() else Lines(run)
+        with contextlib.closing(watcher):
+            if out is None:
+                done = launch(spec, way, run, watcher, overwrite=overwrite)
+            else:
+                aside = out.with_name(out.name + ".new")
+                try:
+                    with Sink(aside, parquet=out.suffix == ".parquet") as sink:
+                        watcher.output = sink.write  # type: ignore[method-assign]
+                        done = launch(spec, way, run, watcher, overwrite=overwrite)
+                    os.replace(aside, out)
+                except BaseException as error:
+                    aside.unlink(missing_ok=True)
+                    if isinstance(error, OSError) and error.filename == str(aside):
+                        raise UsageError(f"{out} cannot be written: {error.strerror}", "name another file: --out FILE") from None
+                    raise
+    if run is not None:
+        print(f"{done.summary['output']}, SHA-256 {done.digest}", file=sys.stderr)
+    broken = int(done.summary["metrics"].get("bad_rows", 0))
+    if broken:
+        print(f"{broken:,} broken rows were left out", file=sys.stderr)

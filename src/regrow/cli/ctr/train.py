@@ -1,0 +1,197 @@
+"""regrow ctr train."""
+
+from __future__ import annotations
+
+import itertools
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from regrow.cli.ctr.options import BadRows, Format, Label, Since, Time, Until, Weight
+from regrow.cli.options import (
+    DurableEvery,
+    Engine,
+    Files,
+    Header,
+    Json,
+    Overwrite,
+    Preempt,
+    RunDir,
+    Seed,
+    Verify,
+    Workers,
+    how,
+)
+from regrow.errors import UsageError
+
+__all__ = ["train"]
+
+Many = list[str] | None
+
+
+def train(
+    context: typer.Context,
+    files: Files,
+    label: Label = None,
+    features: Annotated[
+        str | None, typer.Option(metavar="COLUMNS", help="Tables: columns that become features [all others].", show_default=False)
+    ] = None,
+    numeric: Annotated[
+        str | None, typer.Option(metavar="COLUMNS", help="Those whose number counts, as sign(x) log(1 + |x|).", show_default=False)
+    ] = None,
+    binned: Annotated[
+        str | None, typer.Option(metavar="COLUMNS", help="Those whose number falls into bins, floor(log(x)^2).", show_default=False)
+    ] = None,
+    multi: Annotated[
+        Many, typer.Option(metavar="COLUMN:CHARACTER", help="A column of several values, and what parts them.", show_default=False)
+    ] = None,
+    cross: Annotated[
+        Many, typer.Option(metavar="NAME:COLUMN,COLUMN", help="A feature of several columns together.", show_default=False)
+    ] = None,
+    backoff: Annotated[
+        Many,
+        typer.Option(
+            metavar="NAME:COARSER,...",
+            help="What rare values of a feature fall back on; a NAME that is no column is their cross; find: list, auto: use some.",
+            show_default=False,
+        ),
+    ] = None,
+    weight: Weight = None,
+    time: Time = None,
+    since: Since = None,
+    until: Until = None,
+    alpha: Annotated[str, typer.Option(metavar="A[,A...]", help="Learning rate; several train several models in one pass.")] = "0.1",
+    beta: Annotated[str, typer.Option(metavar="B[,B...]", help="Offset of the learning rate.")] = "1",
+    l1: Annotated[str, typer.Option(metavar="L[,L...]", help="Regularisation that makes weights 0.")] = "0",
+    l2: Annotated[str, typer.Option(metavar="L[,L...]", help="Regularisation that makes weights small.")] = "0",
+    field: Annotated[
+        Many, typer.Option(metavar="NAME:RATE=X,...", help="Other rates for a field, e.g. pair:alpha=0.3,l2=1.", show_default=False)
+    ] = None,
+    passes: Annotated[int, typer.Option(metavar="N", help="Visits of all examples.")] = 1,
+    min_count: Annotated[int, typer.Option(metavar="N", help="Leave out features of fewer rows; 1 keeps all.")] = 1,
+    admit: Annotated[
+        float | None, typer.Option(metavar="P", help="Let a feature in at each sight with this chance [at once].", show_default=False)
+    ] = None,
+    hash_bits: Annotated[int, typer.Option(metavar="BITS", help="Let features share 2^BITS weights; 0: each has its own, and a name.")] = 0,
+    topics: Annotated[
+        str | None, typer.Option(metavar="RUN", help="A topic model: the topics of --text-field become features.", show_default=False)
+    ] = None,
+    text_field: Annotated[str | None, typer.Option(metavar="COLUMN", help="The column of text for --topics.", show_default=False)] = None,
+    going_on: Annotated[
+        Path | None, typer.Option("--continue", metavar="RUN", help="Go on from a finished run with new rows.", show_default=False)
+    ] = None,
+    calibrate: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FIELD", help="Calibrate: all rows together (all), and frequent values of a field by themselves.", show_default=False
+        ),
+    ] = None,
+    bad_rows: BadRows = "fail",
+    seed: Seed = 1,
+    format: Format = None,
+    header: Header = None,
+    partitions: Annotated[
+        str | None, typer.Option(metavar="ExW", help="Partitions of examples x of weights [from the data].", show_default=False)
+    ] = None,
+    run: RunDir = None,
+    workers: Workers = None,
+    engine: Engine = None,
+    preempt: Preempt = None,
+    durable_every: DurableEvery = None,
+    verify: Verify = "auto",
+    no_cache: Annotated[bool, typer.Option("--no-cache", help="Prepare the input afresh, and keep nothing for other runs.")] = False,
+    overwrite: Overwrite = False,
+    json: Json = False,
+) -> None:
+    """Learn the chance of a click from rows with a label: tables, libsvm, libffm, Vowpal Wabbit, Criteo's files; plain or compressed.
+
+    Each value of a column is a feature with a weight of its own, however rare; --backoff adds what it falls back on.
+    """
+    from regrow.cli.shown import run_and_show
+    from regrow.data.clicks import ClickOptions
+    from regrow.data.clicks.containment import containments
+    from regrow.data.clicks.options import names_of
+    from regrow.launch import default_run, with_stdin
+    from regrow.models.logistic.program import FTRL
+    from regrow.models.logistic.specs import clicks_spec, continued_clicks_spec, own_options, read_clicks
+    from regrow.models.logistic.topic_specs import with_topics
+    from regrow.running import begin
+
+    way = how(engine, workers, preempt, durable_every, verify, cache=not no_cache)
+    models = list(itertools.product(*(_numbers(name, text) for name, text in zip(RATES, (alpha, beta, l1, l2), strict=True))))
+    rates = {name: list(values) for name, values in zip(RATES, zip(*models, strict=True), strict=True)}
+    program = FTRL(**rates, passes=passes, fields=dict(_field(text) for text in field or []))  # type: ignore[arg-type]
+    options = ClickOptions(
+        format, label, names_of(features) or None, names_of(numeric), names_of(binned), multi or (), cross or (), backoff or (),
+        weight, time, since, until, header, bad_rows, min_count, admit, hash_bits,
+        calibrate="" if calibrate == "all" else calibrate,
+        topics=topics,
+        text_field=text_field,
+    )  # fmt: skip
+    path = run or default_run("ctr train")
+    if going_on is not None:
+        known = own_options(read_clicks(going_on)[1], options)
+        options = replace(options, topics=known.topics, text_field=known.text_field, topics_digest=known.topics_digest)
+    with with_stdin(files) as (given, own), with_topics(given, own, options, way) as (names, spooled, options):
+        if options.backoff and options.backoff[0] in ("find", "auto"):
+            found = containments(names, options)
+            levels = [f"{fine}:{','.join(coarser)}" for fine, coarser in found.items()]
+            if options.backoff[0] == "find":
+                print("\n".join(f"--backoff {text}" for text in levels) or "no column lies within another")
+                return
+            print("\n".join(f"back-off {text}" for text in levels) or "no column lies within another", file=sys.stderr)
+            options = replace(options, backoff=levels)
+        if going_on is not None:
+            _refuse_the_runs_own(context)
+            spec = continued_clicks_spec(going_on, names, passes=passes, options=options, spooled=spooled)
+        else:
+            spec = clicks_spec(names, program, seed=seed, options=options, partitions=_partitions(partitions), spooled=spooled)
+        run_and_show(path, lambda watcher: begin(spec, path, way, watcher, overwrite=overwrite), json)
+
+
+RATES = ("alpha", "beta", "l1", "l2")
+
+
+THE_RUNS_OWN = "label features numeric binned multi cross backoff weight alpha beta l1 l2 field min_count admit hash_bits seed"
+THE_RUNS_OWN += " partitions calibrate topics text_field"
+
+
+def _refuse_the_runs_own(context: typer.Context) -> None:
+    """Options that a run to go on from has settled."""
+    for name in THE_RUNS_OWN.split():
+        source = context.get_parameter_source(name)
+        if source is not None and source.name == "COMMANDLINE":
+            raise UsageError(f"--{name.replace('_', '-')} with --continue", "a run that goes on keeps its own: leave the option out")
+
+
+def _numbers(name: str, text: str) -> list[float]:
+    try:
+        return [float(number) for number in text.split(",")]
+    except ValueError:
+        raise UsageError(f"--{name} {text}", f"a number, or several with commas between them, e.g. --{name} 0.05,0.1") from None
+
+
+def _field(text: str) -> tuple[str, dict[str, float]]:
+    name, colon, rest = text.partition(":")
+    advice = "write --field NAME:RATE=X,RATE=X, e.g. --field pair:alpha=0.3,l2=1"
+    if not colon:
+        raise UsageError(f"--field {text}", advice)
+    rates = {}
+    for pair in rest.split(","):
+        rate, equals, number = pair.partition("=")
+        if not equals or rate.strip() not in RATES:
+            raise UsageError(f"--field {text}", advice)
+        rates[rate.strip()] = _numbers(rate.strip(), number)[0]
+    return name, rates
+
+
+def _partitions(text: str | None) -> tuple[int, int] | None:
+    if text is None:
+        return None
+    examples, _, weights = text.lower().partition("x")
+    if not (examples.isdecimal() and (weights or "1").isdecimal()):
+        raise UsageError(f"--partitions {text}", "partitions of examples x of weights, e.g. 4x2")
+    return int(examples), int(weights or 1)

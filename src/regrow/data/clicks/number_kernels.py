@@ -1,0 +1,61 @@
+"""Decimal numbers in bytes. The same bits everywhere: one multiplication or division by an exact power of ten, where that is enough."""
+# mypy: allow-untyped-defs, allow-untyped-decorators, allow-untyped-calls
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+__all__ = ["decimal"]
+
+_TENS = np.array([10.0**power for power in range(23)])
+
+
+@njit(cache=True)
+def decimal(text, i, end):
+    """The number written in text[i:end], such as 3, -0.25, +.5, 1e-3: (number, True), or (0, False) if that is no finite number.
+
+    Of up to 15 digits with a power of ten up to 22 it is the nearest float64; of others, within a few units in the last place.
+    """
+    negative = i < end and text[i] == 45
+    i += i < end and (text[i] == 45 or text[i] == 43)
+    digits, mantissa, power, point = 0, 0, 0, False
+    while i < end and (48 <= text[i] <= 57 or (text[i] == 46 and not point)):
+        if text[i] == 46:
+            point = True
+        else:
+            digits += 1
+            if mantissa < 10**17:
+                mantissa = 10 * mantissa + text[i] - 48
+                power -= point
+            else:
+                power += not point
+        i += 1
+    if not digits:
+        return 0.0, False
+    if i < end and (text[i] == 69 or text[i] == 101):
+        i += 1
+        sign = -1 if i < end and text[i] == 45 else 1
+        i += i < end and (text[i] == 45 or text[i] == 43)
+        exponent, digits = 0, 0
+        while i < end and 48 <= text[i] <= 57:
+            exponent = min(10 * exponent + text[i] - 48, 100000)
+            digits += 1
+            i += 1
+        if not digits:
+            return 0.0, False
+        power += sign * exponent
+    if i < end:
+        return 0.0, False
+    value = np.float64(mantissa)
+    while power > 0 and value < np.inf and value > 0.0:
+        step = min(power, 22)
+        value *= _TENS[step]
+        power -= step
+    while power < 0 and value > 0.0:
+        step = min(-power, 22)
+        value /= _TENS[step]
+        power += step
+    if value == np.inf:
+        return 0.0, False
+    return (-value if negative else value), True

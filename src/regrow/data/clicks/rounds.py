@@ -1,0 +1,222 @@
+"""The program that lays examples out for training: which rounds they belong to, and which features each round touches.
+
+    slots       turns x partitions of examples: part (t, e) has the examples of partition e in the rounds of turn t
+    start       a part for each partition of weights: the fields of its features, and where an earlier run left off
+
+A round of examples has one slot, the one after its number: in the slot before, its weights are asked for. Its features are numbered
+within it, so that training meets arrays that fit into a cache and no dictionary.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from regrow.data.clicks.round_kernels import block_ids, indexed, picked_rows
+from regrow.data.clicks.schedule import MOST, schedule, slots_of
+from regrow.data.readonly import read_only
+from regrow.program import Data, Message, Partition, Program, Role, Roles
+
+__all__ = ["ClickRounds", "default_partitions", "turn_of"]
+
+Array = npt.NDArray[Any]
+
+TURN_BYTES, TURN_MAX = 1 << 21, 16
+"""A part of examples has as many rounds as go into so many bytes: it is read whole for each of them."""
+
+
+def default_partitions(facts: Mapping[str, float], buckets: int) -> tuple[int, int]:
+    """Partitions of examples and of weights, from the size of the data alone."""
+    weights = 1
+    while weights < buckets and weights * 500_000 < facts["features"]:
+        weights *= 2
+    return (4, weights)
+
+
+@dataclass(frozen=True)
+class ClickRounds(Program):
+    """Examples -> slots and the start of weights.
+
+    examples    how many there are
+    turn        slots of a part of them
+    partitions, weights     of the two roles of training; `weights` is a power of two, and at most the buckets of the dictionary
+    seen        examples of the runs that this one goes on from
+
+    Data: the layouts "rows", "dictionary" and "fields" of `ClickExamples`. Results:
+      slots     part t x partitions + e: rows int64 [turn + 1]: where those of each of its slots begin; row_ptr int64, index uint16 or
+                uint32 into the slot's ids, value float32 (or empty), label uint8, weight float32 (or empty), rarest int64, group int64
+                (or empty); of its slots and the one after the last: ids int32, place of each feature in its partition of weights, and
+                cuts int64 [turn + 1, weights + 1], where those of each partition begin in it
+      start     field int32 [rows]: of each feature of a partition of weights; sizes int64: of its parts of the dictionary; names Strings;
+                zn float32 [rows, 2], if an earlier run is gone on from: its state
+    Facts: turn, slots (of a pass).
+    """
+
+    examples: int
+    turn: int
+    partitions: int
+    weights: int
+    seen: int = 0
+
+    @property
+    def slots_of_pass(self) -> int:
+        """Rounds of the engine."""
+        return slots_of(len(schedule(self.examples, self.seen)) - 1, self.turn)
+
+    def roles(self, data: Data) -> Roles:
+        """One round."""
+        return Roles(
+            1,
+            dictionary=Role(data["dictionary"], data="dictionary"),
+            bases=Role(1, reads={"dictionary": 0}),
+            names=Role(1, data="fields"),
+            start=Role(self.weights, reads={"dictionary": 0, "names": 0}),
+            rows=Role(data["rows"], data="rows"),
+            slots=Role(self.slots_of_pass // self.turn * self.partitions, reads={"rows": 0, "bases": 0}),
+        )
+
+    def dictionary(self, part: Partition) -> None:
+        """Send the fields of a bucket to its partition of weights."""
+        field, weights = part.fixed["field"], part.index * self.weights // part.partitions
+        part.send("start", weights, field=field, **({"zn": part.fixed["zn"]} if "zn" in part.fixed else {}))
+        part.send("bases", 0, features=len(field), weights=weights)
+
+    def bases(self, part: Partition) -> None:
+        """Where the features of each partition of weights begin."""
+        sizes = np.zeros(self.weights, np.int64)
+        for message in part.inbox("dictionary"):
+            sizes[int(message["weights"])] += int(message["features"])
+        part.broadcast("slots", bases=np.cumsum(np.append(0, sizes)))
+        part.metric("turn", self.turn)
+        part.metric("slots", self.slots_of_pass)
+
+    def start(self, part: Partition) -> None:
+        """The features of a partition of weights."""
+        mine = [message for message in part.inbox("dictionary") if "field" in message]
+        fields = [message["field"] for message in mine]
+        if "zn" in mine[0]:
+            part.result(zn=np.concatenate([message["zn"] for message in mine]))
+        (names,) = part.inbox("names")
+        part.result(field=np.concatenate(fields), sizes=np.array([len(field) for field in fields]), names=names["name"])
+
+    def names(self, part: Partition) -> None:
+        """The names of the fields."""
+        part.broadcast("start", name=part.fixed["name"])
+
+    def rows(self, part: Partition) -> None:
+        """Send examples to their slots: those of partition e of a round are the e-th stretch of it."""
+        own = {name: read_only(part.fixed[name]) for name in ("row_ptr", "id", "value", "label", "weight", "rarest", "group")}
+        first, bounds = int(part.fixed["first"][0]), schedule(self.examples, self.seen)
+        end = first + len(own["label"])
+        begins, ends = bounds[:-1], bounds[1:]
+        for e in range(self.partitions):
+            starts = begins + (ends - begins) * e // self.partitions
+            stops = begins + (ends - begins) * (e + 1) // self.partitions
+            mine = np.flatnonzero((starts < end) & (stops > first) & (starts < stops))
+            for t in np.unique(np.concatenate([(mine + 1) // self.turn, mine // self.turn])).tolist():
+                there = mine[(mine + 1 >= t * self.turn) & (mine + 1 <= (t + 1) * self.turn)]
+                begin, stop = np.maximum(starts[there], first) - first, np.minimum(stops[there], end) - first
+                row_ptr, id, value = picked_rows(own["row_ptr"], own["id"], own["value"], begin, stop)
+                rows = np.concatenate([np.arange(a, b) for a, b in zip(begin, stop, strict=True)])
+                more = {name: own[name][rows] if len(own[name]) else own[name] for name in ("label", "weight", "rarest", "group")}
+                counts = np.zeros(self.turn + 1, np.int64)
+                counts[there + 1 - t * self.turn] = stop - begin
+                plain = {"all_one": not len(own["value"]), "all_weigh_one": not len(own["weight"])}
+                part.send("slots", t * self.partitions + e, counts=counts, row_ptr=row_ptr, id=id, value=value, **more, **plain)
+
+    def slots(self, part: Partition) -> None:
+        """Number the features of each slot."""
+        (places,) = part.inbox("bases")
+        pieces: list[list[_Piece]] = [[] for _ in range(self.turn + 1)]
+        for message in part.inbox("rows"):
+            at = np.cumsum(np.append(0, message["counts"]))
+            for k in np.flatnonzero(message["counts"]).tolist():
+                pieces[k].append(_Piece(message, int(at[k]), int(at[k + 1])))
+        part.result(**_laid_out(pieces, places["bases"]))
+
+    def warm(self) -> None:
+        """Compile or load the kernels."""
+        one, row_ptr = read_only(np.zeros(1, np.int64)), read_only(np.array([0, 1]))
+        picked_rows(row_ptr, one, read_only(np.zeros(0, np.float32)), np.zeros(1, np.int64), np.ones(1, np.int64))
+        index = np.empty(1, np.uint32)
+        block_ids(np.array(one), index)
+        indexed(index, np.empty(1, np.uint16))
+
+
+@dataclass(frozen=True)
+class _Piece:
+    """Rows start:end of a message: all or a part of a slot's."""
+
+    message: Message
+    start: int
+    end: int
+
+    def cells(self, name: str) -> Array:
+        """Their features: `id` or `value`; where all values are 1, those."""
+        row_ptr = self.message["row_ptr"]
+        a, b = int(row_ptr[self.start]), int(row_ptr[self.end])
+        if name == "value" and self.message["all_one"]:
+            return np.ones(b - a, np.float32)
+        found: Array = self.message[name][a:b]
+        return found
+
+    def of_rows(self, name: str) -> Array:
+        """`label`, `weight` or `rarest`; where all weights are 1, those."""
+        if name == "weight" and self.message["all_weigh_one"]:
+            return np.ones(self.end - self.start, np.float32)
+        found: Array = self.message[name][self.start : self.end]
+        return found
+
+    @property
+    def sizes(self) -> Array:
+        """How many features each row has."""
+        return np.diff(self.message["row_ptr"][self.start : self.end + 1])
+
+
+def _laid_out(slots: list[list[_Piece]], bases: Array) -> Mapping[str, Any]:
+    """The part of a turn; the last of the slots is the next turn's first, of which only ids are wanted."""
+    turn = len(slots) - 1
+    ids, cuts, indexes = [], np.zeros((turn + 1, len(bases)), np.int64), []
+    for k, pieces in enumerate(slots):
+        if pieces:
+            id = np.concatenate([piece.cells("id") for piece in pieces])
+            index = np.empty(len(id), np.uint32)
+            distinct = block_ids(id, index)
+            cuts[k] = np.searchsorted(distinct, bases)
+            ids.append((distinct - bases[np.searchsorted(bases, distinct, side="right") - 1]).astype(np.int32))
+            if k < turn:
+                indexes.append(index)
+        cuts[k] += sum(len(own) for own in ids[:-1]) if pieces else sum(len(own) for own in ids)
+    mine = [piece for pieces in slots[:turn] for piece in pieces]
+    plain = all(piece.message["all_one"] for piece in mine), all(piece.message["all_weigh_one"] for piece in mine)
+    whole: Array = np.concatenate(indexes) if indexes else np.empty(0, np.uint32)
+    if max((len(own) for own in ids), default=0) <= 1 << 16:
+        small = np.empty(len(whole), np.uint16)
+        indexed(whole, small)
+        whole = small
+
+    def joined(arrays: list[Array], kind: Any) -> Array:
+        return np.concatenate(arrays).astype(kind) if arrays else np.empty(0, kind)
+
+    return {
+        "rows": np.cumsum([0] + [sum(piece.end - piece.start for piece in pieces) for pieces in slots[:turn]]),
+        "row_ptr": np.cumsum(np.append(0, joined([piece.sizes for piece in mine], np.int64))),
+        "index": whole,
+        "value": joined([] if plain[0] else [piece.cells("value") for piece in mine], np.float32),
+        "label": joined([piece.of_rows("label") for piece in mine], np.uint8),
+        "weight": joined([] if plain[1] else [piece.of_rows("weight") for piece in mine], np.float32),
+        "rarest": joined([piece.of_rows("rarest") for piece in mine], np.int64),
+        "group": joined([piece.of_rows("group") for piece in mine if len(piece.message["group"])], np.int64),
+        "ids": joined(ids, np.int32),
+        "cuts": cuts,
+    }
+
+
+def turn_of(examples: float, values: float, partitions: int) -> int:
+    """How many slots a part has, from the size of the data alone: it is read whole for each of them."""
+    block = MOST * (4 * values / max(examples, 1) + 17) / partitions
+    return max(1, min(TURN_MAX, int(TURN_BYTES // block)))

@@ -1,0 +1,287 @@
+"""Kernels of FTRL-Proximal.
+
+For a feature with state z, n the weight is  w = 0 if |z| <= l1, else -(z - sign(z) l1) / ((beta + sqrt n) / alpha + l2).
+An example has p = 1 / (1 + exp(-sum_i w_i x_i)) and gives each of its features the gradient (p - y) x_i times its own weight. A round adds
+up gradients g of each partition of examples and folds them, one partition after the other:
+
+    z += g - (sqrt(n + g^2) - sqrt n) / alpha * w,    n += g^2        with the w that the round began with
+
+(McMahan, Holt, Sculley and others, KDD 2013, algorithm 1, with g summed over the examples of a partition.) Adding squares of single
+gradients instead of the square of their sum lets the steps of frequent features explode: their gradients in one round are alike.
+
+Several models are trained side by side: the last axis of weights and gradients, [.., models].
+"""
+# mypy: allow-untyped-defs, allow-untyped-decorators, allow-untyped-calls
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+from regrow.arithmetic import exp, log
+
+__all__ = [
+    "add_by_band",
+    "answers",
+    "ascending",
+    "calibrated",
+    "count_bins",
+    "fold",
+    "gradients",
+    "rarest_of",
+    "scores",
+    "sigmoids",
+    "union_size",
+    "weights_of",
+]
+
+
+@njit(inline="always")
+def _weight(z, n, alpha, beta, l1, l2):
+    """The weight of a feature, rounded as it is sent and stored."""
+    if abs(z) <= l1:
+        return np.float32(0.0)
+    return np.float32(-(z - (l1 if z > 0.0 else -l1)) / ((beta + np.sqrt(n)) / alpha + l2))
+
+
+@njit(cache=True)
+def gradients(row_ptr, index, value, label, weight, w, g, losses, scores):
+    """The gradients of the examples of a round, under weights that stay as they are.
+
+    row_ptr int64 [N + 1], index (unsigned) into w, value float32 or empty (all are 1), label uint8, weight float32 or empty (all are 1);
+    w float32 [features, models], of which row 0 is the bias that every example has; g float64 as w: added to; losses float64
+    [N, models]: filled with log losses times weights, scores float64 [N, models] with sums of w x.
+    """
+    models = w.shape[1]
+    for i in range(label.size):
+        a, b = row_ptr[i], row_ptr[i + 1]
+        own = 1.0 if weight.size == 0 else np.float64(weight[i])
+        y = np.float64(label[i])
+        for k in range(models):
+            s = np.float64(w[0, k])
+            if value.size:
+                for j in range(a, b):
+                    s += np.float64(w[index[j], k]) * np.float64(value[j])
+            else:
+                for j in range(a, b):
+                    s += np.float64(w[index[j], k])
+            e = exp(-abs(s))
+            p = 1.0 / (1.0 + e) if s >= 0.0 else e / (1.0 + e)
+            losses[i, k] = own * (max(s, 0.0) + log(1.0 + e) - y * s)
+            scores[i, k] = s
+            d = own * (p - y)
+            g[0, k] += d
+            if value.size:
+                for j in range(a, b):
+                    g[index[j], k] += d * np.float64(value[j])
+            else:
+                for j in range(a, b):
+                    g[index[j], k] += d
+
+
+@njit(cache=True)
+def add_by_band(rarest, lowest, label, weight, losses, units, weights, clicks, by_band, total):
+    """Add examples to the sums of their bands: units int64, weights, clicks float64 [bands], by_band float64 [bands, models]; and their
+    losses to total float64 [models]. Returns the sum of their weights."""
+    everything = 0.0
+    for i in range(label.size):
+        band = 0
+        while band + 1 < lowest.size and rarest[i] >= lowest[band + 1]:
+            band += 1
+        own = 1.0 if weight.size == 0 else np.float64(weight[i])
+        units[band] += 1
+        weights[band] += own
+        clicks[band] += own * label[i]
+        everything += own
+        for k in range(losses.shape[1]):
+            by_band[band, k] += losses[i, k]
+            total[k] += losses[i, k]
+    return everything
+
+
+@njit(cache=True)
+def union_size(rows, ptr):
+    """How many different numbers the ascending lists rows[ptr[e]:ptr[e + 1]] have together."""
+    at, count = ptr[:-1].copy(), 0
+    while True:
+        least = np.int64(1) << 40
+        for e in range(at.size):
+            if at[e] < ptr[e + 1] and rows[at[e]] < least:
+                least = np.int64(rows[at[e]])
+        if least == np.int64(1) << 40:
+            return count
+        for e in range(at.size):
+            at[e] += at[e] < ptr[e + 1] and rows[at[e]] == least
+        count += 1
+
+
+@njit(cache=True)
+def fold(rows, ptr, g, zn, field, rates, has_bias, touched, fresh):
+    """Fold the gradients of a round into the state of a partition of weights.
+
+    rows int32: of partition e of examples rows[ptr[e]:ptr[e + 1]], ascending; g float64 [len(rows), models]: their gradients
+    zn float32 [features, models, 2]: the state, which stays as it is
+    field int32: of each feature, or empty: then all have rates[0]; rates float64 [fields, models, 4]: alpha, beta, l1, l2
+    has_bias: whether row 0 is the bias, which is not regularised
+    touched int64, ascending, and fresh float32 [len(touched), models, 2]: filled with the rows that change and their new state
+    """
+    at = ptr[:-1].copy()
+    models = zn.shape[1]
+    for t in range(touched.size):
+        least = np.int64(1) << 40
+        for e in range(at.size):
+            if at[e] < ptr[e + 1] and rows[at[e]] < least:
+                least = np.int64(rows[at[e]])
+        touched[t] = least
+        own = 0 if field.size == 0 else np.int64(field[least])
+        for k in range(models):
+            alpha, beta, l1, l2 = rates[own, k, 0], rates[own, k, 1], rates[own, k, 2], rates[own, k, 3]
+            if has_bias and least == 0:
+                l1, l2 = 0.0, 0.0
+            z, n = np.float64(zn[least, k, 0]), np.float64(zn[least, k, 1])
+            w = np.float64(_weight(z, n, alpha, beta, l1, l2))
+            root = np.sqrt(n)
+            for e in range(at.size):
+                if at[e] < ptr[e + 1] and rows[at[e]] == least:
+                    step = g[at[e], k]
+                    n += step * step
+                    after = np.sqrt(n)
+                    z += step - (after - root) / alpha * w
+                    root = after
+            fresh[t, k, 0], fresh[t, k, 1] = z, n
+        for e in range(at.size):
+            at[e] += at[e] < ptr[e + 1] and rows[at[e]] == least
+
+
+@njit(cache=True)
+def answers(wanted, zn, touched, fresh, field, rates, has_bias, w):
+    """The weights of the rows `wanted` (ascending), from a state of which the rows `touched` have just become `fresh`: w float32 is
+    filled."""
+    t = 0
+    for i in range(wanted.size):
+        row = np.int64(wanted[i])
+        while t < touched.size and touched[t] < row:
+            t += 1
+        new = t < touched.size and touched[t] == row
+        own = 0 if field.size == 0 else np.int64(field[row])
+        for k in range(zn.shape[1]):
+            alpha, beta, l1, l2 = rates[own, k, 0], rates[own, k, 1], rates[own, k, 2], rates[own, k, 3]
+            if has_bias and row == 0:
+                l1, l2 = 0.0, 0.0
+            z = np.float64(fresh[t, k, 0] if new else zn[row, k, 0])
+            n = np.float64(fresh[t, k, 1] if new else zn[row, k, 1])
+            w[i, k] = _weight(z, n, alpha, beta, l1, l2)
+
+
+@njit(cache=True)
+def weights_of(zn, field, rates, has_bias, model):
+    """The weights of one model of a whole partition: float32."""
+    w = np.empty(zn.shape[0], np.float32)
+    for row in range(w.size):
+        own = 0 if field.size == 0 else np.int64(field[row])
+        alpha, beta, l1, l2 = rates[own, model, 0], rates[own, model, 1], rates[own, model, 2], rates[own, model, 3]
+        if has_bias and row == 0:
+            l1, l2 = 0.0, 0.0
+        w[row] = _weight(np.float64(zn[row, model, 0]), np.float64(zn[row, model, 1]), alpha, beta, l1, l2)
+    return w
+
+
+@njit(cache=True)
+def scores(row_ptr, feature, value, id, w, count, found, unseen, rarest):
+    """The scores of rows under weights that were learned.
+
+    row_ptr, feature, value: as in `Parsed`; id int64: of each feature in the model, or -1; w float32, count int64: of the model's
+    features, of which number 0 is the bias. Filled: found float64 (sums of w x), unseen int32 (features that the model has not), rarest
+    int64 (the least count of a row's features, 0 where one is unseen or there is none).
+    """
+    for r in range(found.size):
+        s, least = np.float64(w[0]), np.int64(-1)
+        unseen[r] = 0
+        for j in range(row_ptr[r], row_ptr[r + 1]):
+            number = id[feature[j]]
+            times = np.int64(0)
+            if number < 0:
+                unseen[r] += 1
+            else:
+                s += w[number] * np.float64(value[j])
+                times = count[number]
+            if least < 0 or times < least:
+                least = times
+        found[r], rarest[r] = s, max(least, 0)
+
+
+@njit(cache=True)
+def rarest_of(row_ptr, feature, id, count, field, own, rarest):
+    """As `rarest` of `scores`, of the features of one field alone; 0 where a row has none of them."""
+    for r in range(rarest.size):
+        least = np.int64(-1)
+        for j in range(row_ptr[r], row_ptr[r + 1]):
+            if field[feature[j]] == own:
+                number = id[feature[j]]
+                times = count[number] if number >= 0 else np.int64(0)
+                if least < 0 or times < least:
+                    least = times
+        rarest[r] = max(least, 0)
+
+
+@njit(cache=True)
+def sigmoids(scores):
+    """1 / (1 + exp(-s)) of each: float64."""
+    found = np.empty(scores.size)
+    for i in range(scores.size):
+        e = exp(-abs(scores[i]))
+        found[i] = 1.0 / (1.0 + e) if scores[i] >= 0.0 else e / (1.0 + e)
+    return found
+
+
+@njit(inline="always")
+def _bin(s, bins):
+    """Where a score lies among bins of a quarter of a nat around 0: the number of a bin and how far it is from its begin."""
+    return min(max((s * 4.0) + bins / 2, 0.0), bins - 1e-9)
+
+
+@njit(cache=True)
+def count_bins(scores, place, label, weight, table):
+    """Add rows to the counts of their groups' bins: place int64 [N] in table float64 [groups, bins, 2], (rows, clicks)."""
+    for i in range(scores.size):
+        own = 1.0 if weight.size == 0 else np.float64(weight[i])
+        at = np.int64(_bin(scores[i], table.shape[1]))
+        table[place[i], at, 0] += own
+        table[place[i], at, 1] += own * label[i]
+
+
+@njit(cache=True)
+def ascending(counts, p):
+    """Isotonic regression of shares by weighted pooling of adjacent violators: counts float64 [bins, 2], p float64 [bins] is filled. A bin
+    without rows begins with one row of the chance at its centre."""
+    bins = p.size
+    first, rows, clicks = np.empty(bins, np.int64), np.empty(bins), np.empty(bins)
+    pools = 0
+    for b in range(bins):
+        first[pools], rows[pools], clicks[pools] = b, counts[b, 0], counts[b, 1]
+        if rows[pools] == 0.0:
+            rows[pools], clicks[pools] = 1.0, 1.0 / (1.0 + exp(-((b + 0.5) - bins / 2) / 4.0))
+        pools += 1
+        while pools > 1 and clicks[pools - 2] * rows[pools - 1] >= clicks[pools - 1] * rows[pools - 2]:
+            rows[pools - 2] += rows[pools - 1]
+            clicks[pools - 2] += clicks[pools - 1]
+            pools -= 1
+    for pool in range(pools):
+        end = first[pool + 1] if pool + 1 < pools else bins
+        for b in range(first[pool], end):
+            p[b] = clicks[pool] / rows[pool]
+
+
+@njit(cache=True)
+def calibrated(scores, group, groups, p):
+    """Scores become the log odds of their calibrated chances: group int64 [N] of each row, groups int64 (ascending, 0 first)."""
+    bins = p.shape[1]
+    for i in range(scores.size):
+        g = np.searchsorted(groups, group[i])
+        if g == groups.size or groups[g] != group[i]:
+            g = 0
+        at = min(max(_bin(scores[i], bins) - 0.5, 0.0), bins - 1.0)
+        low = min(np.int64(at), bins - 2)
+        chance = p[g, low] + (p[g, low + 1] - p[g, low]) * (at - low)
+        chance = min(max(chance, 1e-6), 1.0 - 1e-6)
+        scores[i] = log(chance / (1.0 - chance))

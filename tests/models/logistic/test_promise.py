@@ -1,0 +1,80 @@
+"""The contract of a model on real engines: whoever works, whoever is killed, the same bytes."""
+
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+
+import pytest
+
+from models.logistic.clicks import csv_text
+from shell import Shell, await_records
+
+TRAIN = ("ctr", "train", "rows.csv", "--label", "click", "--backoff", "item:category", "--features", "user,item")
+
+
+@pytest.fixture(scope="module")
+def quiet(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The digest that all the others must have: inline."""
+    from regrow.data.clicks import ClickOptions
+    from regrow.launch import launch
+    from regrow.models.logistic import FTRL
+    from regrow.models.logistic.specs import clicks_spec
+    from regrow.spec import How
+
+    folder = tmp_path_factory.mktemp("quiet")
+    (folder / "rows.csv").write_text(csv_text(20_000))
+    options = ClickOptions(label="click", features=["user", "item"], backoff=["item:category"])
+    return launch(clicks_spec([str(folder / "rows.csv")], FTRL(), options=options), How("inline"), folder / "run").digest
+
+
+@pytest.fixture
+def shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Shell:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    (tmp_path / "rows.csv").write_text(csv_text(20_000))
+    return Shell(tmp_path, capsys)
+
+
+@pytest.mark.processes
+@pytest.mark.parametrize(
+    "how",
+    [
+        ("--workers", 1, "--verify", "off"),
+        ("--workers", 3),
+        ("--workers", 3, "--preempt", 0.1),
+        ("--workers", 2, "--durable-every", 0.1),
+    ],
+    ids=lambda how: " ".join(map(str, how)),
+)
+def test_the_same_digest_whoever_works(shell: Shell, quiet: str, how: tuple[object, ...]) -> None:
+    assert shell.run(*TRAIN, *how, "--run", "run")["digest"] == quiet
+    assert ("worker lost" in shell.story("run")) == ("--preempt" in how)
+
+
+@pytest.mark.processes
+def test_the_same_digest_after_the_coordinator_was_killed(shell: Shell, quiet: str) -> None:
+    process = shell.start(*TRAIN, "--workers", 1, "--verify", "off", "--run", "run")
+    await_records(process, shell.folder / "run", 20)
+    os.kill(process.pid, signal.SIGKILL)
+    process.communicate()
+    assert shell.run("status", "run")["state"] == "resumable"
+    assert shell.run("resume", "run", "--workers", 2)["digest"] == quiet
+    assert "going on" in shell.story("run")
+
+
+@pytest.mark.slow
+@pytest.mark.processes
+def test_the_same_digest_on_a_generic_processor(shell: Shell, quiet: str) -> None:
+    environment = {"NUMBA_CPU_NAME": "generic", "NUMBA_CACHE_DIR": str(shell.folder / "kernels")}
+    process = shell.start(*TRAIN, "--engine", "inline", "--run", "run", **environment)
+    _, err = process.communicate(timeout=180)
+    assert process.returncode == 0, err
+    assert list((shell.folder / "kernels").rglob("*.nbc")), "the kernels were not compiled anew"
+    assert shell("digest", "run").out.strip() == quiet
+
+
+def test_other_partitions_of_examples_make_another_model(shell: Shell, quiet: str) -> None:
+    found = shell.run(*TRAIN, "--engine", "inline", "--partitions", "3x1")
+    assert found["digest"] != quiet
