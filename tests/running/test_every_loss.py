@@ -368,8 +368,9 @@ def test_a_flipped_bit_is_told_from_a_program_that_is_not_deterministic(runs: Ru
     kept = sorted(path.name for path in (runs.folder / "run" / "disputed").iterdir())
     assert len(kept) >= 2
     assert all(name.startswith("work.1.1.by ") for name in kept)
-    [differ], [third] = runs.told("attempts differ"), runs.told("third attempt")
-    assert differ["task"] == third["task"] == "work.1.1"
+    [differ] = runs.told("attempts differ")
+    third = runs.told("third attempt")  # none is begun if one is under way anyway
+    assert {line["task"] for line in (differ, *third)} == {"work.1.1"}
     assert runs.resume()["digest"] == runs.begin("FlipsOnce", run="quiet", marker=str(marker))["digest"]
     assert runs.told("going back")[0]["tasks"] == ["work.1.1"]
 
