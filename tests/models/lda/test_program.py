@@ -41,7 +41,7 @@ def topics_after_documents(layouts: Any, reference: Reference, round: int) -> li
 
 
 def topics_at_the_end(layouts: Any, results: Results) -> list[list[int]]:
-    """The same of the last round, from what is kept (up to 65,536 topics)."""
+    """The same of the last round, from what is kept (below 65,536 topics)."""
     parts = zip(layouts["rows"], results["topics_of_tokens"], strict=True)
     return [
         (kept["pairs"][group] & np.uint32(0xFFFF)).tolist()
@@ -87,7 +87,7 @@ def test_another_seed_gives_another_model() -> None:
     assert as_bytes(run(program, DOCS, WORDS, seed=1)[2]) != as_bytes(run(program, DOCS, WORDS, seed=2)[2])
 
 
-@pytest.mark.parametrize(("topics", "topic_type"), [(12, np.uint16), (65_536, np.uint16), (65_537, np.uint32)])
+@pytest.mark.parametrize(("topics", "topic_type"), [(12, np.uint16), (65_535, np.uint16), (65_536, np.uint32)])
 @pytest.mark.parametrize("draws", [1, 16])
 def test_every_token_is_in_the_model(topics: int, topic_type: Any, draws: int) -> None:
     _, _, model = run(LDA(topics=topics, rounds=3, draws=draws), DOCS, WORDS, 2, 3)
@@ -158,6 +158,8 @@ def test_fewer_documents_and_words_than_partitions() -> None:
         ({"rounds": 0}, "at least one"),
         ({"alpha_sum": 0.0}, "greater than 0"),
         ({"beta": -0.1}, "greater than 0"),
+        ({"alpha_sum": 1e-13}, "1e-12 to"),
+        ({"beta": 1e300}, "to 1e\\+12"),
         ({"beta": float("nan")}, "greater than 0"),
         ({"likelihood_every": -1}, "0 for only at the end"),
         ({"start": "warm"}, "--start random"),

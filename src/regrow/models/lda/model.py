@@ -48,7 +48,7 @@ class TopicModel:
 
     @property
     def topic_totals(self) -> Array:
-        """How many tokens each topic has: int64 [K], or float64 if the model is the mean of several rounds."""
+        """How many tokens each topic has: int64 [K], or float64 if it counts several draws of each token."""
         totals: Array = self.arrays["topic_totals"]
         return totals
 

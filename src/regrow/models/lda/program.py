@@ -34,7 +34,7 @@ from regrow.models.lda.training.exchange import (
     share_of,
 )
 from regrow.models.lda.training.likelihood import histogram_of
-from regrow.models.lda.training.priors import Priors
+from regrow.models.lda.training.priors import PRIOR_MIN, Priors
 from regrow.models.lda.training.schedule import Calendar, Schedule
 from regrow.models.lda.training.starting import Start, begun
 from regrow.models.lda.training.table import joined, joined_vocabulary
@@ -48,6 +48,8 @@ Array = npt.NDArray[Any]
 
 TOPICS_MAX = 1 << 31
 DRAWS_MAX = 1024
+PRIOR_MAX = 1e12
+"""Of one topic in a document and of one word in a topic: beyond it shares would be lost in the rounding of the others."""
 STEEP_ROUNDS, STEEP_ALPHA = 20, 0.15
 """In the first rounds no topic's prior counts for more than this: with few topics the usual one is so large that documents are slow to take
 sides."""
@@ -119,9 +121,12 @@ class LDA(Program):
             raise UsageError(f'a start called "{self.start}"', "begin with --start minhash or --start random")
         if not 1 <= self.draws <= DRAWS_MAX:
             raise UsageError(f"{self.draws} draws of each token", f"take 1 to {DRAWS_MAX}, e.g. --draws 16")
-        for name, value in (("alpha sum", self.alpha_sum), ("beta", self.beta)):
-            if not 0 < value < float("inf"):
-                raise UsageError(f"the {name} is {value}", "a Dirichlet prior is greater than 0, e.g. --alpha-sum 5 --beta 0.01")
+        for name, value, one in (("alpha sum", self.alpha_sum, self.alpha_sum / self.topics), ("beta", self.beta, self.beta)):
+            if not (PRIOR_MIN <= one <= PRIOR_MAX and value > 0):
+                raise UsageError(
+                    f"the {name} is {value}",
+                    f"a Dirichlet prior is greater than 0, from {PRIOR_MIN:g} to {PRIOR_MAX:g} each, e.g. --alpha-sum 5 --beta 0.01",
+                )
 
     @property
     def learns(self) -> bool:
@@ -282,7 +287,7 @@ class LDA(Program):
         """The arrays of the trained model, words in the order of the vocabulary.
 
         word_ptr            int64 [V + 1]: word w's cells are [word_ptr[w], word_ptr[w + 1]) of
-        topics, counts      uint16 (uint32 beyond 65,536 topics) and int32: only cells with a count, topics ascending
+        topics, counts      uint16 (uint32 from 65,536 topics on) and int32: only cells with a count, topics ascending
         topic_totals        int64 [K]; if there are several draws of each token, the counts are float32 and these float64
         vocabulary.word     Strings [V]; vocabulary.count: int64 [V], how often each word stands in the training text
         dropped.word        Strings: words that were dropped for good, and are no unknown words in other text

@@ -24,6 +24,8 @@ from regrow.store.model import read_model
 
 __all__ = ["completion_spec", "continued_spec", "inference_spec", "read_tokens", "read_topics", "topics_spec"]
 
+KEPT = "topics_of_tokens"
+"""The layout of RUN/kept, a part for each row."""
 _PLACE = (programs.LDA.__module__, programs.LDA.__qualname__)
 
 
@@ -69,6 +71,7 @@ def continued_spec(
     for folder in ("data", "kept"):
         if not (start / folder / "dataset.json").exists():
             raise DataError(f"{start} holds no {folder} to go on from", "name the folder of a run, as training printed it first")
+    _check_kept(start)
     text, options = files.about.get("text", {}), options or TextOptions()
     options = replace(own_way(files.about, options, paths), min_count=text.get("min_count", 1))
     done = files.parameters.get("first_round", 0) + files.about["rounds"]
@@ -115,6 +118,12 @@ def _check_kind(path: Path, kind: str) -> None:
         raise DataError(f"{path} holds a model of {kind}", "name a run of: regrow lda train")
 
 
+def _check_kept(run: Path) -> None:
+    """Raise DataError for a run whose tokens an earlier version kept in another form."""
+    if KEPT not in Dataset.open(run / "kept").layouts:
+        raise DataError(f"{run} was made by an earlier version, which kept its tokens otherwise", "train it again with this one")
+
+
 def _check_memory(topics: int) -> None:
     """The totals of the topics must fit into memory: a worker holds them twice, and the model is made from them."""
     needed, there = 32 * topics, os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
@@ -137,10 +146,11 @@ def read_tokens(path: str | Path) -> TokenTopics | None:
     path = Path(path)
     if not all((path / folder / "dataset.json").exists() for folder in ("data", "kept")):
         return None
+    _check_kept(path)
     about, data, kept = read_model(path).about, Dataset.open(path / "data"), Dataset.open(path / "kept")
     if about["data"] != data.digest:
         raise DataError(f"{path}/data is not what its model was trained on", "train again, or fetch the run again")
-    places = {"rows": (data, "rows"), "columns": (data, "columns"), "kept": (kept, "topics_of_tokens")}
+    places = {"rows": (data, "rows"), "columns": (data, "columns"), "kept": (kept, KEPT)}
     return TokenTopics(
         lambda layout, number: places[layout][0].part(places[layout][1], number),
         data.layouts["rows"],

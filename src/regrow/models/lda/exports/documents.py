@@ -28,7 +28,7 @@ class Block:
     first       the number of the first, from 0
     doc_ptr     int64 [D_r + 1]: document i has the tokens from doc_ptr[i] to doc_ptr[i + 1]
     words       int32 [N_r]: word ids in the order of the text
-    topics      uint16 (uint32 beyond 65,536 topics) [N_r]
+    topics      uint16 (uint32 from 65,536 topics on) [N_r]
     """
 
     first: int

@@ -1,7 +1,7 @@
 """The visit of documents: accept what words proposed, and list what topics each document has. Twins in tests/models/lda/naive.py.
 
 A token is one pair: its topic s in the low half of an unsigned integer, its candidate t in the high half (`half` bits
-each: uint32 for up to 65,536 topics, else uint64). The candidate was drawn from the other factor of the target (see
+each: uint32 below 65,536 topics, else uint64). The candidate was drawn from the other factor of the target (see
 word_kernels.py), which cancels: with the document's counts as they are at that moment, those of tokens before it
 already changed, t is accepted with probability
 

@@ -13,13 +13,13 @@ Array = npt.NDArray[Any]
 
 
 class Packing:
-    """The types that a number of topics asks for: 32 bits a token up to 65,536 topics, else 64.
+    """The types that a number of topics asks for: 32 bits a token below 65,536 topics, else 64.
 
     half: bits of half a pair; pair: of a topic and a candidate; topic: of one alone.
     """
 
     def __init__(self, topics: int) -> None:
-        small = topics <= 1 << 16
+        small = topics < 1 << 16  # 65,536 topics would make a pair of all bits set, which marks a token without topic
         self.half = 16 if small else 32
         self.pair: type[np.unsignedinteger[Any]] = np.uint32 if small else np.uint64
         self.topic: type[np.unsignedinteger[Any]] = np.uint16 if small else np.uint32

@@ -23,12 +23,14 @@ import numpy.typing as npt
 from regrow.models.lda.training import priors_kernels as kernels
 from regrow.models.lda.training.likelihood import Histogram, by_topic, histogram_in, histogram_of, lengths_in
 
-__all__ = ["Priors", "learned_alpha", "learned_beta"]
+__all__ = ["PRIOR_MIN", "Priors", "learned_alpha", "learned_beta"]
 
 Array = npt.NDArray[Any]
 
 STEPS = 10
 """Of the fixed point, each time."""
+PRIOR_MIN = 1e-12
+"""No prior of one topic or one word is smaller."""
 FLOOR = 0.2
 """No topic's prior falls below this share of the mean, so that a topic with few tokens or none can come back (with 0.01 some of those that
 mergers had emptied stayed empty, and held-out text was no likelier)."""
@@ -94,7 +96,7 @@ def learned_alpha(alpha: Array, cells: Histogram, lengths: Histogram) -> Array:
     for _ in range(STEPS):
         total = math.fsum(alpha.tolist())
         found = alpha * kernels.gains(groups, values, numbers, alpha) / _gain(lengths, total)
-        alpha = np.maximum(found, FLOOR * total / len(alpha))
+        alpha = np.maximum(found, max(FLOOR * total / len(alpha), PRIOR_MIN))
     return alpha
 
 
@@ -102,7 +104,7 @@ def learned_beta(beta: float, words: Histogram, totals: Array, vocabulary: int) 
     """Beta after some steps. words: histogram of the counts C_wk > 0; totals: C_k [K]; vocabulary: V."""
     sizes = histogram_of(totals[totals > 0])
     for _ in range(STEPS):
-        beta = beta * _gain(words, beta) / (vocabulary * _gain(sizes, beta * vocabulary))
+        beta = max(beta * _gain(words, beta) / (vocabulary * _gain(sizes, beta * vocabulary)), PRIOR_MIN)
     return beta
 
 

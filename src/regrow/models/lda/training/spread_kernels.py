@@ -27,11 +27,13 @@ _ONE, _BLOCK = np.uint64(1), np.uint64(BLOCK)
 
 
 @njit(inline="always")
-def _points_below(share, scale, offset):  # type: ignore[no-untyped-def]
-    """How many of the points (offset + j) / scale, j = 0, 1, ..., lie below the share."""
+def _points_below(share, scale, offset, draws):  # type: ignore[no-untyped-def]
+    """How many of the points (offset + j) / scale, j = 0, 1, ..., draws - 1, lie below the share."""
     x = share * scale - offset
-    whole = np.int64(x)
-    return whole + np.int64(x > whole) if x > 0.0 else np.int64(0)
+    if x >= draws:
+        return draws
+    whole = np.int64(x) if x > 0.0 else np.int64(0)
+    return whole + np.int64(x > whole)
 
 
 @njit(inline="always")
@@ -60,7 +62,7 @@ def spread_words(
 
     topic                       [n]: new topics of the tokens
     ptr                         [W + 1] int64, written: word w's cells are [ptr[w], ptr[w + 1]) of
-    columns, counts             unsigned, uint32, written; room for `draws` cells and one more of each token
+    columns, counts             unsigned, uint64, written; room for `draws` cells and one more of each token
     """
     blocks, entries, _ = lists
     word_ptr, word_columns, word_counts = cells
@@ -68,7 +70,7 @@ def spread_words(
     inverse, below = frozen
     width = width_of(entries)
     mask, topics = (_ONE << width) - _ONE, uint64(f.size)
-    place, count = np.zeros(topics, np.uint32), np.zeros(topics, np.uint32)
+    place, count = np.zeros(topics, np.uint32), np.zeros(topics, np.uint64)
     prefix = np.empty(largest_of(word_ptr) + 1, np.float64)
     size = uint64(0)
     ptr[0] = 0
@@ -82,7 +84,7 @@ def spread_words(
             d = documents[i]
             from_, to = uint64(blocks[d]) * _BLOCK, uint64(blocks[d + _ONE]) * _BLOCK
             if to - from_ > uint64(LONG):
-                size = _count_in(uint64(topic[i]), np.uint32(draws), count, columns, size)
+                size = _count_in(uint64(topic[i]), np.uint64(draws), count, columns, size)
                 continue
             entry = uint64(entries[from_ + uint64(places[i])])
             s = entry & mask
@@ -98,12 +100,12 @@ def spread_words(
             in_word = of_word - left_out
             total = own + listed + in_word + (below[topics] - of_base)
             scale, offset = draws / total, uniform(key, tokens[i])
-            done, share = min(_points_below(own, scale, offset), draws), own
-            size = _count_in(s, np.uint32(done), count, columns, size)
+            done, share = _points_below(own, scale, offset, draws), own
+            size = _count_in(s, np.uint64(done), count, columns, size)
             for e in range(from_, to):
                 share += weight_of(entries[e], width, mask, f)
-                reached = max(min(_points_below(share, scale, offset), draws), done)
-                size = _count_in(uint64(entries[e]) & mask, np.uint32(reached - done), count, columns, size)
+                reached = max(_points_below(share, scale, offset, draws), done)
+                size = _count_in(uint64(entries[e]) & mask, np.uint64(reached - done), count, columns, size)
                 done = reached
             while done < draws:
                 u = (offset + done) / scale - own - listed
@@ -114,7 +116,7 @@ def spread_words(
                     u -= in_word
                     u += of_base if u >= below[s] else 0.0
                     k = found_in(below, uint64(0), topics, u)
-                size = _count_in(k, np.uint32(1), count, columns, size)
+                size = _count_in(k, np.uint64(1), count, columns, size)
                 done += 1
             f[s] = f_s
         for i in range(before, size):

@@ -40,7 +40,7 @@ class Start:
         if self._continued:
             pairs = self._pairs()
             topics = pairs & pairs.dtype.type((1 << Packing(self._topics).half) - 1)
-            self._part.broadcast("docs", **share_of(np.bincount(topics, minlength=self._topics), tokens, vocabulary))
+            self._part.broadcast("docs", **share_of(np.bincount(topics.astype(np.int64), minlength=self._topics), tokens, vocabulary))
             for r, own in enumerate(np.split(pairs, self._fixed["row_ptr"][1:-1])):
                 self._part.send("docs", r, pairs=own)
             return

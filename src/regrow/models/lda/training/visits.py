@@ -107,14 +107,14 @@ class Words:
         """Sparse counts of these words by topic if each token is drawn so many times as it was in this round: (ptr int64 [W + 1],
         topics ascending, counts unsigned); if once, as it is. To be called after `visit`, with what it was called with."""
         if draws == 1:
-            as_they_are = self.topic, np.ones(len(self.topic), np.uint32)
+            as_they_are = self.topic, np.ones(len(self.topic), np.uint64)
             return self._summed([as_they_are], self.slices.astype(np.int64), self.row_ptr.astype(np.int64), 1)
         alpha, inverse, f = _tables(corpus, priors)
         found: list[tuple[Array, Array]] = []
         slices, row_ptr = np.zeros(self.slices.shape, np.int64), np.zeros(len(self.row_ptr), np.int64)
         for cell, own_slices, lists, places in self._cells():
             room = int(np.minimum(draws * np.diff(own_slices.astype(np.int64)), self.topics).sum()) + 1
-            columns, counts, row = np.empty(room, self.topic.dtype), np.empty(room, np.uint32), len(found)
+            columns, counts, row = np.empty(room, self.topic.dtype), np.empty(room, np.uint64), len(found)
             spread_kernels.spread_words(
                 places, self.documents[cell], self.tokens[cell], own_slices, lists, self.counts,
                 alpha, inverse, f, key, steady(self.topic[cell]), draws, slices[row], columns, counts,
