@@ -142,7 +142,7 @@ def test_a_reader_that_leaves_early_is_no_fault(shell: Shell) -> None:
 
 
 def test_an_interrupted_run_says_how_to_go_on_and_ends_the_same(shell: Shell) -> None:
-    long = ("lda", "train", "docs.txt", "--topics", 3, "--rounds", 300, "--workers", 1, "--verify", "off")
+    long = ("lda", "train", "docs.txt", "--topics", 3, "--rounds", 1000, "--workers", 1, "--verify", "off")
     quiet = shell.run(*long, "--engine", "inline", "--run", "quiet")
     process = shell.start(*long, "--run", "run")
     await_records(process, shell.folder / "run", 4)
@@ -156,7 +156,7 @@ def test_an_interrupted_run_says_how_to_go_on_and_ends_the_same(shell: Shell) ->
     for command in (("digest",), ("lda", "topics"), ("lda", "export", "--out", "x")):
         refuses(shell(*command, "run"), 3, "not finished", "regrow resume run")
     found = shell.run("status", "run")
-    assert (found["state"], found["rounds"]) == ("resumable", 300)
+    assert (found["state"], found["rounds"]) == ("resumable", 1000)
     assert shell.run("resume", "run", "--engine", "inline")["digest"] == quiet["digest"]
 
 
