@@ -14,8 +14,10 @@ if TYPE_CHECKING:
     from regrow.models.logistic.estimator import LogisticRegression
     from regrow.packed import Strings, hash64, strings
     from regrow.program import Data, Message, Partition, Program, Results, Role, Roles
+    from regrow.serving.first import Hedge, first, first_sync
 
 _PLACES = {
+    "Hedge": "regrow.serving.first",
     "LDA": "regrow.models.lda.estimator",
     "LogisticRegression": "regrow.models.logistic.estimator",
     "Run": "regrow.launch",
@@ -28,6 +30,8 @@ _PLACES = {
     "Role": "regrow.program",
     "Roles": "regrow.program",
     "Strings": "regrow.packed",
+    "first": "regrow.serving.first",
+    "first_sync": "regrow.serving.first",
     "hash64": "regrow.packed",
     "strings": "regrow.packed",
 }
@@ -35,6 +39,7 @@ _PLACES = {
 __all__ = [
     "LDA",
     "Data",
+    "Hedge",
     "LogisticRegression",
     "Message",
     "Partition",
@@ -44,6 +49,8 @@ __all__ = [
     "Roles",
     "Run",
     "Strings",
+    "first",
+    "first_sync",
     "hash64",
     "run",
     "strings",

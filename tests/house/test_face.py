@@ -10,6 +10,7 @@ import regrow
 PUBLIC = [
     "LDA",
     "Data",
+    "Hedge",
     "LogisticRegression",
     "Message",
     "Partition",
@@ -19,6 +20,8 @@ PUBLIC = [
     "Roles",
     "Run",
     "Strings",
+    "first",
+    "first_sync",
     "hash64",
     "run",
     "strings",

@@ -41,7 +41,8 @@ FLOORS = {
     "checking": 10,
     "launch": 10,
     "models": 11,
-    "cli": 12,
+    "serving": 12,
+    "cli": 13,
 }
 """A room imports rooms of its own floor or below. `models` stand high because estimators start runs; what a worker loads of
 them, the programs, may import only the rooms in PROGRAMS_MAY_IMPORT."""
