@@ -6,9 +6,11 @@ from typing import Annotated
 
 import typer
 
+from regrow.cli.ask import ask
 from regrow.cli.ctr import ctr
 from regrow.cli.lda import lda
 from regrow.cli.runs import add_run_commands
+from regrow.cli.serve import serve
 from regrow.cli.steering import add_steering_commands
 
 __all__ = ["app"]
@@ -26,6 +28,8 @@ app.add_typer(lda, name="lda")
 app.add_typer(ctr, name="ctr")
 add_run_commands(app)
 add_steering_commands(app)
+app.command(short_help="Serve a model over HTTP: several processes, the first answer goes out.")(serve)
+app.command(short_help="Ask a service for the topics of a text, or the chance of a click.")(ask)
 
 
 def _version(asked: bool) -> None:

@@ -56,7 +56,7 @@ class Hedge:
         error of the last one is its cause.
         """
         named = self._named(calls, deadline)
-        return await self.ask({name: lambda call=call: call() for name, call in named.items()}, tuple(named), deadline, units)  # type: ignore[misc]
+        return await self.ask(lambda name: named[name](), tuple(named), deadline, units)
 
     def first_sync(self, calls: Calls[T], *, deadline: float = 1.0, units: float = 1.0) -> T:
         """The same for calls that block, each in a thread of its own.
@@ -82,10 +82,8 @@ class Hedge:
         """A place that will not be asked again."""
         self.machine.handle(Left(name), time.monotonic())
 
-    async def ask(
-        self, calls: Mapping[str, Callable[[], Awaitable[T]]], among: tuple[str, ...] | None, deadline: float, units: float = 1.0
-    ) -> T:
-        """The core of `first`: `calls` by the names of replicas that have joined; among: those that may be asked, None: all."""
+    async def ask(self, call: Callable[[str], Awaitable[T]], among: tuple[str, ...] | None, deadline: float, units: float = 1.0) -> T:
+        """The core of `first`: `call` asks the replica of a name that has joined; among: those that may be asked, None: all."""
         handle, clock = self.machine.handle, time.monotonic
         number, tasks, over = next(self._numbers), dict[int, asyncio.Task[T]](), False
         events: list[Event] = [Asked(number, clock() + deadline, units, among)]
@@ -94,7 +92,7 @@ class Hedge:
             while True:
                 for action in [action for event in events for action in handle(event, clock())]:
                     if type(action) is Start:
-                        tasks[action.attempt] = asyncio.ensure_future(_called(calls[action.replica]))
+                        tasks[action.attempt] = asyncio.ensure_future(_called(call, action.replica))
                     elif type(action) is Wake:
                         wake = action.at
                     elif type(action) is Cancel:
@@ -138,8 +136,8 @@ def told(error: BaseException) -> str:
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 
-async def _called(call: Callable[[], Awaitable[T]]) -> T:
-    return await call()
+async def _called(call: Callable[[str], Awaitable[T]], name: str) -> T:
+    return await call(name)
 
 
 async def _all_ended(tasks: Sequence[asyncio.Task[Any]], until: float) -> None:
