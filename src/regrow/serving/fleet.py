@@ -9,13 +9,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import aiohttp
 from yarl import URL
 
+from regrow.errors import NoAnswer, TooLate
 from regrow.serving.first import Hedge, Refused
 from regrow.serving.forms import DEADLINE, JSON, MODEL
 from regrow.serving.moves import Joined
@@ -95,6 +96,8 @@ class Member:
         headers = {"Content-Type": JSON, DEADLINE: f"{max(0.0, 1000 * (until - time.monotonic())):.1f}", MODEL: digest}
         async with self.session.post(self.at(path), data=body, headers=headers) as response:
             found = await response.read()
+            if response.status == 504:
+                raise Refused(f"{self.name}: the deadline has passed")
             if response.status >= 500 or response.status in RETRY:
                 with contextlib.suppress(ValueError):
                     if float(response.headers.get("Retry-After-Ms", "0")) < 0:
@@ -126,6 +129,8 @@ class Fleet:
         self.model: Model | None = None
         self.retiring: list[Model] = []
         """Models that requests may still be pinned to."""
+        self.unreachable: Callable[[str], None] | None = None
+        """Called with the name of a member that nobody can connect to."""
 
     def join(self, member: Member) -> None:
         """It can be asked from now on. Its name is used once."""
@@ -142,14 +147,24 @@ class Fleet:
     async def ask(self, model: Model, path: str, body: bytes, seconds: float) -> Answer:
         """The first answer. Raises NoAnswer, TooLate."""
         until = time.monotonic() + seconds
-        with model:
-            return await self.hedge.ask(lambda name: self._attempt(name, model, path, body, until), None, seconds, float(len(body)))
+        try:
+            with model:
+                return await self.hedge.ask(lambda name: self._attempt(name, model, path, body, until), None, seconds, float(len(body)))
+        except NoAnswer as error:
+            if isinstance(error, TooLate) or time.monotonic() < until:
+                raise
+            raise TooLate(error.message) from None
 
     async def _attempt(self, name: str, model: Model, path: str, body: bytes, until: float) -> Answer:
         member = self.members.get(name)
         if member is None:
             raise NotAnswered(f"{name} is gone")
-        return await member.ask(path, body, model.digest, until)
+        try:
+            return await member.ask(path, body, model.digest, until)
+        except aiohttp.ClientConnectorError:
+            if self.unreachable is not None:
+                self.unreachable(name)
+            raise
 
     async def close(self) -> None:
         """The end."""

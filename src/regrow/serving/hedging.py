@@ -9,7 +9,8 @@ others are cancelled. Rules of the room:
                 them. Without that memory a hung replica looks idle, because what it was asked was cancelled, and draws requests.
     how many    at most three attempts, never two with the same replica, nor on the same host while there are others
     how much    each request earns a tenth of an attempt, each attempt after the first costs one: counted when it is decided, so what
-                hedging adds is bounded whatever happens (a brown-out would have everything asked again)
+                hedging adds is bounded whatever happens (a brown-out would have everything asked again); the last two that are
+                saved up go to requests that nobody is at any more, because all their attempts failed
     until when  one deadline for all attempts
 
 Sources: Dean and Barroso, "The tail at scale", CACM 2013 (hedged requests; probation); Mitzenmacher 2001 (two choices); gRPC's
@@ -45,6 +46,7 @@ class Policy:
     mode            hedge, race (`copies` at once), all, off
     attempts_max    of one request, in mode hedge
     extra           attempts that each request earns for others; saved_max: so many are saved up at most, saved_first: to begin with
+    for_errors      the last ones of these are kept for requests whose attempt failed: to be late is not to be lost
     delay_first     seconds after which an answer is late while nobody knows how long answers take
     delay_min       at least that; and at most half of the time to the deadline
     fade_seconds    how long a miss is remembered
@@ -56,6 +58,7 @@ class Policy:
     extra: float = 0.10
     saved_max: float = 20.0
     saved_first: float = 5.0
+    for_errors: float = 2.0
     delay_first: float = 0.050
     delay_min: float = 0.001
     fade_seconds: float = 10.0
@@ -69,6 +72,7 @@ class Policy:
             ("extra", self.extra, 0),
             ("saved_max", self.saved_max, 0),
             ("saved_first", self.saved_first, 0),
+            ("for_errors", self.for_errors, 0),
             ("delay_first", self.delay_first, 0),
             ("delay_min", self.delay_min, 0),
         ):
@@ -278,7 +282,7 @@ class Hedging:
         """One more attempt, if there may be one."""
         if self.policy.mode != "hedge" or request.stopped or len(request.attempts) >= self.policy.attempts_max:
             return []
-        if self.saved < 1:
+        if self.saved < 1 + (self.policy.for_errors if any(attempt.running for attempt in request.attempts) else 0):
             self.counts.denied += 1
             request.denied = True
             return []

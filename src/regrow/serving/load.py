@@ -27,7 +27,12 @@ __all__ = ["Load", "Report"]
 
 @dataclass
 class Report:
-    """What became of requests. seconds: of each, from its moment on; failed: by what was said; different: answers that were not the expected bytes."""
+    """What became of requests.
+
+    seconds     of each, from its moment on
+    failed      how many, by what was said
+    different   answers that were not the expected bytes
+    """
 
     seconds: list[float] = field(default_factory=list)
     failed: Counter[str] = field(default_factory=Counter)
@@ -87,7 +92,7 @@ class Load:
             ):
                 found = await response.read()
                 if response.status != 200:
-                    report.failed[f"HTTP {response.status}"] += 1
+                    report.failed[f"HTTP {response.status} {found[:150].decode('utf-8', 'replace')}"] += 1
                 elif self.expected is not None and found != self.expected[which]:
                     report.different += 1
         except (OSError, aiohttp.ClientError) as error:

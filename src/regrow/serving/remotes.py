@@ -57,6 +57,8 @@ class Remotes:
     def __init__(self, urls: Sequence[str], token: str, fleet: Fleet, tell: Callable[[str], None]) -> None:
         self.remotes = [_Remote(url, token) for url in urls]
         self.fleet, self.tell = fleet, tell
+        self._leaving: set[asyncio.Task[None]] = set()
+        fleet.unreachable = self._unreachable
 
     async def first(self) -> None:
         """Look once. Raises DataError if none can be asked."""
@@ -80,6 +82,16 @@ class Remotes:
     async def close(self) -> None:
         """The end."""
         await asyncio.gather(*(remote.probe.close() for remote in self.remotes))
+
+    def _unreachable(self, name: str) -> None:
+        """Nobody can connect to it: it is not asked until it says again that it is ready; unless it is the only one."""
+        for remote in self.remotes:
+            if remote.name == name and len(self.fleet.members) > 1:
+                self.tell(f"{remote.url} is not asked any more: nobody can connect to it")
+                remote.name = ""
+                task = asyncio.create_task(self.fleet.leave(name))
+                self._leaving.add(task)
+                task.add_done_callback(self._leaving.discard)
 
     async def _look(self) -> None:
         await asyncio.gather(*(remote.look() for remote in self.remotes))

@@ -8,6 +8,7 @@ import json
 import os
 import resource
 import signal
+import socket
 import sys
 import time
 from dataclasses import dataclass, field
@@ -95,6 +96,7 @@ class _Service:
             self.fleet, self.metrics, self.asked.limits, self.asked.token, self._hosts(), self._reload if self.following else None
         )
         runner: web.AppRunner | None = None
+        listener = _bound(self.asked.host, self.asked.port)  # what cannot be is said before the work
         try:
             beginning = asyncio.create_task(self._begin())
             await _either(beginning, self.ended)
@@ -106,14 +108,15 @@ class _Service:
                 router.app(), handler_cancellation=True, access_log=None, keepalive_timeout=75, shutdown_timeout=limits.drain_seconds
             )
             await runner.setup()
-            port = await self._listen(runner)
-            self._say(port)
+            await web.SockSite(runner, listener, backlog=limits.connections).start()
+            self._say(int(listener.getsockname()[1]))
             loop.add_signal_handler(signal.SIGHUP, self._hup)
             await self.ended.wait()
             router.draining = True
             tell(f"ending: {self.metrics.in_flight} requests under way have {limits.drain_seconds:.0f} s")
             await self._drained(limits.drain_seconds)
         finally:
+            listener.close()
             if runner is not None:
                 await runner.cleanup()
             for task in self.tasks:
@@ -139,17 +142,6 @@ class _Service:
         if not is_loopback(self.asked.host):
             return None
         return frozenset({"localhost", "127.0.0.1", "::1", self.asked.host.strip("[]").lower()})
-
-    async def _listen(self, runner: web.AppRunner) -> int:
-        try:
-            site = web.TCPSite(runner, self.asked.host, self.asked.port, backlog=self.asked.limits.connections)
-            await site.start()
-        except OSError as error:
-            raise UsageError(
-                f"{self.asked.host}:{self.asked.port} cannot be listened at: {error.strerror}", "name another port: --port N"
-            ) from None
-        assert runner.addresses
-        return int(runner.addresses[0][1])
 
     def _say(self, port: int) -> None:
         host = f"[{self.asked.host}]" if ":" in self.asked.host else self.asked.host
@@ -200,6 +192,22 @@ class _Service:
         await asyncio.sleep(min(0.2, seconds))
         while self.metrics.in_flight and time.monotonic() < until:
             await asyncio.sleep(0.02)
+
+
+def _bound(host: str, port: int) -> socket.socket:
+    """A socket that has the address, and does not listen yet. Raises UsageError."""
+    try:
+        family, _, _, _, address = socket.getaddrinfo(host.strip("[]"), port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+        listener = socket.socket(family, socket.SOCK_STREAM)
+        try:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.bind(address)
+        except OSError:
+            listener.close()
+            raise
+    except OSError as error:
+        raise UsageError(f"{host}:{port} cannot be listened at: {error.strerror}", "name another port: --port N") from None
+    return listener
 
 
 async def _either(task: asyncio.Task[Any], event: asyncio.Event) -> None:
