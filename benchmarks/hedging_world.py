@@ -95,7 +95,8 @@ class World:
                 if what[1] in self.began:
                     self.tell(Woken(what[1]))
             elif what[0] == "refuse":
-                self.tell(Failed(*what[1], "refused"))
+                request, attempt = what[1]
+                self.tell(Failed(request, attempt, "refused"))
             else:
                 self.done(*what[1:])
             if len(self.outcome.seconds) == requests:

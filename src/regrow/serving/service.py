@@ -116,9 +116,9 @@ class _Service:
             tell(f"ending: {self.metrics.in_flight} requests under way have {limits.drain_seconds:.0f} s")
             await self._drained(limits.drain_seconds)
         finally:
-            listener.close()
             if runner is not None:
                 await runner.cleanup()
+            listener.close()
             for task in self.tasks:
                 task.cancel()
             await asyncio.gather(*self.tasks, return_exceptions=True)
