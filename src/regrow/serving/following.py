@@ -121,20 +121,26 @@ class Following:
     async def _retire(self, old: Model) -> None:
         """Let the requests that are pinned to it end, then let replicas forget it."""
         self.fleet.retiring.append(old)
-        await old.idle.wait()
-        async with self._lock:
-            self.fleet.retiring.remove(old)
-            if self.fleet.model is old or self.fleet.model is None:
-                return  # it has come back
-            self.supervisor.files = [self.fleet.model.file]
-            for member in list(self.fleet.members.values()):
-                with contextlib.suppress(OSError, RuntimeError, aiohttp.ClientError):
-                    await member.tell("/control/drop", encoded({"digest": old.digest}), LOAD_SECONDS)
-            self._known[old.digest] = self._known.pop(old.digest, old)  # the newest last
-            for model in list(self._known.values())[:-KEPT]:
-                if model is not self.fleet.model:
-                    del self._known[model.digest]
-                    Path(model.file).unlink(missing_ok=True)
+        while True:
+            await old.idle.wait()
+            async with self._lock:
+                if not old.users:  # it may have been current again, and be on its way out once more
+                    self.fleet.retiring.remove(old)
+                    if self.fleet.model is not None and self.fleet.model is not old:
+                        await self._forget(old, self.fleet.model)
+                    return
+
+    async def _forget(self, old: Model, current: Model) -> None:
+        self.supervisor.files = [current.file]
+        body = encoded({"digest": old.digest})
+        for member in list(self.fleet.members.values()):
+            with contextlib.suppress(OSError, RuntimeError, aiohttp.ClientError):
+                await member.tell("/control/drop", body, LOAD_SECONDS)
+        self._known[old.digest] = self._known.pop(old.digest, old)  # the newest last
+        for model in list(self._known.values())[:-KEPT]:
+            if model is not current:
+                del self._known[model.digest]
+                Path(model.file).unlink(missing_ok=True)
 
     def _folder(self) -> Path:
         return self.path / "model" if (self.path / "run.json").exists() else self.path
