@@ -1,4 +1,4 @@
-"""`regrow serve` on one machine: requests a second and milliseconds beside a plain FastAPI application of the same model; swaps; equal bytes.
+"""`regrow serve` on one machine: requests a second and milliseconds beside plain FastAPI with the same model; swaps; equal bytes.
 
 python benchmarks/serving.py --model RUN --texts FILE [speed] [swaps --other RUN2] [equal] [memory] [--seconds 8]
 
