@@ -19,6 +19,7 @@ from regrow.data import Source, TextOptions, describe
 from regrow.data.streams import Stream
 from regrow.errors import DataError, Paused, ProgramError, RegrowError, UsageError
 from regrow.job import ProgramName, loading
+from regrow.parameters import check_parameters
 from regrow.program import Program
 from regrow.running import Watcher, begin
 from regrow.spec import How, Spec
@@ -86,6 +87,7 @@ def run(
     """
     files = [data] if isinstance(data, (str, Path)) else list(data)
     options = TextOptions(format=format)
+    check_parameters(program)
     name = ProgramName.of(program, inline=engine == "inline")
     spec = Spec("run", name, program.parameters(), seed, describe([str(file) for file in files], options), options, "text")
     how = How(engine, workers or 0, preempt, durable_every, verify)

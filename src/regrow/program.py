@@ -98,7 +98,7 @@ class Roles(_Named[Role]):
 def _check_roles(rounds: int, roles: Mapping[str, Role]) -> None:
     if not roles:
         raise ProgramError("the program has no roles", "return Roles(name=Role(partitions), ...) from roles()")
-    if rounds < 1:
+    if not isinstance(rounds, int) or rounds < 1:
         raise ProgramError(f"the program has {rounds} rounds", "a program runs at least one round")
     for name, role in roles.items():
         _check_role(name, role, roles)
@@ -108,6 +108,11 @@ def _check_roles(rounds: int, roles: Mapping[str, Role]) -> None:
 def _check_role(name: str, role: Role, roles: Mapping[str, Role]) -> None:
     if not name.isidentifier() or keyword.iskeyword(name) or hasattr(Program, name):
         raise ProgramError(f'a role cannot be called "{name}"', "take a name that is a free Python identifier")
+    if not isinstance(role, Role):
+        raise ProgramError(f'role "{name}" is a {type(role).__name__}', "write Roles(name=Role(partitions, ...), ...)")
+    for what, value in (("partitions", role.partitions), ("every", role.every), ("turn", role.turn)):
+        if not isinstance(value, int) or isinstance(value, bool):
+            raise ProgramError(f'role "{name}": {what}={value!r}', "a whole number; n // m divides without a rest, n / m does not")
     if role.partitions < 1:
         raise ProgramError(f'role "{name}" has {role.partitions} partitions', "a role has at least one")
     if role.every < 1 or role.when not in (ALWAYS, LAST):
@@ -331,6 +336,8 @@ class Partition:
 
     def metric(self, name: str, value: float) -> None:
         """Report a number; it is added up over the partitions in partition order. Never a time or a fact of a machine."""
+        if np.ndim(value) or np.asarray(value).dtype.kind not in "biuf":
+            raise ProgramError(f'the metric "{name}" is {value!r:.60}', "a metric is one number")
         self.outputs.metrics[name] = self.outputs.metrics.get(name, 0) + (
             int(value) if isinstance(value, (int, np.integer)) else float(value)
         )

@@ -118,11 +118,13 @@ def _spec(program: str, files: list[str], set: list[str] | None, seed: int) -> S
     """What to do, from what the command line says."""
     from regrow.data import TextOptions, describe
     from regrow.job import ProgramName, make
+    from regrow.parameters import check_parameters
     from regrow.spec import Spec
 
     name = ProgramName.parse(program)
     made = make(name.load(), dict(_pair(text) for text in set or []))
     options = TextOptions(format="txt")
+    check_parameters(made)
     return Spec("run", name, made.parameters(), seed, describe(files, options), options, "text")
 
 
