@@ -111,23 +111,23 @@ def _example(text: str) -> str:
 
 
 def _place_of(module: ModuleType, *, inline: bool) -> str:
-    """The name of an installed module; the file of one that was found only because it lies beside the script.
+    """The name of an installed module; the file of one that was found only because this process looks where it lies.
 
     Workers do not look there: a file called random.py beside a script must not take the place of Python's.
     """
     file = getattr(module, "__file__", None)
     depth = module.__name__.count(".")
-    root = Path(file).resolve().parents[depth] if file else None
-    if root is None or file is None or root != Path(sys.path[0] or ".").resolve() or str(root) in map(_resolved, sys.path[1:]):
+    if file is None or "site-packages" in Path(file).parts or "dist-packages" in Path(file).parts:
         return module.__name__
-    if depth or Path(file).name == "__init__.py":
-        if inline:
-            return module.__name__
-        raise ProgramError(
-            f"{module.__name__} is part of a package that is not installed: other processes do not find it",
-            'install the package (pip install -e .), put the program into one file, or run it with engine="inline"',
-        )
-    return str(Path(file).resolve())
+    place = Path(file).resolve()
+    if not depth and place.name != "__init__.py":
+        return str(place)
+    if inline or place.parents[depth] != Path(sys.path[0] or ".").resolve() or str(place.parents[depth]) in map(_resolved, sys.path[1:]):
+        return module.__name__
+    raise ProgramError(
+        f"{module.__name__} is part of a package that is not installed: other processes do not find it",
+        'install the package (pip install -e .), put the program into one file, or run it with engine="inline"',
+    )
 
 
 def _resolved(place: str) -> str:

@@ -25,7 +25,7 @@ from regrow.running import Watcher, begin
 from regrow.spec import How, Spec
 from regrow.store.model import ModelFiles, read_model
 
-__all__ = ["Run", "check_names", "default_run", "launch", "own_way", "run", "shared_cache", "unseen_spec", "with_stdin"]
+__all__ = ["Run", "check_names", "default_run", "launch", "own_way", "run", "shared_cache", "text_spec", "unseen_spec", "with_stdin"]
 
 
 @dataclass(frozen=True)
@@ -85,13 +85,18 @@ def run(
     The other parameters are those of `regrow run`. Raises ProgramError if the program raises or is not deterministic, DataError for
     data that cannot be read, UsageError for parameters that cannot be.
     """
+    spec = text_spec(program, data, seed, format=format, inline=engine == "inline")
+    how = How(engine, workers or 0, preempt, durable_every, verify)
+    return launch(spec, how, run, overwrite=overwrite)
+
+
+def text_spec(program: Program, data: str | Path | Sequence[str | Path], seed: int, *, format: str = "txt", inline: bool = False) -> Spec:
+    """What to do to run a program of somebody's own on text files. Raises ProgramError, DataError or UsageError."""
     files = [data] if isinstance(data, (str, Path)) else list(data)
     options = TextOptions(format=format)
     check_parameters(program)
-    name = ProgramName.of(program, inline=engine == "inline")
-    spec = Spec("run", name, program.parameters(), seed, describe([str(file) for file in files], options), options, "text")
-    how = How(engine, workers or 0, preempt, durable_every, verify)
-    return launch(spec, how, run, overwrite=overwrite)
+    source = describe([str(file) for file in files], options)
+    return Spec("run", ProgramName.of(program, inline=inline), program.parameters(), seed, source, options, "text")
 
 
 def launch(spec: Spec, how: How, run: str | Path | None, watcher: Watcher | None = None, *, overwrite: bool = False) -> Run:

@@ -76,12 +76,14 @@ def begin(spec: Spec, run: Path, how: How, watcher: Watcher | None = None, *, ov
         return _Run(run, spec, how, watcher or Watcher(), interrupts).to_the_end()
 
 
-def resume(run: Path, watcher: Watcher | None = None, *, accept_changes: bool = False, **changes: Any) -> dict[str, Any]:
-    """Go on with a run, with its own engine and workers unless others are given; returns its summary."""
+def resume(
+    run: Path, watcher: Watcher | None = None, *, accept_changes: bool = False, how: How | None = None, **changes: Any
+) -> dict[str, Any]:
+    """Go on with a run, with its own engine and workers unless others are given (`how`, or some changes of it); returns its summary."""
     _refuse_imports()
     if not (run / "run.json").exists():
         raise DataError(f"{run} is no run", "name the folder that training printed first")
-    spec, how = Spec.read(run), How.read(run).changed(changes)
+    spec, how = Spec.read(run), how or How.read(run).changed(changes)
     interrupts = Interrupts(f"go on with it: regrow resume {run}")
     with _patient_with_disk(run), interrupts.caught(), _locked(run):
         if is_published(run) and (run / "done").exists():

@@ -42,6 +42,7 @@ FLOORS = {
     "running": 9,
     "checking": 10,
     "launch": 10,
+    "testing": 11,
     "models": 11,
     "cli": 12,
 }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -158,7 +158,7 @@ def resume(
         run_and_show(run, lambda _: summary_of(run), json)
         return
     limit = parse_size(memory_max) if memory_max is not None else None
-    changes = {
+    changes: dict[str, Any] = {
         "workers": workers,
         "engine": engine,
         "preempt": preempt,
