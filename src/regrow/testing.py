@@ -70,7 +70,7 @@ def kill_anywhere(
 
     Once quietly. Three times losing the worker of the first attempt of every task: before it, while it writes, when it is done. Once with
     the coordinator stopped dead at eight commits and resumed. Once with artifacts removed. And, with `processes`, on two real worker
-    processes of which one is killed every tenth of a second. `data`, `lines`, `parts`, `seed`: as for `run_inline`.
+    processes of which one is killed every quarter of a second. `data`, `lines`, `parts`, `seed`: as for `run_inline`.
 
     Raises AssertionError that names the loss and the first array that differs, or what `run_inline` raises.
     """
@@ -87,7 +87,7 @@ def kill_anywhere(
         removed = begin(spec, folder / "removed", _With.on(partial(_LosesArtifacts, between)))
         _same(quiet, "artifacts were removed", removed)
         if processes:
-            killed = begin(spec, folder / "killed", How("local", 2, preempt=0.1, verify=False))
+            killed = begin(spec, folder / "killed", How("local", 2, preempt=0.25, verify=False))
             _same(quiet, f"{killed['workers_lost']} of its processes were killed", killed)
         return quiet
 
