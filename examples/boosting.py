@@ -4,8 +4,8 @@
     python examples/boosting.py           # 4,000 points of a surface that no straight line describes
 
 A line holds numbers: the target, then the features. Each round is one level of one tree: `rows` add up, for each node, feature and bin,
-what is still missed; `grower` adds those sums up and cuts each node where it pays most. What is missed is held in steps of 1/65,536. Sums of
-whole numbers are exact in any order, so the model is the same not only whoever is lost, but also however the rows are cut into parts.
+what is still missed; `grower` adds those sums up and cuts each node where it pays most. What is missed is held in steps of 1/65,536.
+Sums of whole numbers are exact in any order: so the model is the same not only whoever is lost, but also however the rows are cut.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from regrow import Data, Partition, Program, Role, Roles
+from regrow import Data, Partition, Program, Role, Roles, run
 
 ONE = 1 << 16
 """1.0 in whole numbers."""
@@ -70,7 +70,7 @@ class Boosting(Program):
         part.send("grower", 0, sums=sums, numbers=numbers, error=(missed * missed).sum())
 
     def grower(self, part: Partition) -> None:
-        """Add up the histograms; cut each node where the squared error falls most, and after the last level give the leaves their values."""
+        """Add up the histograms; cut each node where the squared error falls most; after the last level give the leaves their values."""
         told = list(part.inbox("rows"))
         if part.round == 0:
             low, high = np.min([message["low"] for message in told], axis=0), np.max([message["high"] for message in told], axis=0)
@@ -140,12 +140,11 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         three = run_twice(Boosting(), write_parts(folder, lines, 3))
     with tempfile.TemporaryDirectory() as folder:
-        five = regrow.run(Boosting(), write_parts(folder, lines, 5), engine="inline", verify=False)
+        five = run(Boosting(), write_parts(folder, lines, 5), engine="inline", verify=False)
     print("and the same from five parts instead of three" if five.digest == three.digest else "BUT ANOTHER FROM FIVE PARTS")
 
 
 if __name__ == "__main__":
-    import regrow
     from twice import run_twice, write_parts
 
     main()

@@ -14,6 +14,7 @@ import random
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -83,7 +84,7 @@ class Federated(Program):
             unseen = model["judges.unseen"][clinic]
             together, alone = (model[f"judges.{name}"][clinic] / unseen for name in ("together", "alone"))
             lines.append(f"{clinic:<8}{patients:<10}{together:<16.1%}{alone:.1%}")
-        return "\n".join([*lines, "weights " + " ".join(f"{weight:.2f}" for weight in model["center.weights"])])
+        return "\n".join([*lines, "weights " + " ".join(f"{weight:.1f}" for weight in model["center.weights"])])
 
 
 def patients(part: Partition, *, held_out: bool = False) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
@@ -122,20 +123,20 @@ def train(x: Any, y: Any, weights: Any, passes: int, rate: float) -> None:
 
 
 def main() -> None:
-    """Clinics of very different sizes, with patients that are not quite alike."""
+    """Clinics of very different sizes, whose patients differ in what they have most of."""
     chance = random.Random(1)
+    truth = [chance.gauss(0, 0.6) for _ in range(24)]
     with tempfile.TemporaryDirectory() as folder:
         files = []
-        for clinic, size in enumerate((2_000, 700, 250, 90, 45)):
+        for clinic, size in enumerate((1_200, 600, 240, 90, 45)):
             lines = []
             for _ in range(size):
-                x = [chance.gauss(0.3 * clinic if feature == 0 else 0, 1) for feature in range(8)]
-                score = sum((1.2 - 0.3 * feature) * value for feature, value in enumerate(x)) - 0.5
-                lines.append(" ".join([str(int(score + chance.gauss(0, 1) > 0)), *(f"{value:.4f}" for value in x)]))
+                x = [chance.gauss(0.5 if feature % 5 == clinic else 0, 1) for feature in range(len(truth))]
+                score = sum(weight * value for weight, value in zip(truth, x, strict=True)) + chance.gauss(0, 0.5)
+                lines.append(" ".join([str(int(score > 0)), *(f"{value:.3f}" for value in x)]))
             files.append(f"{folder}/clinic-{clinic}.txt")
-            with open(files[-1], "w", encoding="utf-8") as file:
-                file.write("\n".join(lines) + "\n")
-        run_twice(Federated(), files)
+            Path(files[-1]).write_text("".join(f"{line}\n" for line in lines))
+        run_twice(Federated(), files, 0.15)
 
 
 if __name__ == "__main__":

@@ -3,7 +3,8 @@
     regrow run examples/kmeans.py:KMeans points.csv --set k=5
     python examples/kmeans.py             # three clouds of points
 
-The role `points` sends sums, `centers` adds them up and broadcasts the means: what MPI calls all-reduce is a message there and one back. A line holds the coordinates of one point, separated by commas; a first line that is no numbers is a header.
+The role `points` sends sums, `centers` adds them up and broadcasts the means: what MPI calls all-reduce is a message there and one back.
+A line holds the coordinates of one point, separated by commas; a first line that is no numbers is a header.
 """
 
 from __future__ import annotations

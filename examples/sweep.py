@@ -3,9 +3,9 @@
     regrow run examples/sweep.py:Sweep table.txt --set rates=0.01,0.1 --set momenta=0,0.9
     python examples/sweep.py              # 24 settings of gradient descent
 
-A line holds numbers: the target, then the features. Every fifth line is kept for validation. Each partition of `jobs` is one setting and trains
-a linear model; `judge` compares them, and tells who may go on (successive halving: Jamieson and Talwalkar, 2016). A lost worker costs
-the round of the settings that it was at; the sweep as a whole never starts again.
+A line holds numbers: the target, then the features. Every fifth line is kept for validation. Each partition of `jobs` is one setting and
+trains a linear model; `judge` compares them, and tells who may go on (successive halving: Jamieson and Talwalkar, 2016). A lost worker
+costs the round of the setting that it was at; the sweep as a whole never starts again.
 """
 
 from __future__ import annotations

@@ -60,7 +60,7 @@ def main() -> None:
     """Count the words of some docstrings."""
     texts = [text for file in modules()[:80] for text in docstrings(file)]
     with tempfile.TemporaryDirectory() as folder:
-        run_twice(WordCount(), write_parts(folder, texts, 8))
+        run_twice(WordCount(), write_parts(folder, texts, 8), 0.2)
 
 
 if __name__ == "__main__":

@@ -75,7 +75,7 @@ class ProgramName:
 
     def load(self) -> type[Program]:
         """The class. Raises ProgramError or UsageError if it cannot be had."""
-        module = _load_file(self.place) if self.is_file else _load_module(self.place)
+        module = self.module()
         found = getattr(module, self.name, None)
         if not (inspect.isclass(found) and issubclass(found, Program)):
             programs = [
@@ -89,6 +89,10 @@ class ProgramName:
                 (f"did you mean {near[0]}? " if near else "") + f"it has: {', '.join(programs) or 'none (subclass regrow.Program)'}",
             )
         return found
+
+    def module(self) -> ModuleType:
+        """The module in which it lies. Raises ProgramError or UsageError."""
+        return _load_file(self.place) if self.is_file else _load_module(self.place)
 
     def source(self) -> Path | None:
         """The file that holds the source; None for a program that was typed in."""
