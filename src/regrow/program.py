@@ -357,6 +357,8 @@ def as_value(name: str, value: Any) -> Value:
     if isinstance(value, Strings):
         return value
     array = np.asarray(value)
+    if not array.size and isinstance(value, (list, tuple)):
+        array = array.astype(np.uint8)  # numpy takes it for floats, and would make floats of the numbers that it is joined to
     if array.dtype.kind not in "biuf" or array.dtype.itemsize > 8:
         raise ProgramError(f'"{name}" has type {array.dtype}', "send numbers and booleans, or strings packed by regrow.strings([...])")
     return array if array.ndim == 0 else np.ascontiguousarray(array)
