@@ -65,7 +65,7 @@ def default_run(command: str) -> Path:
 
 def run(
     program: Program,
-    data: str | Path | Sequence[str | Path],
+    data: str | Path | Sequence[str | Path] = (),
     *,
     seed: int = 1,
     workers: int | None = None,
@@ -79,7 +79,7 @@ def run(
 ) -> Run:
     """Run a program of your own on text files (the layout "text"), and come back when it has ended.
 
-    data        a file or several, plain or gzipped; each line is a line of `part.fixed.lines()`
+    data        a file or several, plain or gzipped; each line is a line of `part.fixed.lines()`. None for a program that reads no data
     workers     processes; None: as many as cores may be used
     run         the run's directory; None: a temporary one, which goes away with the Run (a paused one stays, to be resumed)
     The other parameters are those of `regrow run`. Raises ProgramError if the program raises or is not deterministic, DataError for
@@ -95,7 +95,7 @@ def text_spec(program: Program, data: str | Path | Sequence[str | Path], seed: i
     files = [data] if isinstance(data, (str, Path)) else list(data)
     options = TextOptions(format=format)
     check_parameters(program)
-    source = describe([str(file) for file in files], options)
+    source = describe([str(file) for file in files], options) if files else Source(format, ())
     return Spec("run", ProgramName.of(program, inline=inline), program.parameters(), seed, source, options, "text")
 
 

@@ -21,6 +21,8 @@ def make(kind: type[Program], parameters: Mapping[str, Any]) -> Program:
     """A program with parameters from JSON values or texts of the command line. Raises UsageError, naming the parameter."""
     if not dataclasses.is_dataclass(kind):
         raise ProgramError(f"{kind.__name__} is no dataclass", "put @dataclass(frozen=True) above the class")
+    if not getattr(kind, "__dataclass_params__").frozen:  # noqa: B009
+        raise ProgramError(f"{kind.__name__} is not frozen: a task could change it", "write @dataclass(frozen=True)")
     fields = {field.name: field for field in dataclasses.fields(kind) if field.init}
     with guest(f"the types of {kind.__name__}'s parameters cannot be read"):
         hints = get_type_hints(kind)

@@ -21,7 +21,7 @@ from typing import Any, ClassVar, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from regrow.errors import ProgramError
+from regrow.errors import DataError, ProgramError
 from regrow.packed import Strings
 
 __all__ = ["Arrays", "Data", "Fixed", "Inputs", "Message", "Outputs", "Partition", "Program", "Results", "Role", "Roles"]
@@ -106,10 +106,17 @@ def _check_roles(rounds: int, roles: Mapping[str, Role]) -> None:
 
 
 def _check_role(name: str, role: Role, roles: Mapping[str, Role]) -> None:
-    if not name.isidentifier() or keyword.iskeyword(name) or hasattr(Program, name):
-        raise ProgramError(f'a role cannot be called "{name}"', "take a name that is a free Python identifier")
+    if hasattr(Program, name):
+        raise ProgramError(f'a role cannot be called "{name}"', "take another name: every program has a method of that one")
+    if not name.isidentifier() or keyword.iskeyword(name):
+        raise ProgramError(f'a role cannot be called "{name}"', "take a name that is a Python identifier")
     if not isinstance(role, Role):
-        raise ProgramError(f'role "{name}" is a {type(role).__name__}', "write Roles(name=Role(partitions, ...), ...)")
+        raise ProgramError(
+            f'role "{name}": {role!r:.60} is no Role',
+            "write Roles(rounds, name=Role(partitions, ...), ...): the number of rounds comes first",
+        )
+    if not isinstance(role.reads, Mapping):
+        raise ProgramError(f'role "{name}": reads={role.reads!r}', 'write reads={"other": 0}, or -1 for the last round')
     for what, value in (("partitions", role.partitions), ("every", role.every), ("turn", role.turn)):
         if not isinstance(value, int) or isinstance(value, bool):
             raise ProgramError(f'role "{name}": {what}={value!r}', "a whole number; n // m divides without a rest, n / m does not")
@@ -159,6 +166,8 @@ class Data(_Named[int]):
     @property
     def partitions(self) -> int:
         """The number of partitions of the only layout."""
+        if not len(self):
+            raise DataError("the program reads data, and there is none", "name text files, e.g. regrow run my.py:Program data.txt")
         if len(self) != 1:
             raise ProgramError(f"the data has {len(self)} layouts: {', '.join(self)}", "name one, e.g. data['text']")
         return next(iter(self.values()))
@@ -364,6 +373,18 @@ def as_value(name: str, value: Any) -> Value:
     return array if array.ndim == 0 else np.ascontiguousarray(array)
 
 
+def _in_short(value: Any) -> str:
+    """What an array or strings are, and the first of them."""
+    what = f"{len(value):,} strings" if isinstance(value, Strings) else f"{value.dtype} {value.shape}"
+    first = list(value[:SHOWN]) if isinstance(value, Strings) else [f"{item:.6g}" for item in value.ravel()[:SHOWN].tolist()]
+    more = " ..." if (len(value) if isinstance(value, Strings) else value.size) > SHOWN else ""
+    return f"{what}: {' '.join(first)}{more}" if first else what
+
+
+SHOWN = 8
+"""So many values of an array are shown where its program says nothing of it."""
+
+
 class Results(_Named[Sequence[Arrays]]):
     """The results of a finished run: role -> the results of its partitions, in partition order; and the last metrics."""
 
@@ -402,10 +423,7 @@ class Program:
 
     def report(self, model: Mapping[str, Any]) -> str:
         """What `regrow run` prints of a model."""
-        return "\n".join(
-            f"{name}: {len(value):,} strings" if isinstance(value, Strings) else f"{name}: {value.dtype} {value.shape}"
-            for name, value in model.items()
-        )
+        return "\n".join(f"{name}: {_in_short(value)}" for name, value in model.items())
 
     def warm(self) -> None:
         """Call the compiled kernels once on tiny arrays: done before the first worker starts, so that none compiles."""

@@ -122,7 +122,10 @@ def _input(data: Files | None, lines: Iterable[str] | None, parts: int) -> Itera
     if data is not None:
         yield data
         return
-    given = list(lines) if lines is not None else ["no data"]
+    if lines is None:
+        yield []
+        return
+    given = list(lines)
     parts = max(1, min(parts, len(given)))
     folder = Path(tempfile.mkdtemp(prefix="regrow-testing-"))
     try:

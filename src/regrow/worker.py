@@ -201,7 +201,8 @@ def checked_roles(program: Program, dataset: Dataset) -> Roles:
             continue
         if role.data not in dataset.layouts:
             raise DataError(
-                f'role "{name}" reads the layout "{role.data}", which the data has not', f"it has: {', '.join(dataset.layouts)}"
+                f'role "{name}" reads the layout "{role.data}", which the data has not',
+                f"it has: {', '.join(dataset.layouts)}" if dataset.layouts else "name the files that it is made of",
             )
         parts = dataset.layouts[role.data]
         if parts % role.partitions if role.turn else parts != role.partitions:

@@ -82,8 +82,11 @@ MISTAKES: list[tuple[str, str, Sequence[str]]] = [
     ("    limit: int | None = None", "    limit: object = np.float32(1)", ("Mine.limit is a float32", "what is larger is data")),
     # roles
     ("return Roles(3,", "return (3 / 0) or Roles(3,", ("Mine.roles()", "in roles", "ZeroDivisionError")),
+    ("@dataclass(frozen=True)\n", "@dataclass\n", ("Mine is not frozen", "write @dataclass(frozen=True)")),
+    ("Roles(3,", "Roles(rounds=3,", ('role "rounds": 3 is no Role', "first the number of rounds")),
+    ('{"lines": 0}', '["lines"]', ("role \"judge\": reads=['lines']", 'write reads={"other": 0}')),
     ("lines=Role(2,", "lines=Role(4 / 2,", ('role "lines": partitions=2.0', "n // m")),
-    ("lines=Role(2, reads", "lines=dict(n=2, reads", ('role "lines" is a dict', "write Roles(name=Role(partitions, ...), ...)")),
+    ("lines=Role(2, reads", "lines=dict(n=2, reads", ('role "lines": {', "is no Role", "write Roles(rounds, name=Role(")),
     ("def lines(self, part: Partition)", "def lines(self)", ("is no role", "define def lines(self, part)")),
     ("def lines(self", "def line(self", ('has a role "lines" but no method', "define def lines(self, part)")),
     ('judge=Role(1, reads={"lines": 0})', 'judge=Role(1)', ('role "lines" sends to "judge", which does not read it', "in lines")),
@@ -211,6 +214,14 @@ def test_a_parameter_that_has_no_default_is_asked_for(shell: Shell) -> None:
 )
 def test_a_wrong_name_is_answered_with_a_right_one(shell: Shell, name: str, words: Sequence[str]) -> None:
     refuses(shell("run", name, "data.txt"), 2, *words)
+
+
+def test_a_program_that_reads_data_is_told_that_there_is_none_and_another_needs_none(shell: Shell) -> None:
+    assert shell("run", "mine.py:Mine", "--engine", "inline").code == 0
+    (shell.folder / "mine.py").write_text(SOUND.replace("lines=Role(2,", "lines=Role(data.partitions, data='text',"))
+    refuses(shell("run", "mine.py:Mine", "--engine", "inline"), 3, "there is none", "name text files")
+    (shell.folder / "mine.py").write_text(SOUND.replace("lines=Role(2,", "lines=Role(2, data='text',"))
+    refuses(shell("run", "mine.py:Mine", "--engine", "inline"), 3, 'reads the layout "text"', "name the files that it is made of")
 
 
 def test_from_python_the_words_are_the_same(shell: Shell) -> None:

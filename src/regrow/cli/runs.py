@@ -46,8 +46,8 @@ def add_run_commands(app: typer.Typer) -> None:
 def run(
     program: Annotated[str, typer.Argument(metavar="FILE.py:Class", help="A program of your own.", show_default=False)],
     files: Annotated[
-        list[str], typer.Argument(metavar="DATA", help='Text files, plain or gzipped; the layout "text".', show_default=False)
-    ],
+        list[str] | None, typer.Argument(metavar="DATA", help='Text files, plain or gzipped; the layout "text".', show_default=False)
+    ] = None,
     set: Annotated[
         list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="A parameter of the program.", show_default=False)
     ] = None,
@@ -68,7 +68,7 @@ def run(
     from regrow.launch import default_run
     from regrow.running import begin
 
-    spec = _spec(program, files, set, seed)
+    spec = _spec(program, files or [], set, seed)
     way = how(engine, workers, preempt, durable_every, verify, memory_max=memory_max, notice=notice, cache=False)
     path = run or default_run("run")
     run_and_show(path, lambda watcher: begin(spec, path, way, watcher, overwrite=overwrite), json)
@@ -76,7 +76,7 @@ def run(
 
 def check(
     program: Annotated[str, typer.Argument(metavar="FILE.py:Class", help="A program of your own.", show_default=False)],
-    files: Annotated[list[str], typer.Argument(metavar="DATA", help="Text files, rather small ones.", show_default=False)],
+    files: Annotated[list[str] | None, typer.Argument(metavar="DATA", help="Text files, rather small ones.", show_default=False)] = None,
     set: Annotated[
         list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="A parameter of the program.", show_default=False)
     ] = None,
@@ -93,7 +93,7 @@ def check(
     from regrow.cli.shown import print_json
     from regrow.errors import ProgramError
 
-    spec = _spec(program, files, set, seed)
+    spec = _spec(program, files or [], set, seed)
     findings = check_all(spec, lambda found: None if json else print(_told(found), flush=True))
     last = findings[-1]
     if json:
@@ -116,7 +116,7 @@ def _told(found: Finding) -> str:
 
 def _spec(program: str, files: list[str], set: list[str] | None, seed: int) -> Spec:
     """What to do, from what the command line says."""
-    from regrow.data import TextOptions, describe
+    from regrow.data import Source, TextOptions, describe
     from regrow.job import ProgramName, make
     from regrow.parameters import check_parameters
     from regrow.spec import Spec
@@ -125,7 +125,8 @@ def _spec(program: str, files: list[str], set: list[str] | None, seed: int) -> S
     made = make(name.load(), dict(_pair(text) for text in set or []))
     options = TextOptions(format="txt")
     check_parameters(made)
-    return Spec("run", name, made.parameters(), seed, describe(files, options), options, "text")
+    source = describe(files, options) if files else Source("txt", ())
+    return Spec("run", name, made.parameters(), seed, source, options, "text")
 
 
 def _pair(text: str) -> tuple[str, str]:
