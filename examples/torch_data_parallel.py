@@ -21,7 +21,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import torch
+
+try:
+    import torch
+except ImportError:
+    raise SystemExit("this example needs PyTorch: pip install torch") from None
 
 from regrow import Data, Partition, Program, Role, Roles
 from regrow.rng import uniforms

@@ -72,7 +72,8 @@ def _older_cpu() -> dict[str, str]:
         found["OPENBLAS_CORETYPE"] = "Prescott"
     with contextlib.suppress(ImportError, AttributeError):
         core = importlib.import_module("numpy._core._multiarray_umath")
-        found["NPY_DISABLE_CPU_FEATURES"] = " ".join(name for name in core.__cpu_dispatch__ if core.__cpu_features__.get(name))
+        if has := [name for name in core.__cpu_dispatch__ if core.__cpu_features__.get(name)]:
+            found["NPY_DISABLE_CPU_FEATURES"] = " ".join(has)
     return found
 
 
