@@ -83,7 +83,7 @@ MISTAKES: list[tuple[str, str, Sequence[str]]] = [
     # roles
     ("return Roles(3,", "return (3 / 0) or Roles(3,", ("Mine.roles()", "in roles", "ZeroDivisionError")),
     ("@dataclass(frozen=True)\n", "@dataclass\n", ("Mine is not frozen", "write @dataclass(frozen=True)")),
-    ("Roles(3,", "Roles(rounds=3,", ('role "rounds": 3 is no Role', "first the number of rounds")),
+    ("Roles(3,", "Roles(rounds=3,", ('role "rounds": 3 is no Role', "the number of rounds comes first")),
     ('{"lines": 0}', '["lines"]', ("role \"judge\": reads=['lines']", 'write reads={"other": 0}')),
     ("lines=Role(2,", "lines=Role(4 / 2,", ('role "lines": partitions=2.0', "n // m")),
     ("lines=Role(2, reads", "lines=dict(n=2, reads", ('role "lines": {', "is no Role", "write Roles(rounds, name=Role(")),
