@@ -7,14 +7,14 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
+
+from shell import Ended, Shell
 
 __all__ = ["follow"]
 
@@ -43,30 +43,30 @@ def commands(block: str) -> Iterator[Command]:
     yield from found
 
 
-def follow(page: str, folder: Path) -> None:
-    """Write the files of a page into a folder, and run its commands there."""
+def follow(page: str, shell: Shell) -> None:
+    """Write the files of a page into the shell's folder, and run its commands there."""
     for kind, name, body in FENCE.findall(page):
         if kind == "console":
             for command in commands(body):
-                run(command, folder)
+                run(command, shell)
         else:
             assert name, f"a block without a file name is run by nobody:\n{body}"
-            file = folder / name
+            file = shell.folder / name
             file.write_text(file.read_text() + "\n" + body if body.startswith(" ") else body)
 
 
-def run(command: Command, folder: Path) -> None:
+def run(command: Command, shell: Shell) -> None:
     """Run it, and compare what it prints."""
-    program = {"regrow": [sys.executable, "-m", "regrow.cli.main"], "python": [sys.executable]}[command.words[0]]
-    if command.words[:2] == ["regrow", "run"] and not {"--preempt", "--engine"} & set(command.words):
-        program = [*program, *command.words[1:], "--engine", "inline"]  # a second sooner, and the same
+    program, *words = command.words
+    if program == "regrow":
+        plain = words[0] == "run" and not {"--preempt", "--engine"} & set(words)
+        ended = shell(*words, *(["--engine", "inline"] if plain else []))  # a second sooner, and the same
     else:
-        program = [*program, *command.words[1:]]
-    environment = {**os.environ, "NO_COLOR": "1", "PYTHONPATH": ""}
-    ended = subprocess.run(program, cwd=folder, env=environment, capture_output=True, text=True, timeout=120, check=False)
-    said = f"{shlex.join(command.words)}\n{ended.stdout}{ended.stderr}"
-    assert ended.returncode == command.code, said
-    lines = (ended.stdout + ended.stderr).splitlines()
+        done = subprocess.run([sys.executable, *words], cwd=shell.folder, capture_output=True, text=True, timeout=120, check=False)
+        ended = Ended(done.returncode, done.stdout, done.stderr)
+    said = f"{shlex.join(command.words)}\n{ended.out}{ended.err}"
+    assert ended.code == command.code, said
+    lines = (ended.out + ended.err).splitlines()
     for wanted in command.prints:
         pattern = ".*".join(re.escape(piece) for piece in wanted.split("..."))
         assert any(re.fullmatch(pattern, line) for line in lines), f"no line like {wanted!r}:\n{said}"

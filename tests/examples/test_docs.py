@@ -8,14 +8,18 @@ from pathlib import Path
 import pytest
 
 from examples.page import follow
+from shell import Shell
 
 ROOT = Path(__file__).parents[2]
 
 
 @pytest.mark.slow
 @pytest.mark.processes
-def test_everything_on_the_page_about_programs_is_true(tmp_path: Path) -> None:
-    follow((ROOT / "docs" / "programs.md").read_text(), tmp_path)
+def test_everything_on_the_page_about_programs_is_true(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    follow((ROOT / "docs" / "programs.md").read_text(), Shell(tmp_path, capsys))
 
 
 def test_the_links_of_the_pages_lead_somewhere() -> None:
