@@ -14,7 +14,7 @@ class Limits:
     at_once     requests that a replica works on in turns; waiting: those that wait besides; more are refused at once
     deadline_seconds    of a request that says none; deadline_max_seconds: the longest one
     drain_seconds       for requests under way when the service ends
-    connections         open at once
+    backlog             connections that wait to be taken
     line_bytes          of a line of a batch
     """
 
@@ -27,5 +27,5 @@ class Limits:
     deadline_seconds: float = 10.0
     deadline_max_seconds: float = 300.0
     drain_seconds: float = 20.0
-    connections: int = 1000
+    backlog: int = 1024
     line_bytes: int = 1 << 20

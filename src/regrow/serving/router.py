@@ -7,6 +7,7 @@ import contextlib
 import json
 import math
 import time
+import traceback
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -15,6 +16,7 @@ from typing import Any
 import aiohttp
 import msgspec
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from regrow.errors import NoAnswer, RegrowError, TooLate
 from regrow.serving.answers import Answers, named_kind
@@ -94,7 +96,8 @@ class Router:
             self._check(request)
             return await handler(request)
         except BadRequest as error:
-            return web.Response(status=error.status, body=encoded(error.failure), content_type=JSON)
+            headers = {"WWW-Authenticate": "Bearer"} if error.status == 401 else {}
+            return web.Response(status=error.status, body=encoded(error.failure), content_type=JSON, headers=headers)
         except TooLate as error:
             return _failed(504, error.message, f"ask with a later deadline ({DEADLINE}), or for less at once")
         except NoAnswer as error:
@@ -104,10 +107,13 @@ class Router:
             return _failed(error.status, _why(error, self.limits), headers=headers)
         except TimeoutError:
             return _failed(408, "the body did not come in time", "send it faster")
-        except (aiohttp.ClientPayloadError, ValueError) as error:
-            if request.transport is None or request.transport.is_closing():
-                raise
+        except (web.RequestPayloadError, aiohttp.ClientPayloadError, HttpProcessingError) as error:
             return _failed(400, f"the body cannot be read: {error}")
+        except Exception as error:
+            traceback.print_exc()
+            return _failed(
+                500, f"a fault of regrow: {type(error).__name__}", "please report it, with what the service has written to stderr"
+            )
 
     def _check(self, request: web.Request) -> None:
         """Raise BadRequest for who may not ask, and for what no browser's page of somebody else may send."""

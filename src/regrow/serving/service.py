@@ -108,7 +108,7 @@ class _Service:
                 router.app(), handler_cancellation=True, access_log=None, keepalive_timeout=75, shutdown_timeout=limits.drain_seconds
             )
             await runner.setup()
-            await web.SockSite(runner, listener, backlog=limits.connections).start()
+            await web.SockSite(runner, listener, backlog=limits.backlog).start()
             self._say(int(listener.getsockname()[1]))
             loop.add_signal_handler(signal.SIGHUP, self._hup)
             await self.ended.wait()

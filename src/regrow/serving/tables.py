@@ -10,12 +10,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import sys
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from regrow.engines.forkserver import die_with
 from regrow.errors import DataError, RegrowError
 from regrow.serving.answers import Answers, kind_of
 from regrow.serving.forms import BadRequest, decoded, encoded
@@ -124,7 +126,8 @@ def _card(path: Path, files: Any, kind: type[Answers]) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Make a model ready, and say so."""
+    """Make a model ready, and say so. It ends with its parent."""
+    die_with(os.getppid())
     try:
         print(json.dumps(asdict(prepare(Path(sys.argv[1]), Path(sys.argv[2])))))
     except RegrowError as error:
