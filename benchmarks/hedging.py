@@ -1,6 +1,6 @@
 """Of several replicas, the first answer: regrow's hedging beside other ways, in one harness; simulated, and over real sockets.
 
-    python benchmarks/hedging.py [simulated] [sockets] [--requests 100000] [--seconds 20] [--only NAME,...] [--json OUT.json]
+    python benchmarks/hedging.py [simulated] [sockets] [--requests 100000] [--seconds 20] [--only NAME,...] [--state WORDS] [--json OUT]
 
 Rows are ways to ask (see `hedging_rules`), columns milliseconds (the deadline for what failed), failures in per cent, attempts besides the
 first ones in per cent, and the work of all replicas for each request, relative to one execution. Each table is one state of a hundred
@@ -118,7 +118,7 @@ async def over_sockets(name: str, load: float, ports: list[int], seconds: float,
 def sockets(names: list[str], seconds: float, seed: int) -> dict[str, dict[str, dict[str, float]]]:
     """Some states, all ways but `all`."""
     found: dict[str, dict[str, dict[str, float]]] = {}
-    for state in ON_SOCKETS:
+    for state in [state for state in ON_SOCKETS if state in STATES]:
         load, sick = STATES[state]
         print(
             f"\nreal sockets, {state}, {load * REPLICAS / (1.2 * SOCKET_MEAN):.0f} requests a second for {seconds:.0f} s\n{HEAD}",
@@ -146,9 +146,12 @@ def main() -> None:
     parser.add_argument("--requests", type=int, default=100_000)
     parser.add_argument("--seconds", type=float, default=20.0)
     parser.add_argument("--only", help="ways, separated by commas")
+    parser.add_argument("--state", help="only states with these words in their name")
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--json", type=Path)
     asked: Any = parser.parse_args()
+    for state in [state for state in STATES if asked.state and asked.state not in state]:
+        del STATES[state]
     names = asked.only.split(",") if asked.only else list(RULES)
     unknown = [name for name in names if name not in RULES] + [part for part in asked.parts if part not in ("simulated", "sockets")]
     if unknown:
