@@ -58,8 +58,8 @@ class Service:
 
     def replicas(self) -> list[int]:
         """Its processes, oldest first."""
-        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text()
-        return sorted(int(pid) for pid in children.split())
+        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
+        return sorted(int(pid) for pid in children if Path(f"/proc/{pid}/comm").read_text().startswith("replica-"))
 
     def strike(self, number: int) -> None:
         """Send a signal to one of the replicas, in turn."""

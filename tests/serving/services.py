@@ -52,17 +52,16 @@ class Service:
             self.url = self.facts["url"]
 
     def replicas(self) -> list[int]:
-        """The processes that it has started."""
+        """The processes that answer, oldest first."""
         found = []
         for entry in os.listdir("/proc"):
             if entry.isdigit():
                 try:
-                    words = Path(f"/proc/{entry}/cmdline").read_bytes().split(b"\0")
-                    state = Path(f"/proc/{entry}/stat").read_text().rpartition(")")[2].split()[0]
+                    name = Path(f"/proc/{entry}/comm").read_text()
+                    state, parent = Path(f"/proc/{entry}/stat").read_text().rpartition(")")[2].split()[:2]
                 except OSError:
                     continue
-                mine = f'"parent": {self.process.pid},'.encode()
-                if b"regrow.serving.replica" in words and state != "Z" and any(mine in word for word in words):
+                if name.startswith("replica-") and state != "Z" and int(parent) == self.process.pid:
                     found.append(int(entry))
         return sorted(found)
 

@@ -1,8 +1,6 @@
 """A process that answers: models mapped, requests over a Unix socket that only the router's owner may open.
 
-    python -P -m regrow.serving.replica {"parent": 4711, "socket": "replica-1", "files": [...], "limits": {...}}
-
-Prints one JSON line when it answers, or why it does not. It ends with its parent, by the parent-death signal.
+It is forked by the nursery, and ends with the service.
 
     POST /v1/<name>         an answer, under the model that X-Regrow-Model names (409 if it is not here)
     POST /control/load      {"file": ...}: one more model; /control/drop {"digest": ...}: one less
@@ -13,21 +11,19 @@ from __future__ import annotations
 
 import asyncio
 import json
-import sys
 import time
 from dataclasses import asdict
-from typing import Any
+from typing import IO
 
 from aiohttp import web
 
-from regrow.engines.forkserver import be_killed_first, die_with
 from regrow.errors import RegrowError
 from regrow.serving.desk import Busy, Desk, Expired
 from regrow.serving.forms import DEADLINE, JSON, MODEL, BadRequest, encoded, error_body
 from regrow.serving.limits import Limits
 from regrow.serving.tables import Served
 
-__all__ = ["Replica", "main"]
+__all__ = ["Replica", "serve"]
 
 
 class Replica:
@@ -93,26 +89,10 @@ def _failed(status: int, error: str, advice: str = "") -> web.Response:
     return web.Response(status=status, body=error_body(error, advice), content_type=JSON)
 
 
-async def _serve(replica: Replica, socket: str) -> None:
+async def serve(replica: Replica, socket: str, out: IO[str]) -> None:
+    """Answer at a Unix socket until the process ends; say so when it does."""
     runner = web.AppRunner(replica.app(), handler_cancellation=True, access_log=None, keepalive_timeout=3600)
     await runner.setup()
     await web.UnixSite(runner, socket, backlog=1024).start()
-    print(json.dumps({"ready": list(replica.models)}), flush=True)
+    print(json.dumps({"ready": list(replica.models)}), file=out, flush=True)
     await asyncio.Event().wait()
-
-
-def main() -> None:
-    """Load, then answer until the parent ends."""
-    said: dict[str, Any] = json.loads(sys.argv[1])
-    die_with(said["parent"])
-    be_killed_first()
-    try:
-        replica = Replica(said["files"], Limits(**said["limits"]))
-    except RegrowError as error:
-        print(json.dumps({"error": error.message, "advice": error.advice}), flush=True)
-        sys.exit(error.exit_code)
-    asyncio.run(_serve(replica, said["socket"]))
-
-
-if __name__ == "__main__":
-    main()

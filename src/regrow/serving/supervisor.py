@@ -10,8 +10,6 @@ import asyncio
 import contextlib
 import json
 import os
-import signal
-import sys
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -22,10 +20,11 @@ from typing import Any
 import aiohttp
 
 from regrow.engines.frozen import FrozenWatch
-from regrow.engines.processes import ENVIRONMENT, how_it_ended
+from regrow.engines.processes import how_it_ended
 from regrow.errors import DataError, RegrowError
 from regrow.serving.fleet import Fleet, Member
 from regrow.serving.limits import Limits
+from regrow.serving.nursery import Child, Nursery, adopt
 
 __all__ = ["Supervisor"]
 
@@ -45,8 +44,9 @@ class Supervisor:
         self.files: list[str] = []
         self.restarts: Counter[str] = Counter()
         """How often replicas were replaced, by cause."""
-        self.processes: dict[str, asyncio.subprocess.Process] = {}
+        self.processes: dict[str, Child] = {}
         self._descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        self._nursery = Nursery(str(folder), asdict(limits))
         self._number = 0
         self._tasks: list[asyncio.Task[None]] = []
         self._watch = FrozenWatch()
@@ -55,6 +55,7 @@ class Supervisor:
 
     async def start(self, replicas: int) -> None:
         """Start so many, and wait until all of them answer. Raises what the first one could not do."""
+        adopt()
         first = [asyncio.get_running_loop().create_future() for _ in range(replicas)]
         self._tasks = [asyncio.create_task(self._keep(ready)) for ready in first]
         self._tasks += [asyncio.create_task(self._look()), asyncio.create_task(self._probe())]
@@ -83,32 +84,28 @@ class Supervisor:
             await asyncio.sleep(wait)
             wait = min(2 * wait, BACKOFF[1])
 
-    async def _started(self, name: str) -> asyncio.subprocess.Process:
+    async def _started(self, name: str) -> Child:
         """A process that answers. Raises RegrowError."""
-        said = {"parent": os.getpid(), "socket": name, "files": self.files, "limits": asdict(self.limits)}
-        process = await asyncio.create_subprocess_exec(
-            sys.executable, "-P", "-m", "regrow.serving.replica", json.dumps(said),
-            env={**os.environ, **ENVIRONMENT}, cwd=self.folder, start_new_session=True,
-            stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE,
-        )  # fmt: skip
-        assert process.stdout is not None
+        process, said, pipe = await self._nursery.fork(name, self.files)
         self.processes[name] = process
         try:
             async with asyncio.timeout(START_SECONDS):
-                line = await process.stdout.readline()
+                line = await said.readline()
             told: dict[str, Any] = json.loads(line) if line else {"error": how_it_ended(await process.wait()), "advice": ""}
         except (TimeoutError, ValueError):
             told = {"error": f"it does not answer within {START_SECONDS:.0f} s", "advice": ""}
         except BaseException:
             await self._end(name, process)
             raise
+        finally:
+            pipe.close()
         if "error" in told:
             await self._end(name, process)
             raise DataError(f"a replica ended before it answered: {told['error']}", told["advice"])
         self.fleet.join(Member(name, "http://replica", socket=f"/proc/self/fd/{self._descriptor}/{name}"))
         return process
 
-    async def _lived(self, name: str, process: asyncio.subprocess.Process) -> None:
+    async def _lived(self, name: str, process: Child) -> None:
         """Until it ends."""
         code = await process.wait()
         await self.fleet.leave(name)
@@ -121,9 +118,8 @@ class Supervisor:
             self.restarts["frozen" if cause else "ended"] += 1
             self.tell(f"{name} is lost: {cause or how_it_ended(code)}; another one is started")
 
-    async def _end(self, name: str, process: asyncio.subprocess.Process) -> None:
-        with contextlib.suppress(ProcessLookupError):
-            process.kill()
+    async def _end(self, name: str, process: Child) -> None:
+        process.kill()
         await process.wait()
         self.processes.pop(name, None)
 
@@ -152,10 +148,9 @@ class Supervisor:
         except (OSError, RuntimeError, aiohttp.ClientError):
             return  # it is ending, and that is seen elsewhere
 
-    def _kill(self, name: str, process: asyncio.subprocess.Process, why: str) -> None:
+    def _kill(self, name: str, process: Child, why: str) -> None:
         self._causes[name] = why
-        with contextlib.suppress(ProcessLookupError):
-            process.send_signal(signal.SIGKILL)
+        process.kill()
 
     async def close(self) -> None:
         """End all of them."""
@@ -165,4 +160,5 @@ class Supervisor:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         for name, process in list(self.processes.items()):
             await self._end(name, process)
+        await self._nursery.close()
         os.close(self._descriptor)
