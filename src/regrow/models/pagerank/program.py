@@ -1,0 +1,212 @@
+"""PageRank as a program: a range of nodes sends one number to each node that its edges lead to, and takes in what it is sent.
+
+    ranks       the nodes of a range: their new ranks, and the sums along their edges, combined for each target before they are sent
+    bound       how far the ranks can be from the exact ones: ends the run
+    end         (at the end) the ranks, beside what their nodes are called
+
+Ranks x solve x = d P^T x + (d m + 1 - d) v: d is the damping, v the seeds (all nodes alike, if none are named), P the edges of each node
+by their weights, m what nodes without edges have. A rank that leads nowhere goes to the seeds. With y = d P^T y + (1 - d) v, which knows
+nothing of m, x is y divided by its sum: exact, and nothing has to be added up over all nodes in a round.
+
+The certificate. Let y0 = v, and A = d P^T. After t rounds y_t = sum of A^j (1 - d) v for j < t, plus A^t v. If |y_t+1 - y_t| <= s y_t for
+every node, then, as y* - y_t = sum of A^j (y_t+1 - y_t) over all j,
+
+    |y* - y_t+1| <= s (t + 1 / (1 - d)) y*      for every node, however rare
+    sum of |y* - y_t+1| <= d / (1 - d) sum of |y_t+1 - y_t|
+
+The first holds since in the sum of A^j y_t over all j each power of A is applied to (1 - d) v at most t + 1 / (1 - d) times, and y* is the
+sum of all powers, each applied once. Bounds of x follow: e / (1 - e), and 2 e / sum of y. Rounding of float64 is not in them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from regrow.data.graphs.line_kernels import shown_numbers
+from regrow.data.readonly import read_only
+from regrow.errors import UsageError
+from regrow.models.pagerank import kernels
+from regrow.models.pagerank.model import RankModel
+from regrow.models.pagerank.seeds import Seeds
+from regrow.packed import Strings, strings
+from regrow.program import Data, Partition, Program, Results, Role, Roles
+
+__all__ = ["PageRank"]
+
+Array = npt.NDArray[Any]
+
+STILL, SMALLER = 10, 0.98
+"""Only rounding is left when the largest relative change of a rank has not become smaller than this share of itself in so many rounds."""
+
+
+@dataclass(frozen=True)
+class PageRank(Program):
+    """PageRank.
+
+    damping     the share of a rank that goes along edges
+    tolerance   the run ends when the sum of |rank - exact rank| over all nodes is certainly not above it
+    relative    and when |rank - exact rank| / exact rank of each node is certainly not above it; or has not become less for some rounds,
+                which is when only rounding is left. None: no matter
+    rounds      the run ends at the latest after so many
+    seeds       sets of nodes to which ranks return: name -> {node: weight}; none: to all nodes alike
+
+    Data: the layout "parts" of `GraphParts`. Metrics: bound and relative_bound, of the set where it is largest.
+    """
+
+    damping: float = 0.85
+    tolerance: float = 1e-12
+    relative: float | None = 1e-12
+    rounds: int = 1000
+    seeds: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if not 0 < self.damping < 1:
+            raise UsageError(f"--damping {self.damping:g}", "a share above 0 and below 1, e.g. 0.85")
+        for name, value in (("tolerance", self.tolerance), ("relative", self.relative)):
+            if value is not None and not 0 < value < float("inf"):
+                raise UsageError(f"--{name} {value:g}", "a number above 0, e.g. 1e-9")
+        if self.rounds < 1:
+            raise UsageError(f"--rounds {self.rounds}", "at least one")
+        for name, weights in self.seeds.items():
+            if not sum(weights.values()) > 0 or not all(0 <= weight < float("inf") for weight in weights.values()):
+                raise UsageError(f"the seeds {name} weigh {sum(weights.values()):g}", "weights are 0 or more, and one is above 0")
+
+    def roles(self, data: Data) -> Roles:
+        """One round more than steps: in round 0 the ranks are the seeds."""
+        parts = data["parts"]
+        return Roles(
+            self.rounds + 1,
+            ranks=Role(parts, data="parts", reads={"ranks": -1}),
+            bound=Role(1, reads={"ranks": 0}),
+            end=Role(parts, data="parts", when="last", states=("ranks",)),
+        )
+
+    def ranks(self, part: Partition) -> None:
+        """One step, and what the next one needs."""
+        fixed = part.fixed
+        rows, kept = len(fixed["out"]), self._seeds(part)
+        v = Seeds(self.seeds).shares(**kept, rows=rows) if self.seeds else np.full((1, 1), 1.0 / int(fixed["nodes"]))
+        v, sets = read_only(v), v.shape[1]
+        if part.round == 0:
+            y = np.ascontiguousarray(np.broadcast_to(v, (rows, sets)))
+            part.send("bound", 0, found=kept.get("entry", np.empty(0, np.int64)))
+        else:
+            y, facts = np.empty((rows, sets)), {name: np.zeros(sets) for name in ("change", "total", "ratio")}
+            taken, old = self._taken_in(part, rows, sets), read_only(part.state["y"])
+            kernels.stepped(taken, old, v, self.damping, y, facts["change"], facts["total"], facts["ratio"])
+            part.send("bound", 0, **facts)
+        part.keep(y=y, **kept)
+        if part.round < part.rounds - 1:
+            self._send(part, y)
+
+    def _seeds(self, part: Partition) -> dict[str, Array]:
+        """Which of the seeds are nodes of the range; nothing, if there are none."""
+        if not self.seeds:
+            return {}
+        if part.round:
+            return {name: np.asarray(part.state[name]) for name in ("entry", "row")}
+        entry, row = Seeds(self.seeds).found(part.fixed)
+        return {"entry": entry, "row": row}
+
+    def _taken_in(self, part: Partition, rows: int, sets: int) -> Array:
+        """What the range's nodes are sent, added up in the order of the ranges that send it: [rows, sets]."""
+        taken, ptr, row = np.zeros((rows, sets)), part.fixed["from_ptr"], read_only(part.fixed["row"])
+        for message in part.inbox("ranks"):
+            mine, sums = row[ptr[message.sender] : ptr[message.sender + 1]], read_only(message["sums"])
+            if sets == 1:
+                kernels.scatter(read_only(sums.reshape(-1)), mine, taken.reshape(-1))
+            else:
+                kernels.scatter_many(sums, mine, taken)
+        return taken
+
+    def _send(self, part: Partition, y: Array) -> None:
+        """The sums along the range's edges, to the ranges of their targets."""
+        fixed, sets = part.fixed, y.shape[1]
+        share = np.empty_like(y)
+        kernels.shares(read_only(y), read_only(fixed["out"]), share)
+        share, source, weight = read_only(share), read_only(fixed["source"]), read_only(fixed["weight"])
+        cells, edges = fixed["cells"].tolist(), fixed["edge_cells"].tolist()
+        for p in range(part.partitions):
+            sums = np.zeros((cells[p + 1] - cells[p], sets))
+            mine = slice(edges[p], edges[p + 1])
+            if not len(sums):
+                continue
+            if sets > 1:
+                kernels.gather_many(share, source[mine], weight[mine] if len(weight) else weight, sums)
+            elif len(weight):
+                kernels.gather_weighted(read_only(share.reshape(-1)), source[mine], weight[mine], sums.reshape(-1))
+            else:
+                kernels.gather(read_only(share.reshape(-1)), source[mine], sums.reshape(-1))
+            part.send("ranks", p, sums=sums)
+
+    def bound(self, part: Partition) -> None:
+        """How far the ranks can be from the exact ones; the end, if that is near enough."""
+        inbox = list(part.inbox("ranks"))
+        if part.round == 0:
+            Seeds(self.seeds).check(np.concatenate([message["found"] for message in inbox]))
+            return
+        change, total, ratio = 0.0, 0.0, 0.0
+        for message in inbox:
+            change, total = change + message["change"], total + message["total"]
+            ratio = np.maximum(ratio, message["ratio"])
+        d, t = self.damping, part.round - 1
+        relative = ratio * (t + 1 / (1 - d))
+        relative = np.where(relative < 1, relative / np.maximum(1 - relative, 1e-300), np.inf)
+        absolute = np.minimum(2 * d / (1 - d) * change / total, relative)
+        part.result(total=total, bound=absolute, relative=relative)
+        least, since = self._least(part, float(np.max(ratio)))
+        part.keep(least=least, since=since)
+        part.metric("bound", float(np.max(absolute)))
+        if np.isfinite(relative).all():
+            part.metric("relative_bound", float(np.max(relative)))
+        near = self.relative is None or (relative <= self.relative).all() or (since >= STILL and np.isfinite(least))
+        if near and (absolute <= self.tolerance).all():
+            part.stop()
+
+    def _least(self, part: Partition, ratio: float) -> tuple[float, int]:
+        """The least that the largest relative change of a rank came to, and how many rounds ago that was."""
+        if part.round > 1 and ratio >= SMALLER * float(part.state["least"]):
+            return float(part.state["least"]), int(part.state["since"]) + 1
+        return ratio, 0
+
+    def end(self, part: Partition) -> None:
+        """The ranks of a range, not yet divided by their sum."""
+        y = next(state["y"] for index, state in enumerate(part.states("ranks")) if index == part.index)
+        fixed = part.fixed
+        part.result(y=y, **{name: fixed[name] for name in ("id", "name") if name in fixed})
+
+    def model(self, results: Results) -> Mapping[str, Any]:
+        """The arrays of `RankModel`."""
+        (bound,) = results["bound"]
+        y = results.concatenated("end", "y") / np.asarray(bound["total"])
+        ids = results.concatenated("end", "id")
+        if any("name" in part for part in results["end"]):
+            names = results.concatenated("end", "name")
+        else:
+            names = ids if isinstance(ids, Strings) else Strings(*shown_numbers(read_only(ids)))
+        others = {f"ranks.rank_{s + 1}": np.ascontiguousarray(y[:, s]) for s in range(1, y.shape[1])}
+        return {
+            "ranks.id": ids,
+            "ranks.name": names,
+            "ranks.rank": np.ascontiguousarray(y[:, 0]),
+            **others,
+            "sets.name": strings(self.seeds or ["all"]),
+            "sets.bound": np.asarray(bound["bound"]),
+            "sets.relative_bound": np.asarray(bound["relative"]),
+        }
+
+    def report(self, model: Mapping[str, Any]) -> str:
+        """The first nodes, the ranks by decile, and how exact they are."""
+        return RankModel(model, self.parameters()).summary()
+
+    def warm(self) -> None:
+        """Compile or load the kernels."""
+        from regrow.models.pagerank.warming import warm
+
+        warm(max(1, len(self.seeds)))
+
