@@ -118,14 +118,18 @@ def _broken(part: Fixed, text: Array, about: Looked, what: int, line: int, start
     if what == lines.FIELDS:
         fields = max(about.columns) + 1
         wanted = "an id and a name" if about.names else "source and target" if fields == 2 else f"{fields} fields"
-        return DataError(f"{shown}: {wanted} are expected, and the line is {shown_line(piece)}", "mend the line, or begin it with # to leave it out")
+        return DataError(
+            f"{shown}: {wanted} are expected, and the line is {shown_line(piece)}", "mend the line, or begin it with # to leave it out"
+        )
     if what == lines.NO_ID:
         advice = "say --ids text if nodes have names; or name other columns with --source and --target"
         return DataError(f"{shown}: a whole number is expected for a node, and there is {shown_line(piece)}", advice)
     if what == lines.OUTSIDE:
         return DataError(f"{shown}: node {piece.decode()} is not in 1..{about.nodes:,}", "fetch or write the file again")
     if what == lines.NEGATIVE:
-        return DataError(f"{shown}: the weight {piece.decode()} is below 0", "a weight says how much of a rank goes along an edge: 0 or more")
+        return DataError(
+            f"{shown}: the weight {piece.decode()} is below 0", "a weight says how much of a rank goes along an edge: 0 or more"
+        )
     return DataError(f"{shown}: a number is expected for the weight, and there is {shown_line(piece)}", "mend it, or name another --weight")
 
 
@@ -168,10 +172,14 @@ def _parquet_part(name: str, about: Looked, batches: list[Any], before: int) -> 
             return own.cast(kind).combine_chunks()
         except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
             advice = "say --ids text if nodes have names; or name other columns with --source and --target"
-            raise DataError(f'{name}: the column "{about.columns[place]}" is {own.type}, and {what} is expected ({error})', advice) from None
+            raise DataError(
+                f'{name}: the column "{about.columns[place]}" is {own.type}, and {what} is expected ({error})', advice
+            ) from None
 
     def ids(place: int) -> Any:
-        return np.array(column(place, pa.int64(), "a whole number")) if about.numbers else _packed(column(place, pa.large_string(), "a text"))
+        return (
+            np.array(column(place, pa.int64(), "a whole number")) if about.numbers else _packed(column(place, pa.large_string(), "a text"))
+        )
 
     found: Arrays = {"source_id": ids(0)}
     if about.names:

@@ -24,7 +24,7 @@ def _number(text, i, end):
     i += negative
     if i == end or end - i > 18:
         return 0, False
-    value = 0
+    value = np.int64(0)
     while i < end:
         digit = np.int64(text[i]) - 48
         if digit < 0 or digit > 9:

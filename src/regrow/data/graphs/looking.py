@@ -144,7 +144,9 @@ def _matrix(name: str, head: bytes, options: GraphOptions) -> Looked:
             "give a sparse matrix that scipy.io.mmwrite wrote, or say --format edges",
         )
     if kinds[3] not in (b"real", b"integer", b"unsigned-integer", b"pattern") or kinds[4] not in (b"general", b"symmetric"):
-        raise DataError(f"{name}, line 1: {shown_line(lines[0])} is no matrix of weights", "it is real, integer or pattern, and general or symmetric")
+        raise DataError(
+            f"{name}, line 1: {shown_line(lines[0])} is no matrix of weights", "it is real, integer or pattern, and general or symmetric"
+        )
     if options.source is not None or options.target is not None:
         raise UsageError("--source and --target have no meaning for Matrix Market files", "rows are sources and columns are targets")
     size = next((i for i, line in enumerate(lines) if line.strip() and not line.startswith(b"%")), len(lines) - 1)

@@ -242,16 +242,18 @@ class GraphNodes(Program):
             for message in part.inbox("nodes"):
                 a, b = mine["ptr"][message.sender], mine["ptr"][message.sender + 1]
                 own[mine["order"][a:b]] = message["place"] + places["bases"][message.sender].astype(np.uint32)
-            return own[mine["own"]]
+            found: Array = own[mine["own"]]
+            return found
         (nodes,) = part.inbox("nodes")
         if "own" in mine:
-            return np.asarray(nodes["place"])[mine["own"]]
+            placed: Array = np.asarray(nodes["place"])[mine["own"]]
+            return placed
         ids = read_only(mine["ids"])
         if "ids" in nodes:
             return np.searchsorted(nodes["ids"], ids).astype(np.uint32)
-        found = np.empty(len(ids), np.uint32)
-        places_in_bits(ids, int(nodes["low"]), read_only(nodes["bits"]), read_only(nodes["before"]), found)
-        return found
+        places_of = np.empty(len(ids), np.uint32)
+        places_in_bits(ids, int(nodes["low"]), read_only(nodes["bits"]), read_only(nodes["before"]), places_of)
+        return places_of
 
     def warm(self) -> None:
         """Compile or load the kernels."""

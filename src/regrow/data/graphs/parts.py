@@ -44,11 +44,13 @@ class GraphParts(Program):
     undirected, once, drop      each edge leads both ways; one that is there twice counts once; those from a node to itself are left out
 
     Data: the layouts "nodes" and "edges" of `GraphNodes`. Results:
-      parts     partition p: first int64 [2]: its first node, and the end; nodes: how many there are in all; out float64 [rows]: the weight that leaves each node (0: it
-                leads nowhere). Its edges, sorted by target, then source: cells int64 [partitions + 1]: where the targets in each partition
-                begin, edge_cells int64 [partitions + 1]: where the edges that lead there begin; source uint32: from 0 on within the
-                partition, with LAST on the last edge of each target; weight float64 (empty: all are 1). What it gets: from_ptr int64 [partitions + 1], row uint32: the nodes, from
-                0 on, that each partition sends to. id, name: of its nodes (name: if a file names nodes)
+      parts     partition p: first int64 [2]: its first node, and the end; nodes: how many there are in all; out float64 [rows]: the
+                weight that leaves each node (0: it leads nowhere).
+                Its edges, sorted by target, then source: cells int64 [partitions + 1]: where the targets in each partition begin,
+                edge_cells int64 [partitions + 1]: where the edges that lead there begin; source uint32: from 0 on within the partition,
+                with LAST on the last edge of each target; weight float64 (empty: all are 1).
+                What it gets: from_ptr int64 [partitions + 1], row uint32: the nodes, from 0 on, that each partition sends to.
+                id, name: of its nodes (name: if a file names nodes)
     Facts: nodes, edges, dangling (nodes that lead nowhere), sent (numbers that travel in a round).
     """
 
@@ -89,9 +91,8 @@ class GraphParts(Program):
 
     def bounds(self, part: Partition) -> None:
         """Cut the nodes into ranges of about equal cost."""
-        out, into = 0, 0
-        for message in part.inbox("counts"):
-            out, into = out + message["out"], into + message["into"]
+        inbox = list(part.inbox("counts"))
+        out, into = (np.add.reduce([message[name] for message in inbox], axis=0) for name in ("out", "into"))
         blocks = len(out)
         sizes = np.minimum(self.nodes - (np.arange(blocks) << self._shift), 1 << self._shift)
         cost = np.cumsum(np.append(0, out + into // 4 + NODE_COST * sizes))
@@ -136,7 +137,15 @@ class GraphParts(Program):
         cells = np.searchsorted(targets, bounds)
         for p in range(self.partitions):
             mine = targets[cells[p] : cells[p + 1]]
-            more = {"first": bounds[part.index : part.index + 2], "nodes": self.nodes, "out": out, "cells": cells, "edge_cells": ptr[cells], "source": u, "weight": w}
+            more = {
+                "first": bounds[part.index : part.index + 2],
+                "nodes": self.nodes,
+                "out": out,
+                "cells": cells,
+                "edge_cells": ptr[cells],
+                "source": u,
+                "weight": w,
+            }
             part.send("parts", p, row=mine - np.uint32(bounds[p]), **(more if p == part.index else {}))
         part.metric("edges", left)
         part.metric("sent", len(targets))
@@ -168,7 +177,9 @@ class GraphParts(Program):
 
     def parts(self, part: Partition) -> None:
         """What a partition has, gets and is called."""
-        rows, own, called = [], {}, list(part.inbox("names"))
+        rows: list[Any] = []
+        own: dict[str, Any] = {}
+        called = list(part.inbox("names"))
         for sent in part.inbox("senders"):
             rows.append(sent["row"])
             own |= {name: value for name, value in sent.items() if name != "row"}
@@ -185,7 +196,9 @@ class GraphParts(Program):
         owner = read_only(np.zeros(1, np.uint32))
         count_ends(read_only(one), read_only(one), False, False, 0, np.zeros(1, np.int64), np.zeros(1, np.int64))
         for weight in (read_only(w), none):
-            by_owner(read_only(one), read_only(one), weight, False, False, owner, 0, np.zeros(1, np.int64), one.copy(), one.copy(), w.copy())
+            by_owner(
+                read_only(one), read_only(one), weight, False, False, owner, 0, np.zeros(1, np.int64), one.copy(), one.copy(), w.copy()
+            )
         order_of_edges(read_only(one), read_only(one), 1, 1)
         thinned(one, one.copy(), w, False)
         totals(read_only(one), none, 1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -40,7 +41,7 @@ def deciles(rank: Array) -> list[Decile]:
     order = np.argsort(-rank, kind="stable")
     ends = [len(rank) * k // 10 for k in range(11)]
     found = []
-    for a, b in zip(ends, ends[1:], strict=False):
+    for a, b in itertools.pairwise(ends):
         if a < b:
             own = rank[order[a:b]]
             found.append(Decile(a + 1, b, order[a:b], float(own.sum() / rank.sum()), float(own[0]), float(own[-1])))

@@ -150,10 +150,8 @@ class PageRank(Program):
         if part.round == 0:
             Seeds(self.seeds).check(np.concatenate([message["found"] for message in inbox]))
             return
-        change, total, ratio = 0.0, 0.0, 0.0
-        for message in inbox:
-            change, total = change + message["change"], total + message["total"]
-            ratio = np.maximum(ratio, message["ratio"])
+        change, total = (np.add.reduce([message[name] for message in inbox], axis=0) for name in ("change", "total"))
+        ratio: Array = np.maximum.reduce([message["ratio"] for message in inbox])
         d, t = self.damping, part.round - 1
         relative = ratio * (t + 1 / (1 - d))
         relative = np.where(relative < 1, relative / np.maximum(1 - relative, 1e-300), np.inf)
@@ -164,14 +162,15 @@ class PageRank(Program):
         part.metric("bound", float(np.max(absolute)))
         if np.isfinite(relative).all():
             part.metric("relative_bound", float(np.max(relative)))
-        near = self.relative is None or (relative <= self.relative).all() or (since >= STILL and np.isfinite(least))
-        if near and (absolute <= self.tolerance).all():
+        near = self.relative is None or bool(np.all(relative <= self.relative)) or (since >= STILL and np.isfinite(least))
+        if near and np.all(absolute <= self.tolerance):
             part.stop()
 
     def _least(self, part: Partition, ratio: float) -> tuple[float, int]:
         """The least that the largest relative change of a rank came to, and how many rounds ago that was."""
-        if part.round > 1 and ratio >= SMALLER * float(part.state["least"]):
-            return float(part.state["least"]), int(part.state["since"]) + 1
+        state: Mapping[str, Any] = part.state
+        if part.round > 1 and ratio >= SMALLER * float(state["least"]):
+            return float(state["least"]), int(state["since"]) + 1
         return ratio, 0
 
     def end(self, part: Partition) -> None:
@@ -209,4 +208,3 @@ class PageRank(Program):
         from regrow.models.pagerank.warming import warm
 
         warm(max(1, len(self.seeds)))
-

@@ -29,11 +29,11 @@ class Seeds:
         ids, names = nodes.get("id"), nodes.get("name")
         pairs: set[tuple[int, int]] = set()
         if isinstance(ids, Strings):
-            pairs |= self._by_text(ids)
+            pairs.update(self._by_text(ids))
         elif ids is not None and len(ids):
-            pairs |= self._by_number(np.asarray(ids))
+            pairs.update(self._by_number(np.asarray(ids)))
         if names is not None:
-            pairs |= self._by_text(names, named=not isinstance(ids, Strings))
+            pairs.update(self._by_text(names, named=not isinstance(ids, Strings)))
         ordered = np.array(sorted(pairs), np.int64).reshape(-1, 2)
         return ordered[:, 0].copy(), ordered[:, 1].copy()
 
@@ -68,7 +68,8 @@ class Seeds:
         times = np.bincount(found, minlength=len(self.entries))
         for (_, node, _), count in zip(self.entries, times.tolist(), strict=True):
             if not count:
-                raise DataError(f'the seed "{node}" is no node of the graph', "name a node by its id, or by its name in the file of --names")
+                advice = "name a node by its id, or by its name in the file of --names"
+                raise DataError(f'the seed "{node}" is no node of the graph', advice)
             if count > 1:
                 raise DataError(f'the seed "{node}" stands for {count:,} nodes', "name it by its id")
 

@@ -11,12 +11,14 @@ from regrow.data.graphs import PARTITIONS_MAX, GraphOptions, describe_graph
 from regrow.errors import DataError, UsageError
 from regrow.job import ProgramName
 from regrow.models.pagerank.components import Components
+from regrow.models.pagerank.measuring import Graph, RankReport, exact
 from regrow.models.pagerank.model import RankModel
 from regrow.models.pagerank.program import PageRank
 from regrow.spec import Spec
+from regrow.store.dataset import Dataset
 from regrow.store.model import ModelFiles, read_model
 
-__all__ = ["components_spec", "rank_spec", "read_ranks", "read_seeds"]
+__all__ = ["components_spec", "exact_ranks", "rank_spec", "read_ranks", "read_seeds"]
 
 _PLACE = (PageRank.__module__, PageRank.__qualname__)
 
@@ -25,6 +27,7 @@ def rank_spec(
     paths: Sequence[str],
     program: PageRank,
     *,
+    seed: int = 1,
     options: GraphOptions | None = None,
     partitions: int | None = None,
     spooled: tuple[str, ...] = (),
@@ -33,7 +36,8 @@ def rank_spec(
 
     Raises DataError or UsageError for files and options that do not fit.
     """
-    return _spec("pagerank train", PageRank, program.parameters(), paths, options or GraphOptions(), partitions, spooled)
+    spec = _spec("pagerank train", PageRank, program.parameters(), paths, options or GraphOptions(), partitions, spooled)
+    return replace(spec, seed=seed)
 
 
 def components_spec(
@@ -81,7 +85,8 @@ def read_seeds(text: str) -> tuple[str, dict[str, float]]:
             if not 0 <= heavy < float("inf"):
                 raise ValueError
         except ValueError:
-            raise DataError(f'{text}, line {number:,}: the weight "{weight}" is no number from 0 on', "write a node, or a node and its weight") from None
+            what = f'{text}, line {number:,}: the weight "{weight}" is no number from 0 on'
+            raise DataError(what, "write a node, or a node and its weight") from None
         if node in found:
             raise DataError(f'{text}, line {number:,}: "{node}" is there twice', "name each node once")
         found[node] = heavy
@@ -96,3 +101,14 @@ def read_ranks(path: str | Path) -> tuple[RankModel, ModelFiles]:
     if files.kind != ":".join(_PLACE):
         raise DataError(f"{path} holds a model of {files.kind}", "name a run of: regrow pagerank train")
     return RankModel(files.arrays, files.parameters), files
+
+
+def exact_ranks(run: str | Path, set: str | None = None) -> RankReport:
+    """The ranks of a finished run beside the exact ones of its graph. Raises DataError for a model without its run."""
+    model, files = read_ranks(run)
+    model.ranks(set)
+    if not (Path(run) / "data" / "dataset.json").exists():
+        raise DataError(f"{run} is a model without its graph", "name the run that made it")
+    data = Dataset.open(Path(run) / "data")
+    parts = [data.part("parts", index) for index in range(data.layouts["parts"])]
+    return exact(model, Graph(parts, float(files.parameters["damping"]), files.parameters["seeds"]), set)
