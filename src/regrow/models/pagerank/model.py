@@ -109,7 +109,7 @@ class RankModel:
         text = f"{aligned(shown)}\n\n{aligned(lines)}\n"
         for name, bound, relative in zip(self.sets, *(self.arrays[f"sets.{b}"] for b in ("bound", "relative_bound")), strict=True):
             of = f"{name}: " if len(self.sets) > 1 else ""
-            text += f"\n{of}all ranks together are exact to {bound:.1e}, each one to {_share(relative)} of itself"
+            text += f"\n{of}all ranks together are exact to {bound:.1e}, each one to {_share(relative)} of itself, but for rounding"
         tolerance, wanted = self.parameters.get("tolerance"), self.parameters.get("relative")
         far = tolerance is not None and float(np.max(self.arrays["sets.bound"])) > tolerance
         if far or (wanted is not None and float(np.max(self.arrays["sets.relative_bound"])) > wanted):

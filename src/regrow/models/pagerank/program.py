@@ -15,7 +15,8 @@ every node, then, as y* - y_t = sum of A^j (y_t+1 - y_t) over all j,
     sum of |y* - y_t+1| <= d / (1 - d) sum of |y_t+1 - y_t|
 
 The first holds since in the sum of A^j y_t over all j each power of A is applied to (1 - d) v at most t + 1 / (1 - d) times, and y* is the
-sum of all powers, each applied once. Bounds of x follow: e / (1 - e), and 2 e / sum of y. Rounding of float64 is not in them.
+sum of all powers, each applied once. Bounds of x follow: e / (1 - e), and 2 e / sum of y. Rounding of float64 is not in them: it adds a few
+1e-16 of a rank, at worst one for each edge that leads to the node.
 """
 
 from __future__ import annotations

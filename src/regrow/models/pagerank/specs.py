@@ -111,4 +111,5 @@ def exact_ranks(run: str | Path, set: str | None = None) -> RankReport:
         raise DataError(f"{run} is a model without its graph", "name the run that made it")
     data = Dataset.open(Path(run) / "data")
     parts = [data.part("parts", index) for index in range(data.layouts["parts"])]
-    return exact(model, Graph(parts, float(files.parameters["damping"]), files.parameters["seeds"]), set)
+    seeds = {name: files.parameters["seeds"][name] for name in model.sets} if files.parameters["seeds"] else {}
+    return exact(model, Graph(parts, float(files.parameters["damping"]), seeds), set)
