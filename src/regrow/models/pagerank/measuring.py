@@ -136,7 +136,8 @@ class Graph:
             while np.abs(step).sum() > SMALLEST:
                 y = y + step
                 step = self._along(step)
-        return y / y.sum()
+        found: Array = y / y.sum()
+        return found
 
     def _along(self, y: Array) -> Array:
         """d P^T y in float64."""
