@@ -23,11 +23,21 @@ _SHIFT = np.uint32(31)
 
 
 @njit(cache=True)
-def shares(y, out, share):
-    """What each node sends along an edge of weight 1: its rank divided by the weight that leaves it; nothing, if none does."""
+def shares(x, out, share, nowhere):
+    """What each node sends along an edge of weight 1: its rank divided by the weight that leaves it. Nothing, if none does: its rank is
+    added to nowhere [sets]. Sums are made of sums of 256 rows, so that rounding stays small."""
+    sums = np.zeros(x.shape[1])
     for i in range(out.size):
-        for s in range(y.shape[1]):
-            share[i, s] = y[i, s] / out[i] if out[i] > 0.0 else 0.0
+        if i % 256 == 0:
+            nowhere += sums
+            sums[:] = 0.0
+        for s in range(x.shape[1]):
+            if out[i] > 0.0:
+                share[i, s] = x[i, s] / out[i]
+            else:
+                share[i, s] = 0.0
+                sums[s] += x[i, s]
+    nowhere += sums
 
 
 @njit(cache=True)
@@ -85,11 +95,11 @@ def scatter_many(sums, row, taken):
 
 
 @njit(cache=True)
-def stepped(taken, old, seeds, damping, new, change, total, ratio):
-    """new = (1 - damping) seeds + damping taken, and what the certificate needs of it.
+def stepped(taken, old, seeds, damping, back, new, change, total, ratio):
+    """new = back seeds + damping taken, where back [sets] is what returns to the seeds, and what the certificate needs of it.
 
     Of each column: change is the sum of |new - old|, total that of new, ratio the largest |new - old| / old (infinite where old is 0 and
-    new is not). seeds [rows, sets], or [1, sets] for the same in all rows. Sums are made of sums of 256 rows, so that rounding stays small.
+    new is not). seeds [rows, sets], or [1, sets] for the same in all rows.
     """
     rows, sets = seeds.shape[0], new.shape[1]
     changes, totals = np.zeros(sets), np.zeros(sets)
@@ -100,7 +110,7 @@ def stepped(taken, old, seeds, damping, new, change, total, ratio):
             changes[:] = 0.0
             totals[:] = 0.0
         for s in range(sets):
-            value = (1.0 - damping) * seeds[i if rows > 1 else 0, s] + damping * taken[i, s]
+            value = back[s] * seeds[i if rows > 1 else 0, s] + damping * taken[i, s]
             before = old[i, s]
             step = abs(value - before)
             changes[s] += step

@@ -144,7 +144,7 @@ class Graph:
         taken = np.zeros((len(y), 1))
         for sender, part in enumerate(self.parts):
             share, mine = np.empty((len(part["out"]), 1)), y[self.bounds[sender] : self.bounds[sender + 1]].reshape(-1, 1)
-            kernels.shares(read_only(mine), read_only(part["out"]), share)
+            kernels.shares(read_only(mine), read_only(part["out"]), share, np.zeros(1))
             flat, source, weight = read_only(share.reshape(-1)), read_only(part["source"]), read_only(part["weight"])
             for p, receiver in enumerate(self.parts):
                 a, b = int(part["edge_cells"][p]), int(part["edge_cells"][p + 1])

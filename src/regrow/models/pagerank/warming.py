@@ -15,7 +15,7 @@ __all__ = ["warm"]
 def warm(sets: int) -> None:
     """One node with an edge to itself."""
     y, out = read_only(np.ones((1, sets))), read_only(np.ones(1))
-    kernels.shares(y, out, np.empty((1, sets)))
+    kernels.shares(y, out, np.empty((1, sets)), np.zeros(sets))
     source, row, one = read_only(np.array([LAST], np.uint32)), read_only(np.zeros(1, np.uint32)), read_only(np.ones(1))
     if sets == 1:
         kernels.gather(one, source, np.zeros(1))
@@ -25,5 +25,5 @@ def warm(sets: int) -> None:
         kernels.gather_many(y, source, one, np.zeros((1, sets)))
         kernels.scatter_many(y, row, np.zeros((1, sets)))
     sums = [np.zeros(sets) for _ in range(3)]
-    kernels.stepped(np.ones((1, sets)), y, read_only(np.ones((1, sets))), 0.5, np.empty((1, sets)), *sums)
+    kernels.stepped(np.ones((1, sets)), y, read_only(np.ones((1, sets))), 0.5, read_only(np.ones(sets)), np.empty((1, sets)), *sums)
     shown_numbers(read_only(np.zeros(1, np.int64)))
