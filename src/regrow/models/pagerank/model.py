@@ -18,7 +18,11 @@ __all__ = ["Decile", "RankModel", "deciles"]
 
 Array = npt.NDArray[Any]
 SHOWN = 10
-_ARRAYS = (*(f"ranks.{name}" for name in ("id", "name", "rank")), *(f"sets.{name}" for name in ("name", "bound", "relative_bound")))
+_ARRAYS = (
+    *(f"ranks.{name}" for name in ("id", "name", "rank")),
+    *(f"sets.{name}" for name in ("name", "bound", "relative_bound")),
+    "steps",
+)
 
 
 @dataclass(frozen=True)
@@ -52,7 +56,8 @@ class RankModel:
     """A trained model: a view of its arrays, which may be memory-mapped.
 
     arrays      as `PageRank.model` makes them: ranks.id int64 or Strings, ranks.name Strings, ranks.rank float64 (of further sets of
-                seeds: ranks.rank_2, ...); sets.name Strings; sets.bound and sets.relative_bound float64: how exact the ranks of each are
+                seeds: ranks.rank_2, ...); sets.name Strings; sets.bound and sets.relative_bound float64: how exact the ranks of each are;
+                steps int64 [1]: the rounds that it took
     parameters  those of the program that trained it
     """
 
@@ -113,7 +118,10 @@ class RankModel:
         tolerance, wanted = self.parameters.get("tolerance"), self.parameters.get("relative")
         far = tolerance is not None and float(np.max(self.arrays["sets.bound"])) > tolerance
         if far or (wanted is not None and float(np.max(self.arrays["sets.relative_bound"])) > wanted):
-            text += "\nthat is not as exact as was asked for: allow more rounds"
+            more = int(self.arrays["steps"][0]) >= self.parameters["rounds"]
+            text += (
+                "\nthat is not as exact as was asked for: allow more rounds" if more else "\nfloat64 gives no more: only rounding is left"
+            )
         return text
 
 

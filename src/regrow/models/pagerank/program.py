@@ -199,6 +199,7 @@ class PageRank(Program):
             "sets.name": strings(self.seeds or ["all"]),
             "sets.bound": np.asarray(bound["bound"]),
             "sets.relative_bound": np.asarray(bound["relative"]),
+            "steps": np.array([results.rounds - 1]),
         }
 
     def report(self, model: Mapping[str, Any]) -> str:
