@@ -1,0 +1,32 @@
+"""Tiny inputs, so that the kernels are compiled before the first worker starts."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from regrow.arithmetic import log
+from regrow.data.readonly import read_only
+from regrow.models.svd import dense_kernels, kernels
+
+__all__ = ["warm"]
+
+
+def warm() -> None:
+    """One entry, in all types in which entries come."""
+    index, one = read_only(np.zeros(1, np.int32)), read_only(np.ones(1))
+    table, out = read_only(np.ones((1, 1))), np.zeros((1, 1))
+    for starts in (np.array([0, 1], np.uint32), np.array([0, 1], np.uint64)):
+        for value in (np.ones(1, np.float32), np.ones(1)):
+            kernels.add_product(read_only(starts), index, read_only(value), table, out)
+            kernels.add_squares(read_only(starts), index, read_only(value), one, np.zeros(1))
+    kernels.random_lines(np.uint64(1), 0, one, out)
+    kernels.scale_lines(table, one, out)
+    kernels.take_outer(out, one, one)
+    kernels.added_up(table, one)
+    kernels.add_gram(table, out)
+    kernels.times(table, table, out)
+    t, _ = dense_kernels.inverse_factor(table)
+    dense_kernels.largest_stretch(read_only(t))
+    dense_kernels.congruent(table, t)
+    dense_kernels.jacobi(np.ones((1, 1)))
+    log(1.0)
