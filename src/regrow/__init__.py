@@ -12,12 +12,14 @@ if TYPE_CHECKING:
     from regrow.launch import Run, run
     from regrow.models.lda.estimator import LDA
     from regrow.models.logistic.estimator import LogisticRegression
+    from regrow.models.svd.estimator import TruncatedSVD
     from regrow.packed import Strings, hash64, strings
     from regrow.program import Data, Message, Partition, Program, Results, Role, Roles
 
 _PLACES = {
     "LDA": "regrow.models.lda.estimator",
     "LogisticRegression": "regrow.models.logistic.estimator",
+    "TruncatedSVD": "regrow.models.svd.estimator",
     "Run": "regrow.launch",
     "run": "regrow.launch",
     "Data": "regrow.program",
@@ -44,6 +46,7 @@ __all__ = [
     "Roles",
     "Run",
     "Strings",
+    "TruncatedSVD",
     "hash64",
     "run",
     "strings",

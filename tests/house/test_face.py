@@ -19,6 +19,7 @@ PUBLIC = [
     "Roles",
     "Run",
     "Strings",
+    "TruncatedSVD",
     "hash64",
     "run",
     "strings",

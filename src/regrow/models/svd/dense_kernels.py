@@ -11,20 +11,23 @@ from numba import njit
 
 __all__ = ["congruent", "inverse_factor", "jacobi", "largest_stretch"]
 
-FLOOR = 1e-13
-"""A pivot below this share of the column's own square is rounding, not direction."""
+FLOOR = 1e-9
+"""A pivot below this share of the column's own square is lifted: two factorisations one after the other are then exact to about 1e-7 at the
+worst, and to rounding where nothing was lifted."""
+DROPPED = 0.1
+"""Where directions are dropped, the columns have been made orthonormal once: so little is only what rounding has left of others."""
 NOTHING = 1e-280
 SWEEPS_MAX = 40
 STEPS = 40
 
 
 @njit(cache=True)
-def inverse_factor(gram):
+def inverse_factor(gram, drops):
     """T with Z T orthonormal, for the gram Z^T Z (its upper triangle is read): the inverse of the Cholesky factor R, upper triangular.
 
     Where a pivot is lost in rounding it is lifted to FLOOR of the column's square, so that the direction is kept, shorter: the next
-    factorisation finds it (shifted Cholesky QR: Fukaya and others, SIAM J. Sci. Comput. 42, 2020). A column of zeros stays one.
-    Returns (T, how many pivots were lifted).
+    factorisation finds it (shifted Cholesky QR: Fukaya and others, SIAM J. Sci. Comput. 42, 2020). If it `drops`, such a direction
+    becomes zeros instead: nothing of it was there. A column of zeros stays one. Returns (T, how many pivots were lost).
     """
     n = gram.shape[0]
     r, t, lifted = np.zeros((n, n)), np.zeros((n, n)), 0
@@ -38,9 +41,12 @@ def inverse_factor(gram):
             lifted += 1
             continue
         pivot = own[j]
-        if not pivot > FLOOR * gram[j, j]:
-            pivot = FLOOR * gram[j, j]
+        floor = DROPPED if drops else FLOOR
+        if not pivot > floor * gram[j, j]:
+            pivot = floor * gram[j, j]
             lifted += 1
+            if drops:
+                continue
         root = np.sqrt(pivot)
         r[j, j] = root
         for k in range(j + 1, n):

@@ -8,9 +8,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from regrow.data.readonly import read_only
 from regrow.errors import DataError
 from regrow.evaluation.bands import BANDS, band_of
 from regrow.evaluation.tail import aligned
+from regrow.models.svd import kernels
+from regrow.models.svd.scaling import inverse_roots
 from regrow.packed import Strings
 
 __all__ = ["FactorModel", "Similar"]
@@ -28,8 +31,8 @@ class FactorModel:
     arrays      as `SVD.model` makes them: vectors float64 [V, k], the right singular vectors; singular_values float64 [k]; coordinates
                 float32 [D, k], the left ones times the singular values (if they were kept); residuals float64 [k]: within so much of each
                 singular value there is a true one; following float64 [1]: about the first that is left out; vocabulary: word Strings,
-                count int64, weight, expected and energy float64 [V]; documents.name Strings, if they have names; scaling Strings [1];
-                size int64 [2]: D, V
+                count int64 [V], and of the factored matrix's columns weight, mean and energy float64 [V]; documents.name Strings [D], if
+                they have names; scaling Strings [1]; size int64 [2]: D, V
     parameters  those of the program that trained it
     """
 
@@ -146,17 +149,19 @@ class FactorModel:
 
         Of those that it was trained on, what it has of them. A document depends on itself alone.
         """
-        weighted = np.asarray(value, np.float64) * self.arrays["vocabulary.weight"][index]
-        found = np.zeros((len(ptr) - 1, self.rank))
-        for d in range(len(found)):
-            own = slice(int(ptr[d]), int(ptr[d + 1]))
-            if own.start == own.stop:
-                continue
-            found[d] = (weighted[own, None] * self.vectors[index[own]]).sum(axis=0)
-            if self.scaling != "none":
-                size = float(np.sum(value[own])) if self.scaling == "chi2" else float((weighted[own] ** 2).sum())
-                found[d] *= 1.0 / np.sqrt(size) if size > 0 else 0.0
-        return found
+        pointers = read_only(np.asarray(ptr).astype(np.uint64))
+        index, value = read_only(np.ascontiguousarray(index, np.int32)), read_only(np.ascontiguousarray(value, np.float64))
+        weight, found = self.arrays["vocabulary.weight"], np.zeros((len(ptr) - 1, self.rank))
+        table = read_only(self.vectors * weight[:, None])
+        kernels.add_product(pointers, index, value, table, found)
+        if self.scaling == "none":
+            return found
+        sizes = np.zeros((len(found), 1))
+        if self.scaling == "chi2":
+            kernels.add_product(pointers, index, value, read_only(np.ones((len(weight), 1))), sizes)
+        else:
+            kernels.add_squares(pointers, index, value, read_only(weight), sizes[:, 0])
+        return found * inverse_roots(sizes[:, 0])[:, None]
 
     def like_words(self, words: Array, n: int = 10) -> Similar:
         """The n words most like these together (numbers), without themselves: by the cosine of their rows of V S."""

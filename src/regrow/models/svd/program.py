@@ -38,6 +38,8 @@ Array = npt.NDArray[Any]
 Facts = Mapping[str, float]
 
 RANK_MAX = 5_000
+NOTHING = 1e-6
+"""A singular value below this share of the largest counts as 0, and its vectors as zeros: it comes from squares, which hide it."""
 EIGHTH = 8
 """The sketch is as wide as a multiple of this: what is added up side by side fills the machine's registers."""
 
@@ -148,7 +150,7 @@ class SVD(Program):
 
     def factor(self, part: Partition) -> None:
         """What makes the sketch orthonormal, and the next shift: half of what the least of it is stretched by, as far as is known."""
-        t, lifted = dense.inverse_factor(read_only(added(part.inbox("columns"), "gram")))
+        t, lifted = dense.inverse_factor(read_only(added(part.inbox("columns"), "gram")), False)
         shift = float(np.asarray(part.state["shift"])) if part.state else 0.0
         if part.round > 0 and not lifted:
             least = 1.0 / float(dense.largest_stretch(read_only(t)))
@@ -198,10 +200,11 @@ class SVD(Program):
 
     def ritz(self, part: Partition) -> None:
         """Singular values and vectors within the basis. The basis is orthonormal but for rounding: what is missing is made good here."""
-        t, _ = dense.inverse_factor(read_only(added(part.inbox("basis"), "basis")))
+        t, _ = dense.inverse_factor(read_only(added(part.inbox("basis"), "basis")), True)
         values, turned = dense.jacobi(dense.congruent(read_only(added(part.inbox("rows"), "gram")), t))
         sigma = np.sqrt(np.maximum(values, 0.0))
-        w = times(t, np.ascontiguousarray(turned[: self.rank].T))
+        sigma[sigma <= NOTHING * sigma[0]] = 0.0
+        w = times(t, np.ascontiguousarray(turned[: self.rank].T)) * (sigma[: self.rank] > 0)
         for reader in ("vectors", "coordinates"):
             part.broadcast(reader, w=w)
         part.broadcast("coordinates", sigma=sigma[: self.rank])
@@ -222,6 +225,7 @@ class SVD(Program):
         found = times(rows["y"], ritz["w"])
         u = np.divide(found, sigma, out=np.zeros_like(found), where=sigma > 0)
         side = _Scaled(weight, expected(self.settled(facts), part.fixed["total"], facts["total"]))
+        u = np.column_stack([u, np.ones(len(u))])  # the last one is for the sums of columns
         part.broadcast("residuals", u=scaled(u, weight), inner=side.inner(u), weight=weight)
         if self.keep:
             part.result(us=found.astype(np.float32))
@@ -233,13 +237,14 @@ class SVD(Program):
         facts, rows = _about(part), list(part.inbox("coordinates"))
         (vectors,), (ritz,) = part.inbox("vectors"), part.inbox("ritz")
         side, v = self._columns(part, facts), np.asarray(vectors["v"]) * ritz["sigma"]
-        rest = side.finished(product(part.fixed, rows, "u", self.rank), added(rows, "inner"))
-        rest -= v
+        rest = side.finished(product(part.fixed, rows, "u", self.rank + 1), added(rows, "inner"))
+        mean = rest[:, -1] / facts["documents"]
+        rest = rest[:, :-1] - v
         energy = np.maximum(squares(part.fixed, rows, "weight") * side.weight * side.weight - side.expected * side.expected, 0.0)
         explained = np.zeros(len(v))
         for k in range(self.rank):
             explained += v[:, k] * v[:, k]
-        part.result(squares=_sums(rest * rest), energy=energy, weight=side.weight, expected=side.expected)
+        part.result(squares=_sums(rest * rest), energy=energy, mean=mean, weight=side.weight)
         part.metric("energy", float(_sums(energy[:, None])[0]))
         part.metric("explained", float(_sums(explained[:, None])[0]))
 
@@ -260,7 +265,7 @@ class SVD(Program):
         arrays: dict[str, Any] = {
             "vocabulary.word": results.concatenated("vocabulary", "words"),
             "vocabulary.count": results.concatenated("vocabulary", "counts"),
-            **{f"vocabulary.{name}": results.concatenated("residuals", name) for name in ("energy", "weight", "expected")},
+            **{f"vocabulary.{name}": results.concatenated("residuals", name) for name in ("energy", "mean", "weight")},
             "dropped.word": _dropped(results),
             "vectors": v * sign,
             "singular_values": ritz["singular_values"],

@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from regrow.arithmetic import log
 
-__all__ = ["SCALINGS", "column_weights", "expected", "row_weights"]
+__all__ = ["SCALINGS", "column_weights", "expected", "inverse_roots", "row_weights"]
 
 Array = npt.NDArray[Any]
 

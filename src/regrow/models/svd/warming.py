@@ -25,7 +25,7 @@ def warm() -> None:
     kernels.added_up(table, one)
     kernels.add_gram(table, out)
     kernels.times(table, table, out)
-    t, _ = dense_kernels.inverse_factor(table)
+    t, _ = dense_kernels.inverse_factor(table, False)
     dense_kernels.largest_stretch(read_only(t))
     dense_kernels.congruent(table, t)
     dense_kernels.jacobi(np.ones((1, 1)))
