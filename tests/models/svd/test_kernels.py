@@ -45,7 +45,8 @@ def test_random_lines_belong_to_columns_and_not_to_blocks() -> None:
     kernels.random_lines(np.uint64(7), 0, read_only(np.ones(10)), whole)
     kernels.random_lines(np.uint64(7), 5, read_only(np.array([1.0, 0.0, 1.0])), part)
     assert np.array_equal(part, [whole[5], np.zeros(4), whole[7]])
-    assert np.abs(whole).max() < 1 and len(np.unique(whole)) == 40
+    assert np.abs(whole).max() < 1
+    assert len(np.unique(whole)) == 40
 
 
 @pytest.mark.parametrize("fall", [0.0, 3.0, 7.0])

@@ -106,7 +106,8 @@ def test_a_matrix_of_low_rank_has_zeros_beyond_it() -> None:
     model = trained(matrix, SVD(8, "none"))
     true = np.linalg.svd(matrix, compute_uv=False)
     assert np.allclose(model.singular_values[:3], true[:3])
-    assert not model.singular_values[3:].any() and not model.vectors[:, 3:].any()
+    assert not model.singular_values[3:].any()
+    assert not model.vectors[:, 3:].any()
     assert np.isclose(model.explained, 1.0)
 
 

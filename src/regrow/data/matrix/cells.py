@@ -50,6 +50,10 @@ class MatrixCells(Program):
         """Read the part."""
         format = number_format(self.format)
         columns, doc_ptr, values = format.cells(part.fixed)
+        there = values != 0  # a zero that is written down is no entry
+        if not there.all():
+            before = np.concatenate([np.zeros(1, np.int64), np.cumsum(there)])
+            columns, doc_ptr, values = columns[there], before[doc_ptr], values[there]
         size = int(columns.max(initial=-1)) + 1
         counts, sums = np.bincount(columns, minlength=size), np.bincount(columns, values, minlength=size)
         used = np.flatnonzero(counts)
