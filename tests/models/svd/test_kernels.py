@@ -35,9 +35,13 @@ def test_dense_products_add_lines_in_their_order(lines: int, width: int, columns
     table, right = chance.normal(size=(lines, width)), chance.normal(size=(width, columns))
     gram, found = np.zeros((width, width)), np.empty((lines, columns))
     kernels.add_gram(read_only(table), gram)
-    kernels.times(read_only(table), read_only(right), found)
-    assert np.array_equal(gram, naive.gram(table))
+    kernels.times(read_only(table), read_only(right), False, found)
+    assert np.array_equal(np.triu(gram), naive.gram(table))
     assert np.array_equal(found, naive.times(table, right))
+    above = np.triu(chance.normal(size=(width, width)))
+    product = np.empty((lines, width))
+    kernels.times(read_only(table), read_only(above + np.tril(np.full((width, width), 9.0), -4)), True, product)
+    assert np.array_equal(product, naive.times(table, above))
 
 
 def test_random_lines_belong_to_columns_and_not_to_blocks() -> None:

@@ -77,7 +77,7 @@ def test_the_same_digest_on_a_generic_processor(shell: Shell) -> None:
     train = ("svd", "train", "x.npz", "--rank", 9, "--grid", "3x2", "--engine", "inline")
     quiet = shell.run(*train, "--run", "quiet")["digest"]
     environment = {"NUMBA_CPU_NAME": "generic", "NUMBA_CACHE_DIR": str(shell.folder / "kernels")}
-    process = shell.start(*train, "--run", "run", "--no-cache", **environment)
+    process = shell.start(*train, "--run", "run", **environment)
     _, err = process.communicate(timeout=300)
     assert process.returncode == 0, err
     assert list((shell.folder / "kernels").rglob("*.nbc")), "the kernels were not compiled anew"

@@ -12,7 +12,7 @@ from numba import njit
 
 from regrow.rng import uniform
 
-__all__ = ["add_gram", "add_product", "add_squares", "added_up", "random_lines", "scale_lines", "take_outer", "times"]
+__all__ = ["add_gram", "add_product", "add_squares", "added_up", "random_lines", "scale_in_place", "scale_lines", "take_outer", "times"]
 
 
 @njit(cache=True)
@@ -73,6 +73,14 @@ def scale_lines(lines, weight, out):
 
 
 @njit(cache=True)
+def scale_in_place(lines, weight):
+    """lines[i] *= weight[i]."""
+    for i in range(lines.shape[0]):
+        for k in range(lines.shape[1]):
+            lines[i, k] *= weight[i]
+
+
+@njit(cache=True)
 def take_outer(lines, u, v):
     """lines[i] -= u[i] * v."""
     for i in range(lines.shape[0]):
@@ -92,15 +100,23 @@ def added_up(lines, weight):
 
 @njit(cache=True)
 def add_gram(lines, gram):
-    """gram += lines^T lines, its upper triangle; in the order of the lines."""
+    """gram += lines^T lines, in the order of the lines; only the upper triangle of gram means anything. Two of its rows at a time."""
     width = lines.shape[1]
     i, end = 0, lines.shape[0]
     while i + 4 <= end:
         a, b, c, d = lines[i], lines[i + 1], lines[i + 2], lines[i + 3]
-        for j in range(width):
-            row, aj, bj, cj, dj = gram[j], a[j], b[j], c[j], d[j]
+        j = 0
+        while j + 2 <= width:
+            upper, lower = gram[j], gram[j + 1]
+            a0, b0, c0, d0 = a[j], b[j], c[j], d[j]
+            a1, b1, c1, d1 = a[j + 1], b[j + 1], c[j + 1], d[j + 1]
             for k in range(j, width):
-                row[k] = (((row[k] + aj * a[k]) + bj * b[k]) + cj * c[k]) + dj * d[k]
+                x, y, z, w = a[k], b[k], c[k], d[k]
+                upper[k] = (((upper[k] + a0 * x) + b0 * y) + c0 * z) + d0 * w
+                lower[k] = (((lower[k] + a1 * x) + b1 * y) + c1 * z) + d1 * w
+            j += 2
+        if j < width:
+            gram[j, j] = (((gram[j, j] + a[j] * a[j]) + b[j] * b[j]) + c[j] * c[j]) + d[j] * d[j]
         i += 4
     while i < end:
         a = lines[i]
@@ -112,22 +128,34 @@ def add_gram(lines, gram):
 
 
 @njit(cache=True)
-def times(lines, table, out):
-    """out = lines times table: [lines, width] times [width, k]; each sum in the order of the width."""
+def times(lines, table, upper, out):
+    """out = lines times table: [lines, width] times [width, k]; each sum in the order of the width. Two lines at a time.
+
+    upper   whether the table is upper triangular: then blocks of zeros are passed over
+    """
     width, columns = table.shape
-    for i in range(lines.shape[0]):
-        line, target = lines[i], out[i]
+    i, end = 0, lines.shape[0]
+    while i < end:
+        pair = i + 1 < end
+        one, other = lines[i], lines[i + 1] if pair else lines[i]
+        target, second = out[i], out[i + 1] if pair else np.empty(columns)
         for k in range(columns):
             target[k] = 0.0
+            second[k] = 0.0
         j = 0
         while j + 4 <= width:
             a, b, c, d = table[j], table[j + 1], table[j + 2], table[j + 3]
-            va, vb, vc, vd = line[j], line[j + 1], line[j + 2], line[j + 3]
-            for k in range(columns):
-                target[k] = (((target[k] + va * a[k]) + vb * b[k]) + vc * c[k]) + vd * d[k]
+            va, vb, vc, vd = one[j], one[j + 1], one[j + 2], one[j + 3]
+            wa, wb, wc, wd = other[j], other[j + 1], other[j + 2], other[j + 3]
+            for k in range(j if upper else 0, columns):
+                x, y, z, w = a[k], b[k], c[k], d[k]
+                target[k] = (((target[k] + va * x) + vb * y) + vc * z) + vd * w
+                second[k] = (((second[k] + wa * x) + wb * y) + wc * z) + wd * w
             j += 4
         while j < width:
-            a, va = table[j], line[j]
-            for k in range(columns):
+            a, va, wa = table[j], one[j], other[j]
+            for k in range(j if upper else 0, columns):
                 target[k] += va * a[k]
+                second[k] += wa * a[k]
             j += 1
+        i += 2

@@ -163,7 +163,7 @@ class SVD(Program):
         """The columns' part of an orthonormal basis."""
         (columns,), (factor,) = part.inbox("columns"), part.inbox("factor")
         side = self._columns(part, _about(part))
-        q = times(columns["z"], factor["t"])
+        q = times(columns["z"], factor["t"], upper=True)
         first = {"weight": side.weight} if part.round == 0 else {}
         part.broadcast("rows", q=scaled(q, side.weight), inner=side.inner(q), **first)
         if part.round < part.rounds - 1:
@@ -304,11 +304,11 @@ class _Scaled:
         return found
 
     def finished(self, lines: Array, inner: Array) -> Array:
-        """Lines of a product times their weights, less what is expected."""
-        found = scaled(lines, self.weight)
+        """Lines of a product times their weights, less what is expected; they are changed."""
+        kernels.scale_in_place(lines, read_only(self.weight))
         if self.expected.any():
-            kernels.take_outer(found, read_only(self.expected), read_only(inner))
-        return found
+            kernels.take_outer(lines, read_only(self.expected), read_only(inner))
+        return lines
 
 
 def _sums(lines: Array) -> Array:

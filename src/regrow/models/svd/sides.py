@@ -56,10 +56,10 @@ def gram_of(lines: Array) -> Array:
     return gram
 
 
-def times(lines: Array, table: Array) -> Array:
-    """lines times a small table: float64."""
+def times(lines: Array, table: Array, *, upper: bool = False) -> Array:
+    """lines times a small table, which may be upper triangular: float64."""
     found = np.empty((len(lines), table.shape[1]))
-    kernels.times(read_only(lines), read_only(table), found)
+    kernels.times(read_only(lines), read_only(table), upper, found)
     return found
 
 
