@@ -33,7 +33,8 @@ def programs(folder: Path) -> dict[str, Sequence[str]]:
     (folder / "points.csv").write_text("".join(points))
     topics = ["lda", "train", str(folder / "docs.txt"), "--topics", "50", "--rounds", "60", "--grid", "4x4", "--likelihood-every", "5"]
     kmeans = ["run", f"{ROOT}/examples/kmeans.py:KMeans", str(folder / "points.csv"), "--set", "k=12", "--set", "rounds=40"]
-    return {"topics": topics, "k-means": kmeans}
+    factors = ["svd", "train", str(folder / "docs.txt"), "--rank", "60", "--power", "20", "--grid", "4x4"]
+    return {"topics": topics, "k-means": kmeans, "factors": factors}
 
 
 def torture(seed: int, histories: int, only: str | None = None) -> int:

@@ -18,7 +18,7 @@ from regrow.models.svd.warming import warm
 @given(st.integers(0, 9), st.integers(1, 9), st.integers(1, 20), st.booleans(), st.integers(0, 2**32))
 def test_a_product_adds_entries_in_their_order(lines: int, width: int, others: int, ones: bool, seed: int) -> None:
     chance = np.random.default_rng(seed)
-    ptr = np.concatenate([[0], np.cumsum(chance.integers(0, 11, lines))]).astype(np.uint32)
+    ptr = np.concatenate([[0], np.cumsum(chance.integers(0, 11, lines))])
     index = chance.integers(0, others, int(ptr[-1])).astype(np.int32)
     value = np.empty(0, np.float32) if ones else chance.normal(size=len(index)).astype(np.float32)
     other, out = chance.normal(size=(others, width)), chance.normal(size=(lines, width))

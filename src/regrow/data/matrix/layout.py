@@ -45,7 +45,7 @@ class MatrixLayout(Program):
     layout "names". R, C: `row_blocks`, `column_blocks`.
     Results:
       rows          part r, a range of the documents, all with about as many words:
-                      `starts` unsigned [C, documents + 1]: document i's entries in cell c are [starts[c, i], starts[c, i + 1]) of
+                      `starts` int64 [C, documents + 1]: document i's entries in cell c are [starts[c, i], starts[c, i + 1]) of
                       `index` int32, columns of the block from 0, ascending, and `value` float32 if they are whole and small, else
                       float64; empty if all are 1
                       `total` float64 and `entries` int64 [documents]: sum and number of each document's entries; `first` int64 [1]
@@ -171,8 +171,7 @@ class MatrixLayout(Program):
 
 def _cells(starts: Array, index: Array, value: Array) -> dict[str, Array]:
     totals, entries = kernels.line_totals(read_only(starts), read_only(value))
-    small = np.uint32 if len(index) < 1 << 32 else np.uint64
-    return {"starts": starts.astype(small), "index": index, "value": _packed(value), "total": totals, "entries": entries}
+    return {"starts": starts, "index": index, "value": _packed(value), "total": totals, "entries": entries}
 
 
 def _packed(value: Array) -> Array:

@@ -27,13 +27,14 @@ def random_lines(key, first, weight, out):
 def add_product(ptr, index, value, other, out):
     """out[i] += sum over the entries e of line i, in order, of value[e] * other[index[e]].
 
-    ptr unsigned [lines + 1], index int32, value float32 or float64 (empty: all are 1), other and out float64 of the same width.
+    ptr int64 [lines + 1], index int32, value float32 or float64 (empty: all are 1), other float32 or float64 and out
+    float64 of the same width. All arithmetic is of float64.
     """
     width = out.shape[1]
     ones = value.size == 0
     for i in range(out.shape[0]):
         line = out[i]
-        e, end = np.int64(ptr[i]), np.int64(ptr[i + 1])
+        e, end = ptr[i], ptr[i + 1]
         while e + 4 <= end:
             a, b, c, d = other[index[e]], other[index[e + 1]], other[index[e + 2]], other[index[e + 3]]
             if ones:
@@ -58,7 +59,7 @@ def add_squares(ptr, index, value, weight, out):
     ones = value.size == 0
     for i in range(out.size):
         total = out[i]
-        for e in range(np.int64(ptr[i]), np.int64(ptr[i + 1])):
+        for e in range(ptr[i], ptr[i + 1]):
             one = weight[index[e]] * (1.0 if ones else np.float64(value[e]))
             total += one * one
         out[i] = total

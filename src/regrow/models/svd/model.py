@@ -149,7 +149,7 @@ class FactorModel:
 
         Of those that it was trained on, what it has of them. A document depends on itself alone.
         """
-        pointers = read_only(np.asarray(ptr).astype(np.uint64))
+        pointers = read_only(np.ascontiguousarray(ptr, np.int64))
         index, value = read_only(np.ascontiguousarray(index, np.int32)), read_only(np.ascontiguousarray(value, np.float64))
         weight, found = self.arrays["vocabulary.weight"], np.zeros((len(ptr) - 1, self.rank))
         table = read_only(self.vectors * weight[:, None])

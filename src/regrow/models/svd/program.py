@@ -145,7 +145,8 @@ class SVD(Program):
             (factor,), (basis,) = part.inbox("factor"), part.inbox("basis")
             if (shift := float(factor["shift"])) > 0:
                 z -= shift * basis["q"]
-        part.send("factor", 0, gram=gram_of(z))
+        z = self._sent(part, z)
+        part.send("factor", 0, gram=gram_of(z.astype(np.float64)))
         part.send("basis", part.index, z=z)
 
     def factor(self, part: Partition) -> None:
@@ -165,9 +166,9 @@ class SVD(Program):
         side = self._columns(part, _about(part))
         q = times(columns["z"], factor["t"], upper=True)
         first = {"weight": side.weight} if part.round == 0 else {}
-        part.broadcast("rows", q=scaled(q, side.weight), inner=side.inner(q), **first)
+        part.broadcast("rows", q=self._sent(part, scaled(q, side.weight)), inner=side.inner(q), **first)
         if part.round < part.rounds - 1:
-            part.send("columns", part.index, q=q)
+            part.send("columns", part.index, q=self._sent(part, q))
         else:
             part.send("vectors", part.index, q=q)
             part.send("ritz", 0, basis=gram_of(q))
@@ -179,10 +180,14 @@ class SVD(Program):
         side = _Scaled(weight, expected(self.settled(facts), part.fixed["total"], facts["total"]))
         y = side.finished(product(part.fixed, inbox, "q", self.width(facts)), added(inbox, "inner"))
         if part.round < part.rounds - 1:
-            part.broadcast("columns", y=scaled(y, weight), inner=side.inner(y))
+            part.broadcast("columns", y=self._sent(part, scaled(y, weight)), inner=side.inner(y))
         else:
             part.send("coordinates", part.index, y=y, weight=weight)
             part.send("ritz", 0, gram=gram_of(y))
+
+    def _sent(self, part: Partition, lines: Array) -> Array:
+        """Half as much travels before the last round: what it loses is noise in the sketch, which the next visit takes away."""
+        return lines.astype(np.float32) if part.round < part.rounds - 1 else lines
 
     def _columns(self, part: Partition, facts: Facts) -> _Scaled:
         total, entries, scaling = part.fixed["total"], part.fixed["entries"], self.settled(facts)

@@ -15,16 +15,18 @@ def warm() -> None:
     """One entry, in all types in which entries come."""
     index, one = read_only(np.zeros(1, np.int32)), read_only(np.ones(1))
     table, out = read_only(np.ones((1, 1))), np.zeros((1, 1))
-    for starts in (np.array([0, 1], np.uint32), np.array([0, 1], np.uint64)):
-        for value in (np.ones(1, np.float32), np.ones(1)):
-            kernels.add_product(read_only(starts), index, read_only(value), table, out)
-            kernels.add_squares(read_only(starts), index, read_only(value), one, np.zeros(1))
+    starts = read_only(np.array([0, 1], np.int64))
+    for value in (read_only(np.ones(1, np.float32)), one):
+        for other in (table, read_only(np.ones((1, 1), np.float32))):
+            kernels.add_product(starts, index, value, other, out)
+        kernels.add_squares(starts, index, value, one, np.zeros(1))
     kernels.random_lines(np.uint64(1), 0, one, out)
     kernels.scale_lines(table, one, out)
     kernels.take_outer(out, one, one)
     kernels.added_up(table, one)
     kernels.add_gram(table, out)
-    kernels.times(table, table, False, out)
+    for lines in (table, read_only(np.ones((1, 1), np.float32))):
+        kernels.times(lines, table, False, out)
     kernels.scale_in_place(out, one)
     t, _ = dense_kernels.inverse_factor(table, False)
     dense_kernels.largest_stretch(read_only(t))
