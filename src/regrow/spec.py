@@ -41,6 +41,7 @@ class Spec:
     model           a run or a model folder whose arrays are the layout "model" of the data; None: no such layout
     start           a finished run that this one goes on from, with its data and any new documents; None: from nothing
     spooled         input files that were made for this run (from stdin, from memory): they move into it
+    origin          the folder in which the author of a program has the file of which the run holds a copy
     """
 
     command: str
@@ -57,6 +58,7 @@ class Spec:
     model_digest: str = ""
     start: str | None = None
     spooled: tuple[str, ...] = ()
+    origin: str = ""
 
     def __post_init__(self) -> None:
         if not 0 <= self.seed < 2**63:
@@ -78,12 +80,13 @@ class Spec:
         source = self._moved(run)
         digest = input_digest(source)
         model = read_model(Path(self.model or self.start or "")).digest if self.model or self.start else ""
-        program = self.program
+        program, origin = self.program, ""
         if program.is_file:
+            origin = str(Path(program.place).absolute().parent)
             name = source_name(Path(program.place))
             copy_sources(Path(program.place), (run / name).parent)
             program = replace(program, place=name)
-        return replace(self, source=source, input_digest=digest, program=program, model_digest=model, spooled=())
+        return replace(self, source=source, input_digest=digest, program=program, model_digest=model, spooled=(), origin=origin)
 
     def _moved(self, run: Path) -> Source:
         """The source after its spooled files have moved into the run."""
@@ -100,7 +103,7 @@ class Spec:
     def job(self, run: Path) -> Job:
         """The job of the last program."""
         program = replace(self.program, place=str((run / self.program.place).resolve())) if self.program.is_file else self.program
-        return Job(program, self.parameters, self.seed, run / "data", run)
+        return Job(program, self.parameters, self.seed, run / "data", run, self.origin)
 
     def options_json(self) -> dict[str, Any]:
         """The text options as JSON values."""
@@ -123,6 +126,7 @@ class Spec:
             "model": self.model,
             "model_digest": self.model_digest,
             "start": self.start,
+            "origin": self.origin,
         }
         write_json(run / "run.json", content)
 
@@ -151,6 +155,7 @@ class Spec:
                 found["model"],
                 found["model_digest"],
                 found["start"],
+                origin=found.get("origin", ""),
             )
         except (OSError, ValueError, KeyError, TypeError) as why:
             raise DataError(f"{run}/run.json cannot be read: {why!r}", "is it the folder of a run?") from None
