@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from regrow.models.lda.estimator import LDA
     from regrow.models.logistic.estimator import LogisticRegression
     from regrow.models.pagerank.estimator import PageRank, connected_components
+    from regrow.models.svd.estimator import TruncatedSVD
     from regrow.packed import Strings, hash64, strings
     from regrow.program import Data, Message, Partition, Program, Results, Role, Roles
 
@@ -21,6 +22,7 @@ _PLACES = {
     "LogisticRegression": "regrow.models.logistic.estimator",
     "PageRank": "regrow.models.pagerank.estimator",
     "connected_components": "regrow.models.pagerank.estimator",
+    "TruncatedSVD": "regrow.models.svd.estimator",
     "Run": "regrow.launch",
     "run": "regrow.launch",
     "Data": "regrow.program",
@@ -48,6 +50,7 @@ __all__ = [
     "Roles",
     "Run",
     "Strings",
+    "TruncatedSVD",
     "connected_components",
     "hash64",
     "run",

@@ -15,6 +15,7 @@ from regrow.data.clicks.options import ClickOptions
 from regrow.data.clicks.source import ClickSource
 from regrow.data.graphs.options import GraphOptions
 from regrow.data.graphs.source import GraphSource
+from regrow.data.matrix.source import MatrixSource
 from regrow.errors import DataError, UsageError
 from regrow.identity import source_name
 from regrow.job import Job, ProgramName
@@ -36,9 +37,9 @@ class Spec:
 
     source, options     files of text, or of rows (ClickSource); how they are read: TextOptions, or ClickOptions
     pipeline        "text": the program reads the layout "text"; "grid": it reads rows, columns and vocabulary; "clicks": slots, start,
-                    dictionary and fields; "graph": parts
+                    dictionary and fields; "graph": parts; "matrix": rows, columns, vocabulary and about, in cells
     grid            rows and columns, or partitions of examples and of weights, or partitions and 1; None: from the data
-    topics          keeps the default grid small where there are very many; None: no matter
+    topics          keeps the default grid small where there are very many; None: no matter. Of a matrix, the rank
     model           a run or a model folder whose arrays are the layout "model" of the data; None: no such layout
     start           a finished run that this one goes on from, with its data and any new documents; None: from nothing
     spooled         input files that were made for this run (from stdin, from memory): they move into it
@@ -51,7 +52,7 @@ class Spec:
     seed: int
     source: Source
     options: Any
-    pipeline: Literal["text", "grid", "clicks", "graph"]
+    pipeline: Literal["text", "grid", "clicks", "graph", "matrix"]
     grid: tuple[int, int] | None = None
     topics: int | None = None
     input_digest: str = ""
@@ -146,6 +147,8 @@ class Spec:
                 kinds = (ClickSource, ClickOptions)
             elif "graph" in found["source"]:
                 kinds = (GraphSource, GraphOptions)
+            elif "matrix" in found["source"]:
+                kinds = (MatrixSource, TextOptions)
             return Spec(
                 found["command"],
                 ProgramName.parse(found["program"]),

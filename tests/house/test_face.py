@@ -20,6 +20,7 @@ PUBLIC = [
     "Roles",
     "Run",
     "Strings",
+    "TruncatedSVD",
     "connected_components",
     "hash64",
     "run",

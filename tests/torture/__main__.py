@@ -36,7 +36,8 @@ def programs(folder: Path) -> dict[str, Sequence[str]]:
     edges = (f"{int(20_000 * chance.random() ** 2)}\t{int(20_000 * chance.random() ** 3)}\n" for _ in range(200_000))
     (folder / "edges.tsv").write_text("".join(edges))
     ranks = ["pagerank", "train", str(folder / "edges.tsv"), "--partitions", "5", "--tolerance", "1e-13"]
-    return {"topics": topics, "k-means": kmeans, "ranks": ranks}
+    factors = ["svd", "train", str(folder / "docs.txt"), "--rank", "60", "--power", "20", "--grid", "4x4"]
+    return {"topics": topics, "k-means": kmeans, "ranks": ranks, "factors": factors}
 
 
 def torture(seed: int, histories: int, only: str | None = None) -> int:

@@ -11,6 +11,7 @@ from regrow.cli.lda import lda
 from regrow.cli.pagerank import pagerank
 from regrow.cli.runs import add_run_commands
 from regrow.cli.steering import add_steering_commands
+from regrow.cli.svd import svd
 
 __all__ = ["app"]
 
@@ -26,6 +27,7 @@ app = typer.Typer(
 app.add_typer(lda, name="lda")
 app.add_typer(ctr, name="ctr")
 app.add_typer(pagerank, name="pagerank")
+app.add_typer(svd, name="svd")
 add_run_commands(app)
 add_steering_commands(app)
 
