@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -19,29 +19,11 @@ from regrow.data.readonly import read_only
 from regrow.errors import DataError
 from regrow.program import Fixed
 
-__all__ = ["READERS", "NumberFormat", "number_format"]
+__all__ = ["READERS", "number_format"]
 
 Array = npt.NDArray[Any]
 Cells = tuple[Array, Array, Array]
 """Columns int32, from 0, row after row; where the rows begin, int64 [rows + 1]; values float64."""
-
-
-class NumberFormat(Protocol):
-    """A format of matrices of numbers."""
-
-    name: ClassVar[str]
-
-    def cells(self, part: Fixed) -> Cells:
-        """The entries of a part. Raises DataError, with file and line, for lines that are broken."""
-
-    def first_word(self, part: Fixed) -> int:
-        """The number that the file gives to column 0."""
-
-    def words(self, part: Fixed) -> int:
-        """How many columns there are, or 0 where nothing says it."""
-
-    def warm(self) -> None:
-        """Compile or load the kernels."""
 
 
 def _told(kind: int, piece: bytes, form: str) -> str:
@@ -135,5 +117,5 @@ READERS: tuple[Any, ...] = (RealMatrixMarket(), RealSvmlight(), RealSvmlightFrom
 
 
 def number_format(name: str) -> Any:
-    """The format with that name; None if its numbers can only be counts, or it has none."""
+    """The format with that name, a `BagFormat` with `cells(part)` besides; None if its numbers can only be counts, or it has none."""
     return next((reader for reader in READERS if reader.name == name), None)
