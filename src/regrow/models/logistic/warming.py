@@ -29,7 +29,7 @@ def warm(models: int) -> None:
     zn, rates = read_only(np.zeros((1, models, 2), np.float32)), np.full((1, models, 4), 0.5)
     ptr, touched, fresh = np.array([0, 1]), np.empty(1, np.int64), np.empty((1, models, 2), np.float32)
     no_fields = read_only(np.empty(0, np.int32))
-    kernels.union_size(rows, ptr)
+    kernels.union(rows, ptr)
     kernels.fold(rows, ptr, read_only(g), zn, no_fields, rates, True, touched, fresh)
     kernels.answers(rows, zn, touched, fresh, no_fields, rates, True, np.empty((1, models), np.float32))
     kernels.weights_of(zn, rows, rates, True, 0)
