@@ -92,7 +92,7 @@ def _read_only(value: Value) -> Value:
 def write_artifact(
     path: Path, task: Task, outputs: Outputs, chain: tuple[int, ...], before: Callable[[], State]
 ) -> tuple[Receipt, State | None]:
-    """Write what a task put out; returns its receipt, and the state after it if that is not what the artifact holds whole or what was before.
+    """Write what a task put out; returns its receipt, and, if rows of the state were changed, the state after it.
 
     chain: the rounds that hold the state before the task; before: that state, asked for only where rows of it change. Nothing of it is
     touched before all is written: messages may be views of it.

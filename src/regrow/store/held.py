@@ -1,9 +1,9 @@
 """States that a process still has in memory since it ran the last tasks of their partitions.
 
-A state that changes by rows lies in a chain of artifacts, and folding them again for every task costs more than most tasks. Whoever made the
-last of them has what comes of it. Nobody may notice: what is held is a state after an artifact, known by its digest, and it is used only
-where the committed artifact of that task has the same digest; if others have been made on top of it since, their changes are added. It is
-taken out for a task and put back as the state after it, when all is written: an attempt that fails leaves nothing behind.
+A state that changes by rows lies in a chain of artifacts, and folding them again for every task costs more than most tasks. Whoever made
+the last of them has what comes of it. Nobody may notice: what is held is a state after an artifact, known by its digest, and it is used
+only where the committed artifact of that task has the same digest; if others have been made on top of it since, their changes are added. It
+is taken out for a task and put back as the state after it, when all is written: an attempt that fails leaves nothing behind.
 """
 
 from __future__ import annotations
@@ -35,16 +35,11 @@ class HeldStates:
         self._held: dict[tuple[str, int], _Held] = {}
 
     def take(self, open_artifact: Open, role: str, partition: int, chain: tuple[int, ...]) -> State:
-        """The state that lies in a chain of artifacts: what is held, and what came after it; else all of it is read. Raises BrokenArtifact."""
+        """The state that lies in a chain of artifacts. Of what is held nothing stays here. Raises BrokenArtifact."""
         held = self._held.pop((role, partition), None)
-        if held is None or chain[: len(held.chain)] != held.chain:
+        if held is None or chain[: len(held.chain)] != held.chain or not _same(open_artifact, Task(role, held.chain[-1], partition), held):
             return fold(open_artifact, role, partition, chain)
-        last = Task(role, held.chain[-1], partition)
-        try:
-            same = open_artifact(last).digest == held.digest
-        except Broken as broken:
-            raise BrokenArtifact(last, str(broken)) from None
-        return fold(open_artifact, role, partition, chain[len(held.chain) :], held.state) if same else fold(open_artifact, role, partition, chain)
+        return fold(open_artifact, role, partition, chain[len(held.chain) :], held.state)
 
     def put(self, task: Task, receipt: Receipt, state: State) -> None:
         """Hold the state after a task, if there is room."""
@@ -53,3 +48,11 @@ class HeldStates:
         if sum(held.state.bytes for held in self._held.values()) + state.bytes <= HELD_BYTES_MAX:
             state.let_go()
             self._held[task.role, task.partition] = _Held(receipt.chain, receipt.digest, state)
+
+
+def _same(open_artifact: Open, last: Task, held: _Held) -> bool:
+    """Whether what was committed as the last task of a chain is what the state was held after."""
+    try:
+        return open_artifact(last).digest == held.digest
+    except Broken as broken:
+        raise BrokenArtifact(last, str(broken)) from None

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from llvmlite import ir
 from numba import njit, types
@@ -16,9 +18,8 @@ _ONES, _HIGHS = np.uint64(0x0101010101010101), np.uint64(0x8080808080808080)
 _ALL = np.uint64(0xFFFFFFFFFFFFFFFF)
 
 
-@intrinsic
-def word_at(typing, array, place):
-    """The eight bytes from a place on: uint64, the first byte the lowest. One load, aligned or not."""
+def _load(typing, array, place):
+    """How `word_at` becomes one load, aligned or not."""
 
     def generate(context, builder, signature, arguments):
         data = context.make_array(signature.args[0])(context, builder, arguments[0]).data
@@ -30,14 +31,19 @@ def word_at(typing, array, place):
     return types.uint64(array, types.int64), generate
 
 
-@intrinsic
-def _zeros_below(typing, word):
-    """How many zero bits lie below the lowest one of a uint64 that is not 0."""
+def _count_zeros(typing, word):
+    """How `_zeros_below` becomes one instruction."""
 
     def generate(context, builder, signature, arguments):
         return builder.cttz(arguments[0], ir.Constant(ir.IntType(1), 1))
 
     return types.uint64(types.uint64), generate
+
+
+word_at: Any = intrinsic(_load)
+"""word_at(text, place): the eight bytes from a place on, uint64, the first byte the lowest."""
+_zeros_below: Any = intrinsic(_count_zeros)
+"""How many zero bits lie below the lowest one of a uint64 that is not 0."""
 
 
 @njit(inline="always")

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from regrow.data.clicks.byte_kernels import AHEAD
-from regrow.data.clicks.set_kernels import count_rows, moved, number
+from regrow.data.clicks.set_kernels import count_rows, number, place
 from regrow.data.readonly import read_only
 from regrow.packed import Strings
 
@@ -25,16 +25,16 @@ class FeatureSet:
 
     def __init__(self) -> None:
         self.size = 0
-        self._table = _empty(1 << 12)
-        self._slot_of, self._starts, self._pool = np.empty(1 << 11, np.int64), np.zeros((1 << 11) + 1, np.int64), np.empty(1 << 14, np.uint8)
-        self._marks = np.tile(np.array([-1, 0]), (1 << 11, 1))
+        self._slots, self._records = np.full(1 << 12, -1), _aligned(1 << 11)
+        self._marks, self._pool = np.empty((1 << 11, 2), np.int32), np.empty(1 << 14, np.uint8)
+        self._records[0, 3] = 0
+        self._marks[:] = -1, 0
 
     def number(self, text: Array, cells: Array) -> Array:
         """The numbers of features (int32), of which those that are not there are added. text: with AHEAD bytes more than cells name."""
         self._make_room(len(cells), int(cells[:, 2].sum()))
         numbers = np.empty(len(cells), np.int32)
-        arrays = self._table, self._slot_of, self._starts, self._pool
-        self.size, _ = _number(read_only(text), read_only(cells), numbers, *arrays, self.size)
+        self.size, _ = _number(read_only(text), read_only(cells), numbers, self._slots, self._records, self._pool, self.size)
         return numbers
 
     def count(self, row_ptr: Array, first: int, last: int, feature: Array) -> None:
@@ -47,46 +47,44 @@ class FeatureSet:
 
     def _make_room(self, more: int, more_bytes: int) -> None:
         """Room for so many features more of so many bytes."""
-        slots = len(self._table)
+        slots, room = len(self._slots), len(self._records)
         while slots < 2 * (self.size + more):
             slots *= 2
-        if slots > len(self._table):
-            larger = _empty(slots)
-            moved(self._table, self._slot_of, self.size, larger)
-            self._table = larger
-        if self.size + more > len(self._slot_of):
-            longer = slots // 2
-            self._slot_of, self._starts = _longer(self._slot_of, longer), _longer(self._starts, longer + 1)
-            marks = np.empty((longer, 2), np.int64)
-            marks[: len(self._marks)], marks[len(self._marks) :] = self._marks, (-1, 0)
-            self._marks = marks
-        needed = int(self._starts[self.size]) + more_bytes
+        if slots > len(self._slots):
+            self._slots = np.full(slots, -1)
+            place(self._slots, self._records, self.size)
+        if self.size + more >= room:
+            longer = max(2 * room, self.size + more + 1)
+            records, marks = _aligned(longer), np.empty((longer, 2), np.int32)
+            records[: self.size + 1], marks[: self.size] = self._records[: self.size + 1], self._marks[: self.size]
+            marks[self.size :] = -1, 0
+            self._records, self._marks = records, marks
+        needed = int(self._records[self.size, 3]) + more_bytes
         if needed > len(self._pool):
-            self._pool = _longer(self._pool, max(needed, 2 * len(self._pool)))
+            pool = np.empty(max(needed, 2 * len(self._pool)), np.uint8)
+            pool[: len(self._pool)] = self._pool
+            self._pool = pool
 
     @property
     def hashes(self) -> Array:
         """uint64."""
-        return self._column(0).view(np.uint64)
+        return self._records[: self.size, 0].copy().view(np.uint64)
 
     @property
     def fields(self) -> Array:
         """int32."""
-        return (self._column(2) >> 32).astype(np.int32)
+        return (self._records[: self.size, 2] >> 32).astype(np.int32)
 
     @property
     def counts(self) -> Array:
         """Rows that have each: int64."""
-        return self._marks[: self.size, 1].copy()
+        return self._marks[: self.size, 1].astype(np.int64)
 
     @property
     def values(self) -> Strings:
         """Their values."""
-        return Strings(self._starts[: self.size + 1].copy(), self._pool[: self._starts[self.size]].copy())
-
-    def _column(self, column: int) -> Array:
-        found: Array = self._table[self._slot_of[: self.size], column]
-        return found
+        starts = self._records[: self.size + 1, 3].copy()
+        return Strings(starts, self._pool[: starts[-1]].copy())
 
 
 def cells_of(hashes: Array, value: Strings, field: Array) -> Array:
@@ -102,16 +100,8 @@ def with_ahead(text: Array, more: int = 0) -> Array:
     return longer
 
 
-def _empty(slots: int) -> Array:
-    """A table without features; slots lie within lines of the cache."""
-    raw = np.empty(4 * slots + _LINE // 8, np.int64)
+def _aligned(records: int) -> Array:
+    """Records of which none lies on two lines of the cache."""
+    raw = np.empty(4 * records + _LINE // 8, np.int64)
     begin = -raw.ctypes.data % _LINE // 8
-    table = raw[begin : begin + 4 * slots].reshape(slots, 4)
-    table[:, 3] = -1
-    return table
-
-
-def _longer(array: Array, size: int) -> Array:
-    longer = np.empty(size, array.dtype)
-    longer[: len(array)] = array
-    return longer
+    return raw[begin : begin + 4 * records].reshape(records, 4)

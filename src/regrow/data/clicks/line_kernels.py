@@ -109,9 +109,9 @@ def _without_zeros(text, begin, end):
 @njit(inline="always")
 def _field_number(text, begin, end, field_of, names, seeds, known):
     """The number here of a field of digits and how many fields there are then; -1 for one beyond 65,535, -2 if there is no room."""
-    wanted = 0
+    wanted = np.int64(0)
     for j in range(begin, end):
-        wanted = min(10 * wanted + np.int64(text[j]) - ZERO, 65536)
+        wanted = min(10 * wanted + np.int64(text[j]) - ZERO, np.int64(65536))
     if wanted > 65535:
         return -1, known
     if field_of[wanted] < 0:

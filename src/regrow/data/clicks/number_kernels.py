@@ -64,7 +64,7 @@ def decimal(text, i, end):
 @njit(inline="always")
 def number_in(text, start, end):
     """As `decimal`: digits alone, which most numbers are, are read here."""
-    mantissa, i = 0, start
+    mantissa, i = np.int64(0), start
     while i < end and i - start < 15 and 48 <= text[i] <= 57:
         mantissa = 10 * mantissa + np.int64(text[i]) - 48
         i += 1

@@ -58,7 +58,9 @@ class Plan:
 def seeds_of(names: Sequence[str]) -> npt.NDArray[np.uint64]:
     """The hash of each field's name, of which the hashes of its features begin: uint64."""
     packed = strings(names)
-    seeds: npt.NDArray[np.uint64] = hashes_of(read_only(packed.offsets), read_only(with_ahead(packed.utf8)), np.full(len(names), SEED, np.uint64))
+    seeds: npt.NDArray[np.uint64] = hashes_of(
+        read_only(packed.offsets), read_only(with_ahead(packed.utf8)), np.full(len(names), SEED, np.uint64)
+    )
     return seeds
 
 

@@ -1,13 +1,12 @@
 """Sets of features: (field, value) -> numbers, in the order of their first appearance. Exact: bytes are compared, not only hashes.
 
-A feature that is looked for is a row of `cells`, int64 [.., 4]: its hash, where its value begins in a text, how many bytes it has, its field.
+A feature that is looked for is a row of `cells`, int64 [.., 4]: its hash, where its value begins in a text, its bytes, its field.
 A set is
 
-    table       int64 [slots, 4], open addressing by hash, at most half full: hash, the first eight bytes of the value, field and length in
-                one number, the feature's number or -1. A look needs one line of the cache; for a value of more bytes, one of `pool` too
-    slot_of     int64: the slot of each feature
-    starts      int64, one longer: where each value begins in `pool`, uint8
-    marks       int64 [features, 2]: the last row that had it, and how many rows have it
+    slots       int64, open addressing by the low bits of the hash, at most half full: the hash's high half and the feature's number; or -1
+    records     int64 [features + 1, 4]: hash, the first eight bytes of the value, field and length in one number, where the value begins
+                in `pool`, uint8; of the one after the last feature only that. To compare takes one line of the cache
+    marks       int32 [features, 2]: the last row that had it, and how many rows have it
 
 The hash is of the value's bytes, eight at a time, begun with the hash of its field's name; the finaliser is SplitMix64's.
 """
@@ -20,14 +19,15 @@ from numba import njit
 
 from regrow.data.clicks.byte_kernels import word_at, word_of
 
-__all__ = ["SEED", "count_rows", "hashed", "hashes_of", "moved", "number"]
+__all__ = ["SEED", "count_rows", "hashed", "hashes_of", "number", "place"]
 
 SEED = np.uint64(0xCBF29CE484222325)
 _MIX = np.uint64(0x9E3779B97F4A7C15)
 _MIX_1 = np.uint64(0xBF58476D1CE4E5B9)
 _MIX_2 = np.uint64(0x94D049BB133111EB)
 AT_ONCE = 32
-"""So many slots are touched before the first is looked at: their lines come from memory at the same time."""
+"""So many slots, and then records, are touched before the first is looked at: their lines come from memory at the same time."""
+_HIGH = np.int64(-1) << 32
 
 
 @njit(inline="always")
@@ -57,33 +57,38 @@ def hashes_of(offsets, utf8, seeds):
 
 
 @njit(cache=True)
-def number(text, cells, numbers, table, slot_of, starts, pool, features):
+def number(text, cells, numbers, slots, records, pool, features):
     """The numbers of features, int32, and the size of the set with those that are new, for which there is room.
 
-    Returns (size, anything: so that nobody leaves the first look at the slots out).
+    Returns (size, anything: so that nobody leaves the first looks out).
     """
-    mask, touched = table.shape[0] - 1, 0
+    mask, touched = slots.size - 1, 0
     for first in range(0, numbers.size, AT_ONCE):
         last = min(first + AT_ONCE, numbers.size)
         for i in range(first, last):
-            touched ^= table[cells[i, 0] & mask, 0]
+            touched ^= slots[cells[i, 0] & mask]
+        for i in range(first, last):
+            touched ^= records[max(np.int64(np.int32(slots[cells[i, 0] & mask])), 0), 0]
         for i in range(first, last):
             code, start, length = cells[i, 0], cells[i, 1], cells[i, 2]
             word, key = np.int64(word_of(text, start, length)), cells[i, 3] << 32 | length
             spot = code & mask
             while True:
-                found = table[spot, 3]
-                if found < 0:
-                    table[spot, 0], table[spot, 1], table[spot, 2], table[spot, 3] = code, word, key, features
-                    begin = starts[features]
+                slot = slots[spot]
+                if slot == -1:
+                    slots[spot] = code & _HIGH | features
+                    begin = records[features, 3]
+                    records[features, 0], records[features, 1], records[features, 2] = code, word, key
                     for k in range(length):
                         pool[begin + k] = text[start + k]
-                    slot_of[features], starts[features + 1] = spot, begin + length
                     found = features
                     features += 1
+                    records[features, 3] = begin + length
                     break
-                if table[spot, 0] == code and table[spot, 1] == word and table[spot, 2] == key:
-                    begin, k = starts[found], 8
+                found = slot & 0xFFFFFFFF
+                same = slot & _HIGH == code & _HIGH and records[found, 0] == code
+                if same and records[found, 1] == word and records[found, 2] == key:
+                    begin, k = records[found, 3], 8
                     while k < length and pool[begin + k] == text[start + k]:
                         k += 1
                     if k >= length:
@@ -104,14 +109,11 @@ def count_rows(row_ptr, first, last, feature, marks):
 
 
 @njit(cache=True)
-def moved(table, slot_of, features, larger):
-    """Put the features of a table into a larger one, which is empty."""
-    mask = larger.shape[0] - 1
+def place(slots, records, features):
+    """Put the features of a set into empty slots."""
+    mask = slots.size - 1
     for feature in range(features):
-        origin = slot_of[feature]
-        spot = table[origin, 0] & mask
-        while larger[spot, 3] >= 0:
+        spot = records[feature, 0] & mask
+        while slots[spot] != -1:
             spot = (spot + 1) & mask
-        for k in range(4):
-            larger[spot, k] = table[origin, k]
-        slot_of[feature] = spot
+        slots[spot] = records[feature, 0] & _HIGH | feature

@@ -9,7 +9,23 @@ from numba import njit
 from regrow.arithmetic import log
 from regrow.data.clicks.byte_kernels import AHEAD, first_of_two, repeated
 from regrow.data.clicks.line_kernels import (
-    AT, BAD, BASE, FIELDS, FULL, FULL_BROKEN, FULL_CELLS, LABEL, LEFT_OUT, NO_LABEL, NUMBER, OWN, PLACE, QUOTE, ROWS, WEIGHT, note,
+    AT,
+    BAD,
+    BASE,
+    FIELDS,
+    FULL,
+    FULL_BROKEN,
+    FULL_CELLS,
+    LABEL,
+    LEFT_OUT,
+    NO_LABEL,
+    NUMBER,
+    OWN,
+    PLACE,
+    QUOTE,
+    ROWS,
+    WEIGHT,
+    note,
 )  # fmt: skip
 from regrow.data.clicks.number_kernels import decimal, number_in
 from regrow.data.clicks.set_kernels import hashed
@@ -29,7 +45,8 @@ BETWEEN = 31
 def table_fields(text, size, delimiter, quote, columns):
     """Where the fields of each record are; `text` is changed where doubled quotes become single ones.
 
-    text[:size], with eight bytes more; quote: a byte, or -1. Blanks around fields without quotes are left out. Records without any byte are no records.
+    text[:size], with eight bytes more; quote: a byte, or -1. Blanks around fields without quotes are left out. Records without any byte are
+    no records.
     Returns (starts, ends: int64 [records, columns], line int64: newlines before each record, kind uint8: 0, FIELDS or QUOTE,
     found int32: how many fields it has).
     """
@@ -210,7 +227,7 @@ def column_rows(
         if own + longest + AHEAD > text.size:
             state[FULL] = FULL_CELLS
             return False
-        first, kind, y, begin, end = at, np.int64(kinds[r]), 255, 0, 0
+        first, kind, y, begin, end = at, int(kinds[r]), 255, 0, 0
         if kind == 0 and special[2] >= 0:
             begin, end = starts[r, special[2]], ends[r, special[2]]
             moment[rows] = hashed(text, begin, end, np.uint64(7))
@@ -239,7 +256,7 @@ def column_rows(
             if what == CROSS:
                 place, to = own, _crossed(text, own, starts, ends, r, parts, items[item, 1], items[item, 2])
                 own = to
-            elif (what == NUMERIC or what == BINNED) and begin < end:
+            elif what in (NUMERIC, BINNED) and begin < end:
                 x, fine = number_in(text, begin, end)
                 if not fine:
                     kind = NUMBER
