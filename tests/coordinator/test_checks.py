@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from regrow.coordinator.actions import Action, Finish, Release, Start
+from regrow.coordinator.actions import Action, Finish, Forget, Release, Start
 from regrow.coordinator.events import AttemptDone, Receipt, WorkerJoined
 from regrow.coordinator.machine import Machine
 from regrow.coordinator.plan import Plan
@@ -38,3 +38,22 @@ def test_a_checker_leaves_when_nothing_is_left_to_check() -> None:
     [released] = [place for place, action in enumerate(actions) if isinstance(action, Release)]
     assert not any(isinstance(action, Start) and action.worker == "check" for action in actions[released:])
     assert isinstance(actions[-1], Finish)
+
+
+def test_what_is_yet_to_be_repeated_is_not_forgotten() -> None:
+    """Workers run far ahead of a checker that is slow: what attempts that differ put out can still be compared."""
+    machine = Machine(Plan(Roles(6, work=Role(3, reads={"work": -1}))))
+    todo = [*machine.begin(0.0), *machine.handle(WorkerJoined("worker"), 0.0), *machine.handle(WorkerJoined("check", checks=True), 0.0)]
+    forgotten, late = set[str](), list[Start]()
+    while todo or late:
+        if not todo:
+            assert not {f"work.{round}.1" for round in (0, 1)} & forgotten
+            return
+        action = todo.pop(0)
+        if isinstance(action, Forget):
+            forgotten |= {str(task) for task in action.tasks}
+        if isinstance(action, Start) and action.worker == "check":
+            late.append(action)
+        elif isinstance(action, Start):
+            todo += machine.handle(AttemptDone(action.worker, action.attempt, Receipt(str(action.attempt.task), holds=True)), 1.0)
+    raise AssertionError("nothing was repeated")

@@ -2,7 +2,8 @@
 
 RULES OF THE FILE
   - Repeating is done by workers that only check: fresh processes under another hash seed.
-  - What an unverified task reads is kept until it has been repeated; a lost input is rebuilt for it.
+  - What an unverified task reads is kept until it has been repeated; a lost input is rebuilt for it. So is what it put out: if the
+    second attempt differs, a person wants to see where.
   - A run that has nothing else left waits for its checks; if no such worker is there for a while, any worker may repeat.
 """
 
@@ -22,8 +23,8 @@ class Checks:
     def __init__(self, ledger: Ledger, *, wanted: bool, everything: bool = False) -> None:
         self.ledger, self.wanted, self.everything = ledger, wanted, everything
         self.unverified: set[Task] = set()
-        self.inputs: set[PhaseKey] = set()
-        """Phases that an unverified task reads."""
+        self.kept: set[PhaseKey] = set()
+        """Phases that unverified tasks read, and their own."""
         self.queue: list[Task] = []
         self.workers: dict[str, bool] = {}
         """Workers that only check, and whether each is idle."""
@@ -31,7 +32,7 @@ class Checks:
         self.released = False
         """Whether those who only check were let go: what is replayed afterwards was checked when it was made first."""
         self._held: set[Task] = set()
-        """Tasks of which a second attempt is under way: what they read is kept, so that one that differs can be judged."""
+        """Tasks of which a second attempt is under way: what they read and put out is kept, so that one that differs can be judged."""
         self.alone_since: float | None = None
         """Since when the run has waited for nothing but a worker that checks."""
 
@@ -43,19 +44,19 @@ class Checks:
             self._seen.add(task)
             self.unverified.add(task)
             self.queue += [task, task]  # the second time it has another past: what counts its calls is found
-            self._note_inputs()
+            self._note_kept()
 
     def hold(self, task: Task) -> None:
         """A second attempt of a task begins."""
         self._held.add(task)
-        self._note_inputs()
+        self._note_kept()
 
     def let_go(self, task: Task) -> bool:
         """No attempt of a task is under way any more; returns whether one was held."""
         if task not in self._held:
             return False
         self._held.discard(task)
-        self._note_inputs()
+        self._note_kept()
         return True
 
     def next(self) -> Task | None:
@@ -75,7 +76,7 @@ class Checks:
         if task in self.queue:
             return
         self.unverified.discard(task)
-        self._note_inputs()
+        self._note_kept()
 
     def over(self) -> bool:
         """Whether nothing is left to check, now or later. Roles that run last are checked if the run ends as early as that."""
@@ -85,12 +86,12 @@ class Checks:
         """Rounds after the end never happened."""
         self.unverified = {task for task in self.unverified if task.round <= end}
         self.queue = [task for task in self.queue if task in self.unverified]
-        self._note_inputs()
+        self._note_kept()
 
-    def _note_inputs(self) -> None:
+    def _note_kept(self) -> None:
         plan, keys = self.ledger.plan, {PhaseKey(task.role, task.round) for task in self.unverified | self._held}
         before = {found for key in keys if (found := plan.previous(key)) is not None}
         owners = {PhaseKey(role, plan.newest(role, key.round)) for key in keys for role in plan.roles[key.role].states}
-        self.inputs = {read for key in keys for read in plan.inputs(key)} | before | owners
-        for key in self.inputs:
+        self.kept = {read for key in keys for read in plan.inputs(key)} | before | owners | keys
+        for key in self.kept:
             self.ledger.touch(key)

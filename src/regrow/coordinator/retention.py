@@ -49,8 +49,8 @@ class Retention:
         pending = self.cuts.pending
         if pending is not None and key.round == plan.newest(key.role, pending) and any(self._in_cut(key, pending, undecided)):
             return "a cut will hold it"
-        if key in self.checks.inputs:
-            return "a task that reads it will be repeated"
+        if key in self.checks.kept:
+            return "a task that reads or made it will be repeated"
         if phase.counts[RUNNING]:
             return "one of its tasks is under way"
         return ""

@@ -289,7 +289,7 @@ class World:
     def _check_floor(self, start: Start) -> None:
         """A rebuild never goes below a whole cut (but for what is to be repeated, or attempted twice)."""
         cuts, run = self.machine.cuts, self.machine.running[start.worker]
-        if not cuts.made or run.checks or self.machine.checks.inputs:
+        if not cuts.made or run.checks or self.machine.checks.kept:
             return
         newest = cuts.made[-1]
         if start.attempt.task.round <= newest.round and all(task in self.disk.artifacts for task in newest.tasks):

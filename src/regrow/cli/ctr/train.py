@@ -5,26 +5,17 @@ from __future__ import annotations
 import itertools
 import sys
 from dataclasses import replace
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from regrow.cli.ctr.options import BadRows, Format, Label, Since, Time, Until, Weight
 from regrow.cli.options import (
-    DurableEvery,
-    Engine,
     Files,
     Header,
-    Json,
-    Overwrite,
-    Preempt,
-    RunDir,
     Seed,
-    Verify,
-    Workers,
-    how,
 )
+from regrow.cli.training import GoingOn, Training, refuse_the_runs_own, training_command
 from regrow.errors import UsageError
 
 __all__ = ["train"]
@@ -32,6 +23,7 @@ __all__ = ["train"]
 Many = list[str] | None
 
 
+@training_command("ctr train")
 def train(
     context: typer.Context,
     files: Files,
@@ -80,9 +72,7 @@ def train(
         str | None, typer.Option(metavar="RUN", help="A topic model: the topics of --text-field become features.", show_default=False)
     ] = None,
     text_field: Annotated[str | None, typer.Option(metavar="COLUMN", help="The column of text for --topics.", show_default=False)] = None,
-    going_on: Annotated[
-        Path | None, typer.Option("--continue", metavar="RUN", help="Go on from a finished run with new rows.", show_default=False)
-    ] = None,
+    going_on: GoingOn = None,
     calibrate: Annotated[
         str | None,
         typer.Option(
@@ -96,31 +86,21 @@ def train(
     partitions: Annotated[
         str | None, typer.Option(metavar="ExW", help="Partitions of examples x of weights [from the data].", show_default=False)
     ] = None,
-    run: RunDir = None,
-    workers: Workers = None,
-    engine: Engine = None,
-    preempt: Preempt = None,
-    durable_every: DurableEvery = None,
-    verify: Verify = "auto",
-    no_cache: Annotated[bool, typer.Option("--no-cache", help="Prepare the input afresh, and keep nothing for other runs.")] = False,
-    overwrite: Overwrite = False,
-    json: Json = False,
+    *,
+    training: Training,
 ) -> None:
     """Learn the chance of a click from rows with a label: tables, libsvm, libffm, Vowpal Wabbit, Criteo's files; plain or compressed.
 
     Each value of a column is a feature with a weight of its own, however rare; --backoff adds what it falls back on.
     """
-    from regrow.cli.shown import run_and_show
     from regrow.data.clicks import ClickOptions
     from regrow.data.clicks.containment import containments
     from regrow.data.clicks.options import names_of
-    from regrow.launch import default_run, with_stdin
+    from regrow.launch import with_stdin
     from regrow.models.logistic.program import FTRL
     from regrow.models.logistic.specs import clicks_spec, continued_clicks_spec, own_options, read_clicks
     from regrow.models.logistic.topic_specs import with_topics
-    from regrow.running import begin
 
-    way = how(engine, workers, preempt, durable_every, verify, cache=not no_cache)
     models = list(itertools.product(*(_numbers(name, text) for name, text in zip(RATES, (alpha, beta, l1, l2), strict=True))))
     rates = {name: list(values) for name, values in zip(RATES, zip(*models, strict=True), strict=True)}
     program = FTRL(**rates, passes=passes, fields=dict(_field(text) for text in field or []))  # type: ignore[arg-type]
@@ -131,11 +111,10 @@ def train(
         topics=topics,
         text_field=text_field,
     )  # fmt: skip
-    path = run or default_run("ctr train")
     if going_on is not None:
         known = own_options(read_clicks(going_on)[1], options)
         options = replace(options, topics=known.topics, text_field=known.text_field, topics_digest=known.topics_digest)
-    with with_stdin(files) as (given, own), with_topics(given, own, options, way) as (names, spooled, options):
+    with with_stdin(files) as (given, own), with_topics(given, own, options, training.way) as (names, spooled, options):
         if options.backoff and options.backoff[0] in ("find", "auto"):
             found = containments(names, options)
             levels = [f"{fine}:{','.join(coarser)}" for fine, coarser in found.items()]
@@ -145,11 +124,11 @@ def train(
             print("\n".join(f"back-off {text}" for text in levels) or "no column lies within another", file=sys.stderr)
             options = replace(options, backoff=levels)
         if going_on is not None:
-            _refuse_the_runs_own(context)
+            refuse_the_runs_own(context, THE_RUNS_OWN)
             spec = continued_clicks_spec(going_on, names, passes=passes, options=options, spooled=spooled)
         else:
             spec = clicks_spec(names, program, seed=seed, options=options, partitions=_partitions(partitions), spooled=spooled)
-        run_and_show(path, lambda watcher: begin(spec, path, way, watcher, overwrite=overwrite), json)
+        training.run(spec)
 
 
 RATES = ("alpha", "beta", "l1", "l2")
@@ -157,14 +136,6 @@ RATES = ("alpha", "beta", "l1", "l2")
 
 THE_RUNS_OWN = "label features numeric binned multi cross backoff weight alpha beta l1 l2 field min_count admit hash_bits seed"
 THE_RUNS_OWN += " partitions calibrate topics text_field"
-
-
-def _refuse_the_runs_own(context: typer.Context) -> None:
-    """Options that a run to go on from has settled."""
-    for name in THE_RUNS_OWN.split():
-        source = context.get_parameter_source(name)
-        if source is not None and source.name == "COMMANDLINE":
-            raise UsageError(f"--{name.replace('_', '-')} with --continue", "a run that goes on keeps its own: leave the option out")
 
 
 def _numbers(name: str, text: str) -> list[float]:

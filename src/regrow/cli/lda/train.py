@@ -3,32 +3,20 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from regrow.cli.options import (
-    DurableEvery,
-    Engine,
     Format,
     Header,
     IdField,
-    Json,
-    MemoryMax,
-    Notice,
-    Overwrite,
-    Preempt,
-    RunDir,
     Seed,
     TextField,
-    Verify,
     Vocabulary,
-    Workers,
-    how,
     parse_grid,
 )
-from regrow.errors import UsageError
+from regrow.cli.training import GoingOn, Training, refuse_the_runs_own, training_command
 
 __all__ = ["train"]
 
@@ -38,6 +26,7 @@ Files = Annotated[
 ]
 
 
+@training_command("lda train")
 def train(
     context: typer.Context,
     files: Files = None,
@@ -57,10 +46,7 @@ def train(
     learn_every: Annotated[int, typer.Option(metavar="N", help="Rounds between two looks at the priors.")] = 10,
     merge_every: Annotated[int, typer.Option(metavar="N", help="Rounds between two mergers of topics that say the same; 0: none.")] = 0,
     seed: Seed = 1,
-    going_on: Annotated[
-        Path | None,
-        typer.Option("--continue", metavar="RUN", help="Go on from a finished run, with FILES as new documents.", show_default=False),
-    ] = None,
+    going_on: GoingOn = None,
     vocab: Vocabulary = None,
     format: Format = None,
     text_field: TextField = None,
@@ -82,39 +68,26 @@ def train(
     grid: Annotated[
         str | None, typer.Option(metavar="RxC", help="Blocks of documents x blocks of words [from the data].", show_default=False)
     ] = None,
-    run: RunDir = None,
-    workers: Workers = None,
-    engine: Engine = None,
-    preempt: Preempt = None,
-    durable_every: DurableEvery = None,
-    memory_max: MemoryMax = None,
-    notice: Notice = None,
-    verify: Verify = "auto",
-    no_cache: Annotated[bool, typer.Option("--no-cache", help="Prepare the input afresh, and keep nothing for other runs.")] = False,
-    overwrite: Overwrite = False,
-    json: Json = False,
+    *,
+    training: Training,
 ) -> None:
     """Learn topics from documents.
 
     Files of text (.txt a document per line, .jsonl, .csv, .tsv, .parquet, Mallet, Vowpal Wabbit), folders with a file per document, or
     bags of words (UCI, LDA-C, SVMlight, Matrix Market, scipy .npz); plain, .gz, .xz, .bz2 or .zst; - is standard input.
     """
-    from regrow.cli.shown import run_and_show
     from regrow.data import TextOptions
-    from regrow.launch import default_run, with_stdin
+    from regrow.launch import with_stdin
     from regrow.models.lda.program import LDA
     from regrow.models.lda.specs import continued_spec, topics_spec
-    from regrow.running import begin
 
-    way = how(engine, workers, preempt, durable_every, verify, memory_max=memory_max, notice=notice, cache=not no_cache)
     blocks = parse_grid(grid)
     options = TextOptions(
         format, text_field, vocab, not keep_case, stop_words, min_count, max_doc_share, token_pattern, id_field, header, segment
     )
-    path = run or default_run("lda train")
     with with_stdin(files or []) as (names, spooled):
         if going_on is not None:
-            _refuse_the_runs_own(context)
+            refuse_the_runs_own(context, THE_RUNS_OWN)
             spec = continued_spec(going_on, names, rounds, options=options, grid=blocks, spooled=spooled)
         else:
             program = LDA(
@@ -138,18 +111,10 @@ def train(
             spec = topics_spec(names, program, seed=seed, options=options, grid=blocks, spooled=spooled)
         if spec.source.format == "txt" and len(spec.source.files) > MANY_FILES:
             print("each line is a document; for one in each file name their folder, or say --format files", file=sys.stderr)
-        run_and_show(path, lambda watcher: begin(spec, path, way, watcher, overwrite=overwrite), json)
+        training.run(spec)
 
 
 MANY_FILES = 100
 """So many files of text are rather documents than collections of them."""
 THE_RUNS_OWN = "topics alpha_sum alpha beta start draws learn_alpha learn_beta learn_every merge_every seed likelihood_every"
 THE_RUNS_OWN += " token_pattern segment stop_words min_count max_doc_share keep_case"
-
-
-def _refuse_the_runs_own(context: typer.Context) -> None:
-    """Options that a run to go on from has settled."""
-    for name in THE_RUNS_OWN.split():
-        source = context.get_parameter_source(name)
-        if source is not None and source.name == "COMMANDLINE":
-            raise UsageError(f"--{name.replace('_', '-')} with --continue", "a run that goes on keeps its own: leave the option out")
