@@ -17,7 +17,7 @@ from regrow.data.clicks.feature_set import with_ahead
 from regrow.data.clicks.parsed import Broken, Parsed
 from regrow.data.clicks.plan import Plan, seeds_of
 from regrow.data.clicks.reading import Filled
-from regrow.data.clicks.table_kernels import column_rows, pairs_of, table_fields
+from regrow.data.clicks.table_kernels import column_rows, pairs_of, table_fields, written_by
 from regrow.data.formats.cutting import LineEnd, cut, without_lines
 from regrow.data.formats.facts import SourceFile
 from regrow.data.formats.format import Arrays, Format
@@ -212,8 +212,7 @@ def of_columns(text: Any, starts: Any, ends: Any, kind: Any, plan: Plan, needs_l
     special = np.array([plan.label, plan.weight, plan.time, needs_label], np.int64)
     names = tuple(item.name for item in plan.items)
     parts_of = np.array(parts, np.int64)
-    longest = (ends - starts).max(axis=0, initial=0) if len(starts) else np.zeros(len(plan.columns), np.int64)
-    most = sum(8 + sum(int(longest[part]) + 1 for part in item.parts) for item in plan.items)
+    most = written_by(starts, ends, items, parts_of)
     into = Filled(len(starts), pairs_of(text, starts, ends, items, parts_of), own=len(text))
     text = with_ahead(text, most + OWN_BYTES)
     moment, missing = np.zeros(len(starts), np.uint64), np.zeros(len(items), np.int64)

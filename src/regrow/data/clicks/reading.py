@@ -61,7 +61,7 @@ class Filled:
         rows, at = int(self.state[ROWS]), int(self.state[AT])
         found: dict[str, Any] = {"row_ptr": self.row_ptr[: rows + 1], "feature": self.feature[:at], "value": self.value[:at]}
         found |= {"label": self.label[:rows], "weight": self.weight[:rows]}
-        return {name: array.copy() for name, array in found.items()}
+        return found
 
     @property
     def features(self) -> dict[str, Any]:

@@ -30,13 +30,15 @@ from regrow.data.clicks.line_kernels import (
 from regrow.data.clicks.number_kernels import decimal, number_in
 from regrow.data.clicks.set_kernels import hashed
 
-__all__ = ["BETWEEN", "BINNED", "CATEGORY", "CROSS", "MULTI", "NUMERIC", "column_rows", "pairs_of", "table_fields"]
+__all__ = ["BETWEEN", "BINNED", "CATEGORY", "CROSS", "MULTI", "NUMERIC", "column_rows", "pairs_of", "table_fields", "written_by"]
 
 NEWLINE, RETURN, DOUBLE_QUOTE = 10, 13, 34
 CATEGORY, MULTI, NUMERIC, BINNED, CROSS = 0, 1, 2, 3, 4
 """What becomes of a column: its value is a feature; each of its values is; sign(x) log(1 + |x|) of its number
 is the value of one feature; its number falls into
 a bin (as it is up to 2, then floor(log(x)^2), the recipe of the winners of Criteo's competition); several columns make one value."""
+BIN_BYTES = 8
+"""No bin takes more."""
 BETWEEN = 31
 """What stands between the values of a cross: the unit separator of ASCII."""
 
@@ -53,7 +55,7 @@ def table_fields(text, size, delimiter, quote, columns):
     bound = 1
     for i in range(size):
         bound += text[i] == NEWLINE
-    starts, ends = np.zeros((bound, columns), np.int64), np.zeros((bound, columns), np.int64)
+    starts, ends = np.empty((bound, columns), np.int64), np.empty((bound, columns), np.int64)
     lines, kinds, found = np.empty(bound, np.int64), np.zeros(bound, np.uint8), np.empty(bound, np.int32)
     records, line, i, between, newline = 0, 0, 0, repeated(delimiter), repeated(NEWLINE)
     while i < size:
@@ -89,6 +91,8 @@ def table_fields(text, size, delimiter, quote, columns):
             column += 1
             more = i < size and text[i] == delimiter
             i += 1
+        for missing in range(column, columns):
+            starts[records, missing] = ends[records, missing] = 0
         found[records] = column
         if column != columns and not kinds[records]:
             kinds[records] = FIELDS
@@ -195,6 +199,22 @@ def _binned(text, own, x):
         if bin >= unit or unit == 1:
             text[own], own = 48 + bin // unit % 10, own + 1
     return own
+
+
+@njit(cache=True)
+def written_by(starts, ends, items, parts):
+    """How many bytes `column_rows` may write for a record: crosses and bins."""
+    most = 0
+    for r in range(starts.shape[0]):
+        own = 0
+        for item in range(items.shape[0]):
+            if items[item, 0] == CROSS:
+                for p in range(items[item, 1], items[item, 2]):
+                    own += ends[r, parts[p]] - starts[r, parts[p]] + 1
+            elif items[item, 0] in (NUMERIC, BINNED):
+                own += BIN_BYTES
+        most = max(most, own)
+    return most
 
 
 @njit(cache=True)
