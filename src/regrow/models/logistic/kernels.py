@@ -107,7 +107,7 @@ def add_by_band(rarest, lowest, label, weight, losses, units, weights, clicks, b
 def union(rows, ptr):
     """The different numbers in the ascending lists rows[ptr[e]:ptr[e + 1]] together: int64, ascending. Neighbours are merged, two by two,
     without a branch that depends on the numbers."""
-    source, target = rows.astype(np.int64), np.empty(rows.size, np.int64)
+    source, target = rows.copy(), np.empty(rows.size, rows.dtype)
     begins, ends = ptr[:-1].copy(), ptr[1:].copy()
     lists = begins.size
     while lists > 1:
@@ -132,7 +132,7 @@ def union(rows, ptr):
             begins[e // 2], ends[e // 2] = begins[e], at
         lists = (lists + 1) // 2
         source, target = target, source
-    return source[begins[0] : ends[0]].copy() if lists else source
+    return source[begins[0] : ends[0]].astype(np.int64)
 
 
 @njit(cache=True, error_model="numpy")
