@@ -12,12 +12,15 @@ if TYPE_CHECKING:
     from regrow.launch import Run, run
     from regrow.models.lda.estimator import LDA
     from regrow.models.logistic.estimator import LogisticRegression
+    from regrow.models.pagerank.estimator import PageRank, connected_components
     from regrow.packed import Strings, hash64, strings
     from regrow.program import Data, Message, Partition, Program, Results, Role, Roles
 
 _PLACES = {
     "LDA": "regrow.models.lda.estimator",
     "LogisticRegression": "regrow.models.logistic.estimator",
+    "PageRank": "regrow.models.pagerank.estimator",
+    "connected_components": "regrow.models.pagerank.estimator",
     "Run": "regrow.launch",
     "run": "regrow.launch",
     "Data": "regrow.program",
@@ -37,6 +40,7 @@ __all__ = [
     "Data",
     "LogisticRegression",
     "Message",
+    "PageRank",
     "Partition",
     "Program",
     "Results",
@@ -44,6 +48,7 @@ __all__ = [
     "Roles",
     "Run",
     "Strings",
+    "connected_components",
     "hash64",
     "run",
     "strings",

@@ -19,12 +19,13 @@ from regrow.data import Source, TextOptions, describe
 from regrow.data.streams import Stream
 from regrow.errors import DataError, Paused, ProgramError, RegrowError, UsageError
 from regrow.job import ProgramName, loading
+from regrow.parameters import check_parameters
 from regrow.program import Program
 from regrow.running import Watcher, begin
 from regrow.spec import How, Spec
 from regrow.store.model import ModelFiles, read_model
 
-__all__ = ["Run", "check_names", "default_run", "launch", "own_way", "run", "shared_cache", "unseen_spec", "with_stdin"]
+__all__ = ["Run", "check_names", "default_run", "launch", "own_way", "run", "shared_cache", "text_spec", "unseen_spec", "with_stdin"]
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,7 @@ def default_run(command: str) -> Path:
 
 def run(
     program: Program,
-    data: str | Path | Sequence[str | Path],
+    data: str | Path | Sequence[str | Path] = (),
     *,
     seed: int = 1,
     workers: int | None = None,
@@ -78,18 +79,24 @@ def run(
 ) -> Run:
     """Run a program of your own on text files (the layout "text"), and come back when it has ended.
 
-    data        a file or several, plain or gzipped; each line is a line of `part.fixed.lines()`
+    data        a file or several, plain or gzipped; each line is a line of `part.fixed.lines()`. None for a program that reads no data
     workers     processes; None: as many as cores may be used
     run         the run's directory; None: a temporary one, which goes away with the Run (a paused one stays, to be resumed)
     The other parameters are those of `regrow run`. Raises ProgramError if the program raises or is not deterministic, DataError for
     data that cannot be read, UsageError for parameters that cannot be.
     """
-    files = [data] if isinstance(data, (str, Path)) else list(data)
-    options = TextOptions(format=format)
-    name = ProgramName.of(program, inline=engine == "inline")
-    spec = Spec("run", name, program.parameters(), seed, describe([str(file) for file in files], options), options, "text")
+    spec = text_spec(program, data, seed, format=format, inline=engine == "inline")
     how = How(engine, workers or 0, preempt, durable_every, verify)
     return launch(spec, how, run, overwrite=overwrite)
+
+
+def text_spec(program: Program, data: str | Path | Sequence[str | Path], seed: int, *, format: str = "txt", inline: bool = False) -> Spec:
+    """What to do to run a program of somebody's own on text files. Raises ProgramError, DataError or UsageError."""
+    files = [data] if isinstance(data, (str, Path)) else list(data)
+    options = TextOptions(format=format)
+    check_parameters(program)
+    source = describe([str(file) for file in files], options) if files else Source(format, ())
+    return Spec("run", ProgramName.of(program, inline=inline), program.parameters(), seed, source, options, "text")
 
 
 def launch(spec: Spec, how: How, run: str | Path | None, watcher: Watcher | None = None, *, overwrite: bool = False) -> Run:

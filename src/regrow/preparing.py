@@ -5,6 +5,8 @@
     grid        tokens -> rows and columns
     examples    text of rows with a label -> examples, dictionary of features
     rounds      examples -> the rounds in which they are visited
+    nodes       text of edges -> edges by numbers of nodes, and what the nodes are called
+    parts       edges -> nodes in ranges, edges sorted by where they lead
 
 A run that goes on from an earlier one begins with the tokens of that (again), and gives new words numbers after the old (words).
 A stage that is whole is never repeated. The last one becomes RUN/data.
@@ -28,6 +30,9 @@ from regrow import prepared
 from regrow.crash import point
 from regrow.data import Again, Grid, Ingested, Renumber, default_grid, ingest, tokens_program
 from regrow.data.clicks import ClickExamples, ClickRounds, buckets_for, default_partitions, turn_of
+from regrow.data.graphs import GraphNodes, GraphParts
+from regrow.data.graphs import buckets_for as names_buckets
+from regrow.data.graphs import default_partitions as default_ranges
 from regrow.errors import DataError
 from regrow.job import Job, ProgramName
 from regrow.program import Arrays, Program
@@ -93,6 +98,8 @@ class Preparing:
             made = self._text()
         elif self.spec.pipeline == "clicks":
             made = self._clicks()
+        elif self.spec.pipeline == "graph":
+            made = self._graph()
         elif self.spec.start is None:
             made = self._grid(self._tokens())
         else:
@@ -131,6 +138,19 @@ class Preparing:
         )
         layouts = [("slots", rounds, "slots"), ("start", rounds, "start"), ("dictionary", made, "dictionary"), ("fields", made, "fields")]
         return self._joined("clicks", layouts, {**made.facts, **rounds.facts})
+
+    # Graphs
+
+    def _graph(self) -> Dataset:
+        """Nodes in ranges, and the edges between them."""
+        options, source, text = self.spec.options, self.spec.source.to_json(), self._text()
+        about, buckets = source["graph"], names_buckets(int(text.facts["bytes"]))
+        files, names = about["files"], [file["name"] for file in source["files"]]
+        nodes = self._stage("nodes", GraphNodes(files, names, about["numbers"], about["nodes"], buckets, not options.undirected), text)
+        count, edges = int(nodes.facts["nodes"]), int(nodes.facts["lines"]) * (2 if options.undirected else 1)
+        ranges = self.spec.grid[0] if self.spec.grid else default_ranges(count, edges)
+        once, drop = options.duplicates == "once", options.self_loops == "drop"
+        return self._stage("parts", GraphParts(count, min(ranges, count), options.undirected, once, drop), nodes)
 
     # Going on from a finished run
 

@@ -24,7 +24,7 @@ import json
 import os
 import shutil
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -34,7 +34,7 @@ from regrow.crash import point
 from regrow.errors import DamagedData, DataError, Paused, ProgramError, RegrowError, UsageError
 from regrow.identity import difference, identity_of
 from regrow.interrupts import Interrupts
-from regrow.job import Job, guest, loading
+from regrow.job import Job, loading
 from regrow.outlet import Outlet
 from regrow.preparing import Preparing
 from regrow.program import Value, as_value
@@ -47,6 +47,7 @@ from regrow.store.lock import Lock, is_lock
 from regrow.store.model import publish_model
 from regrow.story import VERSION, Story
 from regrow.summary import Session, is_published, published, summary_of
+from regrow.traces import guest
 from regrow.worker import ENVIRONMENT
 
 __all__ = ["Watcher", "begin", "resume"]
@@ -75,12 +76,14 @@ def begin(spec: Spec, run: Path, how: How, watcher: Watcher | None = None, *, ov
         return _Run(run, spec, how, watcher or Watcher(), interrupts).to_the_end()
 
 
-def resume(run: Path, watcher: Watcher | None = None, *, accept_changes: bool = False, **changes: Any) -> dict[str, Any]:
-    """Go on with a run, with its own engine and workers unless others are given; returns its summary."""
+def resume(
+    run: Path, watcher: Watcher | None = None, *, accept_changes: bool = False, how: How | None = None, **changes: Any
+) -> dict[str, Any]:
+    """Go on with a run, with its own engine and workers unless others are given (`how`, or some changes of it); returns its summary."""
     _refuse_imports()
     if not (run / "run.json").exists():
         raise DataError(f"{run} is no run", "name the folder that training printed first")
-    spec, how = Spec.read(run), How.read(run).changed(changes)
+    spec, how = Spec.read(run), how or How.read(run).changed(changes)
     interrupts = Interrupts(f"go on with it: regrow resume {run}")
     with _patient_with_disk(run), interrupts.caught(), _locked(run):
         if is_published(run) and (run / "done").exists():
@@ -231,7 +234,7 @@ class _Run:
             outcome = self._to_the_last_round(job, stage)
             try:
                 with guest(f"{type(outcome.program).__name__}.model()"):
-                    return outcome, {name: as_value(name, value) for name, value in outcome.program.model(outcome.results).items()}
+                    return outcome, _named_values(outcome.program.model(outcome.results))
             except ResultLost:
                 if again == LOST_AGAIN_MAX:
                     raise
@@ -336,6 +339,13 @@ class _Run:
         path = self.run / "accepted.json"
         found: list[str] = json.loads(path.read_text()) if path.exists() else []
         return found
+
+
+def _named_values(made: Any) -> dict[str, Value]:
+    """What a program's `model` returned, as it is stored. Raises ProgramError."""
+    if not isinstance(made, Mapping) or not all(isinstance(name, str) for name in made):
+        raise ProgramError(f"model() returned a {type(made).__name__}", 'return arrays by name, e.g. {"centers": centers}')
+    return {name: as_value(name, value) for name, value in made.items()}
 
 
 LOST_AGAIN_MAX = 3

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any, Literal
 from regrow.data import Source, TextOptions, content_digest
 from regrow.data.clicks.options import ClickOptions
 from regrow.data.clicks.source import ClickSource
+from regrow.data.graphs.options import GraphOptions
+from regrow.data.graphs.source import GraphSource
 from regrow.errors import DataError, UsageError
 from regrow.identity import source_name
 from regrow.job import Job, ProgramName
@@ -34,12 +36,13 @@ class Spec:
 
     source, options     files of text, or of rows (ClickSource); how they are read: TextOptions, or ClickOptions
     pipeline        "text": the program reads the layout "text"; "grid": it reads rows, columns and vocabulary; "clicks": slots, start,
-                    dictionary and fields
-    grid            rows and columns, or partitions of examples and of weights; None: from the data
+                    dictionary and fields; "graph": parts
+    grid            rows and columns, or partitions of examples and of weights, or partitions and 1; None: from the data
     topics          keeps the default grid small where there are very many; None: no matter
     model           a run or a model folder whose arrays are the layout "model" of the data; None: no such layout
     start           a finished run that this one goes on from, with its data and any new documents; None: from nothing
     spooled         input files that were made for this run (from stdin, from memory): they move into it
+    origin          the folder in which the author of a program has the file of which the run holds a copy
     """
 
     command: str
@@ -48,7 +51,7 @@ class Spec:
     seed: int
     source: Source
     options: Any
-    pipeline: Literal["text", "grid", "clicks"]
+    pipeline: Literal["text", "grid", "clicks", "graph"]
     grid: tuple[int, int] | None = None
     topics: int | None = None
     input_digest: str = ""
@@ -56,6 +59,7 @@ class Spec:
     model_digest: str = ""
     start: str | None = None
     spooled: tuple[str, ...] = ()
+    origin: str = ""
 
     def __post_init__(self) -> None:
         if not 0 <= self.seed < 2**63:
@@ -77,12 +81,13 @@ class Spec:
         source = self._moved(run)
         digest = input_digest(source)
         model = read_model(Path(self.model or self.start or "")).digest if self.model or self.start else ""
-        program = self.program
+        program, origin = self.program, ""
         if program.is_file:
+            origin = str(Path(program.place).absolute().parent)
             name = source_name(Path(program.place))
             copy_sources(Path(program.place), (run / name).parent)
             program = replace(program, place=name)
-        return replace(self, source=source, input_digest=digest, program=program, model_digest=model, spooled=())
+        return replace(self, source=source, input_digest=digest, program=program, model_digest=model, spooled=(), origin=origin)
 
     def _moved(self, run: Path) -> Source:
         """The source after its spooled files have moved into the run."""
@@ -99,7 +104,7 @@ class Spec:
     def job(self, run: Path) -> Job:
         """The job of the last program."""
         program = replace(self.program, place=str((run / self.program.place).resolve())) if self.program.is_file else self.program
-        return Job(program, self.parameters, self.seed, run / "data", run)
+        return Job(program, self.parameters, self.seed, run / "data", run, self.origin)
 
     def options_json(self) -> dict[str, Any]:
         """The text options as JSON values."""
@@ -122,6 +127,7 @@ class Spec:
             "model": self.model,
             "model_digest": self.model_digest,
             "start": self.start,
+            "origin": self.origin,
         }
         write_json(run / "run.json", content)
 
@@ -135,14 +141,18 @@ class Spec:
                     f"{run} has format {found['format']}, this regrow works on format {FORMAT}", "resume it with the regrow that began it"
                 )
             grid = tuple(found["grid"]) if found["grid"] else None
-            clicks = "plan" in found["source"]
+            kinds: tuple[type[Source], type[Any]] = (Source, TextOptions)
+            if "plan" in found["source"]:
+                kinds = (ClickSource, ClickOptions)
+            elif "graph" in found["source"]:
+                kinds = (GraphSource, GraphOptions)
             return Spec(
                 found["command"],
                 ProgramName.parse(found["program"]),
                 found["parameters"],
                 found["seed"],
-                (ClickSource if clicks else Source).from_json(found["source"]),
-                (ClickOptions if clicks else TextOptions)(**found["options"]),
+                kinds[0].from_json(found["source"]),
+                kinds[1](**found["options"]),
                 found["pipeline"],
                 grid,
                 found["topics"],
@@ -150,6 +160,7 @@ class Spec:
                 found["model"],
                 found["model_digest"],
                 found["start"],
+                origin=found.get("origin", ""),
             )
         except (OSError, ValueError, KeyError, TypeError) as why:
             raise DataError(f"{run}/run.json cannot be read: {why!r}", "is it the folder of a run?") from None

@@ -28,6 +28,7 @@ from regrow.store.differences import differences
 from regrow.store.directory import Directory
 from regrow.story import Story
 from regrow.summary import Session
+from regrow.traces import shown_place
 from regrow.worker import checked_roles
 
 __all__ = ["Around", "ResultLost", "Stage", "Watcher"]
@@ -168,7 +169,7 @@ class Stage:
     def _tell(self, what: str, facts: Mapping[str, Any]) -> None:
         if what == "rounds complete":
             self.around.session.round = facts["rounds"]
-            note = ", ".join(f"{name} {value:.4f}" for name, value in self._latest.items() if self.name == "training")
+            note = ", ".join(f"{name} {_shown(value)}" for name, value in self._latest.items() if self.name == "training")
             self.around.watcher.progress(self.name, facts["rounds"], facts["of"], note)
             return
         self.story.tell(what, stage=self.name, **facts)
@@ -195,12 +196,17 @@ class Stage:
                 where = differences(self.directory.disputed, task)
                 raise ProgramError(f"{self.job.program.name}: {reason}{where}", WHAT_TO_DO[who].format(run=self.around.run))
             case Fail(_, reason):
-                place = self.job.program.place if self.job.program.is_file else "the program"
-                raise ProgramError(
-                    f"{self.job.program.name}: {reason}", f"mend {place}, then go on: regrow resume {self.around.run} --accept-changes"
-                )
+                raise ProgramError(f"{self.job.program.name}: {reason}", self._how_to_mend())
             case Pause(reason):
                 raise Paused(reason, f"go on with it: regrow resume {self.around.run}")
+
+    def _how_to_mend(self) -> str:
+        """What an author may do whose program raised."""
+        go_on = f"then go on from what is done: regrow resume {self.around.run} --accept-changes"
+        if not self.job.program.is_file:
+            return f"mend the program, {go_on}"
+        copy = self.around.run / "program" / Path(self.job.program.place).name
+        return f"mend {shown_place(self.job.program.place)} and begin anew; or mend the run's own copy, {copy}, {go_on}"
 
     def _read_results(self, machine: Machine, last: int) -> Results:
         for role in self.plan.roles:
@@ -256,6 +262,11 @@ WHAT_TO_DO = {
     "environment": "run it where all workers are alike, then go on: regrow resume {run}",
     "machine": "go on without that machine: regrow resume {run}; it goes back to before this task",
 }
+
+
+def _shown(value: float) -> str:
+    """A metric in a few digits, however small it is."""
+    return f"{value:.4f}" if abs(value) >= 0.001 or not value else f"{value:.1e}"
 
 
 def _boot_id() -> str:

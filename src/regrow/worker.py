@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import inspect
 import json
 import signal
 import socket
 import time
-import traceback
 from collections.abc import Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
@@ -21,8 +21,8 @@ from regrow import rng
 from regrow.coordinator.events import Receipt
 from regrow.coordinator.plan import PhaseKey, Plan, Task
 from regrow.environment import environment
-from regrow.errors import DamagedData, DataError, ProgramError, RegrowError
-from regrow.job import Job, guest
+from regrow.errors import DamagedData, DataError, ProgramError
+from regrow.job import Job
 from regrow.packed import Strings
 from regrow.program import Inputs, Message, Partition, Program, Roles, Value
 from regrow.store.artifact import BrokenArtifact, State, fold, messages, write_artifact
@@ -30,6 +30,7 @@ from regrow.store.container import Broken
 from regrow.store.dataset import Dataset
 from regrow.store.directory import Directory
 from regrow.store.held import HeldStates
+from regrow.traces import guest, users_trace
 
 __all__ = ["AttemptError", "Workshop", "serve"]
 
@@ -85,16 +86,16 @@ class Workshop:
         except OSError as error:
             if error.errno in ENVIRONMENT:
                 raise _environment(error, path) from None
-            raise AttemptError("program", _trace(error)) from None
-        except RegrowError as error:
-            raise AttemptError("program", str(error)) from None
+            raise AttemptError("program", users_trace(error)) from None
         except (Exception, SystemExit) as error:
-            raise AttemptError("program", _trace(error)) from None
+            raise AttemptError("program", users_trace(error) + _hint(error)) from None
 
     def _attempt(self, task: Task, chain: tuple[int, ...], path: Path) -> Receipt:
         part = _Part(self, task, chain)
         try:
-            getattr(self.program, task.role)(part)
+            returned = getattr(self.program, task.role)(part)
+            if returned is not None:
+                raise ProgramError(*_nothing_to_return(f"{type(self.program).__name__}.{task.role}()", returned))
             part.check_sent()
             return self._write(path, task, chain, part)
         finally:
@@ -206,11 +207,13 @@ def checked_roles(program: Program, dataset: Dataset) -> Roles:
     for name, role in roles.items():
         if not callable(getattr(program, name, None)):
             raise ProgramError(f'{type(program).__name__} has a role "{name}" but no method of that name', f"define def {name}(self, part)")
+        _check_signature(program, name)
         if role.data is None:
             continue
         if role.data not in dataset.layouts:
             raise DataError(
-                f'role "{name}" reads the layout "{role.data}", which the data has not', f"it has: {', '.join(dataset.layouts)}"
+                f'role "{name}" reads the layout "{role.data}", which the data has not',
+                f"it has: {', '.join(dataset.layouts)}" if dataset.layouts else "name the files that it is made of",
             )
         parts = dataset.layouts[role.data]
         if parts % role.partitions if role.turn else parts != role.partitions:
@@ -221,16 +224,39 @@ def checked_roles(program: Program, dataset: Dataset) -> Roles:
     return roles
 
 
+def _check_signature(program: Program, name: str) -> None:
+    """Raise ProgramError for a role method that does not take a partition and nothing else."""
+    with contextlib.suppress(ValueError):  # what is written in C has no signature
+        signature = inspect.signature(getattr(program, name))
+        try:
+            signature.bind(None)
+        except TypeError as why:
+            raise ProgramError(f"{type(program).__name__}.{name}{signature} is no role: {why}", f"define def {name}(self, part)") from None
+
+
+def _nothing_to_return(what: str, returned: Any) -> tuple[str, str]:
+    """What is said of a role method that returns something."""
+    if inspect.isgenerator(returned) or inspect.iscoroutine(returned):
+        returned.close()
+        return (
+            f"{what} has a yield or is async: its body never ran",
+            "write a plain method; what it makes goes out by part.send, part.result",
+        )
+    return (
+        f"{what} returned a {type(returned).__name__}, which goes nowhere",
+        "a role returns nothing: what it makes goes out by part.send, part.keep, part.result",
+    )
+
+
+def _hint(error: BaseException) -> str:
+    """One line more for what is easily misread."""
+    if isinstance(error, ValueError) and "read-only" in str(error):
+        return "\nwhat a task reads is read-only: change a copy of it, e.g. np.array(part.state[...])"
+    return ""
+
+
 def _environment(error: OSError, path: Path) -> AttemptError:
     return AttemptError("environment", f"{error.strerror}: {error.filename or path}")
-
-
-def _trace(error: BaseException) -> str:
-    """The traceback from the first line of the program on: what lies above it is ours."""
-    frames = traceback.extract_tb(error.__traceback__)
-    own = next((place for place, frame in enumerate(frames) if frame.name == "_attempt"), -1)
-    lines = traceback.format_list(frames[own + 1 :]) + traceback.format_exception_only(error)
-    return "".join(lines).rstrip()
 
 
 def serve(connection: socket.socket, shop: Workshop) -> None:

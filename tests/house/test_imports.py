@@ -18,6 +18,8 @@ FLOORS = {
     "packed": 0,
     "program": 1,
     "coordinator": 2,
+    "traces": 1,
+    "parameters": 2,
     "job": 2,
     "environment": 2,
     "store": 3,
@@ -40,6 +42,7 @@ FLOORS = {
     "running": 9,
     "checking": 10,
     "launch": 10,
+    "testing": 11,
     "models": 11,
     "cli": 12,
 }

@@ -8,6 +8,7 @@ import typer
 
 from regrow.cli.ctr import ctr
 from regrow.cli.lda import lda
+from regrow.cli.pagerank import pagerank
 from regrow.cli.runs import add_run_commands
 from regrow.cli.steering import add_steering_commands
 
@@ -24,6 +25,7 @@ app = typer.Typer(
 )
 app.add_typer(lda, name="lda")
 app.add_typer(ctr, name="ctr")
+app.add_typer(pagerank, name="pagerank")
 add_run_commands(app)
 add_steering_commands(app)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -46,8 +46,8 @@ def add_run_commands(app: typer.Typer) -> None:
 def run(
     program: Annotated[str, typer.Argument(metavar="FILE.py:Class", help="A program of your own.", show_default=False)],
     files: Annotated[
-        list[str], typer.Argument(metavar="DATA", help='Text files, plain or gzipped; the layout "text".', show_default=False)
-    ],
+        list[str] | None, typer.Argument(metavar="DATA", help='Text files, plain or gzipped; the layout "text".', show_default=False)
+    ] = None,
     set: Annotated[
         list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="A parameter of the program.", show_default=False)
     ] = None,
@@ -68,7 +68,7 @@ def run(
     from regrow.launch import default_run
     from regrow.running import begin
 
-    spec = _spec(program, files, set, seed)
+    spec = _spec(program, files or [], set, seed)
     way = how(engine, workers, preempt, durable_every, verify, memory_max=memory_max, notice=notice, cache=False)
     path = run or default_run("run")
     run_and_show(path, lambda watcher: begin(spec, path, way, watcher, overwrite=overwrite), json)
@@ -76,7 +76,7 @@ def run(
 
 def check(
     program: Annotated[str, typer.Argument(metavar="FILE.py:Class", help="A program of your own.", show_default=False)],
-    files: Annotated[list[str], typer.Argument(metavar="DATA", help="Text files, rather small ones.", show_default=False)],
+    files: Annotated[list[str] | None, typer.Argument(metavar="DATA", help="Text files, rather small ones.", show_default=False)] = None,
     set: Annotated[
         list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="A parameter of the program.", show_default=False)
     ] = None,
@@ -93,7 +93,7 @@ def check(
     from regrow.cli.shown import print_json
     from regrow.errors import ProgramError
 
-    spec = _spec(program, files, set, seed)
+    spec = _spec(program, files or [], set, seed)
     findings = check_all(spec, lambda found: None if json else print(_told(found), flush=True))
     last = findings[-1]
     if json:
@@ -116,14 +116,17 @@ def _told(found: Finding) -> str:
 
 def _spec(program: str, files: list[str], set: list[str] | None, seed: int) -> Spec:
     """What to do, from what the command line says."""
-    from regrow.data import TextOptions, describe
+    from regrow.data import Source, TextOptions, describe
     from regrow.job import ProgramName, make
+    from regrow.parameters import check_parameters
     from regrow.spec import Spec
 
     name = ProgramName.parse(program)
     made = make(name.load(), dict(_pair(text) for text in set or []))
     options = TextOptions(format="txt")
-    return Spec("run", name, made.parameters(), seed, describe(files, options), options, "text")
+    check_parameters(made)
+    source = describe(files, options) if files else Source("txt", ())
+    return Spec("run", name, made.parameters(), seed, source, options, "text")
 
 
 def _pair(text: str) -> tuple[str, str]:
@@ -156,7 +159,7 @@ def resume(
         run_and_show(run, lambda _: summary_of(run), json)
         return
     limit = parse_size(memory_max) if memory_max is not None else None
-    changes = {
+    changes: dict[str, Any] = {
         "workers": workers,
         "engine": engine,
         "preempt": preempt,
