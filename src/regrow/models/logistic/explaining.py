@@ -24,11 +24,10 @@ from regrow.errors import DataError, UsageError
 from regrow.evaluation.bands import BANDS, band_of
 from regrow.evaluation.tail import aligned
 from regrow.models.logistic.model import ClickModel, shown_value
-from regrow.models.logistic.topic_specs import COLUMN, with_topics
+from regrow.models.logistic.topic_specs import COLUMN, with_topics_here
 from regrow.models.logistic.unseen import probabilities, scored, tables_of
 from regrow.packed import strings
 from regrow.program import Fixed
-from regrow.spec import How
 
 __all__ = ["Explained", "Part", "explained"]
 
@@ -102,8 +101,8 @@ def _with_topics(row: str, options: ClickOptions, header: str | None) -> Iterato
         file = os.path.join(folder, f"row.{options.format}")
         with open(file, "w", encoding="utf-8", newline="") as out:
             out.write("".join(_written(fields, text) + "\n" for fields in (columns, line)))
-        with with_topics([file], (), text, How("inline", verify=False)) as (names, _, _):
-            yield f"{names[0]}:2"
+        with with_topics_here(file, text) as made:
+            yield f"{made}:2"
 
 
 def _has_topics(row: str, options: ClickOptions, header: str | None) -> bool:
