@@ -8,7 +8,8 @@ import io
 import json
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -24,12 +25,15 @@ from regrow.errors import DataError, UsageError
 from regrow.evaluation.bands import BANDS, band_of
 from regrow.evaluation.tail import aligned
 from regrow.models.logistic.model import ClickModel, shown_value
-from regrow.models.logistic.topic_specs import COLUMN, with_topics_here
 from regrow.models.logistic.unseen import probabilities, scored, tables_of
 from regrow.packed import strings
 from regrow.program import Fixed
 
-__all__ = ["Explained", "Part", "explained"]
+__all__ = ["COLUMN", "Explained", "Part", "explained"]
+
+COLUMN = "topics"
+"""The column of a row's topics."""
+WithTopics = Callable[[str, ClickOptions], AbstractContextManager[str]]
 
 
 @dataclass(frozen=True)
@@ -79,18 +83,18 @@ class Explained:
         return f"{aligned(lines)}\nchance {self.p:.6f}{label}"
 
 
-def explained(model: ClickModel, options: ClickOptions, row: str, header: str | None = None) -> Explained:
+def explained(model: ClickModel, options: ClickOptions, row: str, header: str | None, with_topics: WithTopics) -> Explained:
     """Explain a row given as a line like those of training, as JSON, or as FILE:LINE. options: how the model reads rows.
 
     Topics of a text that are features are inferred, unless the row has them already. Raises DataError or UsageError for what is no such
     row, or if the topic model is gone.
     """
-    with _with_topics(row, options, header) as told:
+    with _with_topics(row, options, header, with_topics) as told:
         return _explained(model, options, told, header)
 
 
 @contextlib.contextmanager
-def _with_topics(row: str, options: ClickOptions, header: str | None) -> Iterator[str]:
+def _with_topics(row: str, options: ClickOptions, header: str | None, with_topics: WithTopics) -> Iterator[str]:
     """The row with its topics behind it: as FILE:LINE of a file of its own; as it is, if topics are no features or it has them."""
     text = replace(options, columns=[column for column in options.columns or () if column != COLUMN])
     if options.topics is None or _has_topics(row, options, header):
@@ -101,7 +105,7 @@ def _with_topics(row: str, options: ClickOptions, header: str | None) -> Iterato
         file = os.path.join(folder, f"row.{options.format}")
         with open(file, "w", encoding="utf-8", newline="") as out:
             out.write("".join(_written(fields, text) + "\n" for fields in (columns, line)))
-        with with_topics_here(file, text) as made:
+        with with_topics(file, text) as made:
             yield f"{made}:2"
 
 

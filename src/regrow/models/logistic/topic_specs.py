@@ -25,13 +25,13 @@ from regrow.errors import DataError, UsageError
 from regrow.launch import launch
 from regrow.models.lda.specs import inference_spec
 from regrow.models.lda.unseen.inference import Inference
+from regrow.models.logistic.explaining import COLUMN
 from regrow.running import Watcher
 from regrow.spec import How
 from regrow.store.model import read_model
 
 __all__ = ["COLUMN", "with_topics", "with_topics_here"]
 
-COLUMN = "topics"
 TOP, MIN_SHARE = 3, 0.1
 
 
