@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from regrow.data.clicks.set_kernels import SEED, empty_set, hashes_of, merged, with_room
+from regrow.data.clicks.feature_set import FeatureSet, cells_of, with_ahead
+from regrow.data.clicks.set_kernels import SEED, hashes_of
 from regrow.data.graphs.formats import Part, read_part, warm_parts
 from regrow.data.graphs.looking import Looked
 from regrow.data.graphs.node_kernels import before_each, ids_of_bits, places_in_bits, set_bits
@@ -26,8 +27,6 @@ from regrow.program import Data, Message, Partition, Program, Role, Roles
 __all__ = ["GraphNodes", "buckets_for"]
 
 Array = npt.NDArray[Any]
-_merge: Any = merged
-_room: Any = with_room
 BUCKET_BYTES, BUCKETS_MAX = 1 << 26, 256
 BITS_MIN, BITS_FOR_EDGE = 1 << 24, 64
 """Numbers that lie in a range of so many for each edge, or in a range of so many, are a set of bits; others a list."""
@@ -99,12 +98,12 @@ class GraphNodes(Program):
         return {"own": own.astype(np.int32)}
 
     def _send_texts(self, part: Partition, found: Part) -> dict[str, Any]:
-        whole, nodes, own = empty_set(1 << 12), 0, []
+        whole, own = FeatureSet(), []
         for texts in found.texts:
-            hashes = hashes_of(read_only(texts.offsets), read_only(texts.utf8), np.full(len(texts), SEED, np.uint64))
-            whole, nodes, mine = _added(texts, hashes, whole, nodes)
+            hashes = hashes_of(read_only(texts.offsets), read_only(with_ahead(texts.utf8)), np.full(len(texts), SEED, np.uint64))
+            mine = _added(texts, hashes, whole)
             own.append(mine)
-        value, hashes = _texts_of(whole, nodes)
+        value, hashes, nodes = whole.values, whole.hashes, whole.size
         bucket = ((hashes >> np.uint64(32)) * np.uint64(self.buckets)) >> np.uint64(32)
         order = np.argsort(bucket, kind="stable")
         ptr = np.searchsorted(bucket[order], np.arange(self.buckets + 1, dtype=np.uint64))
@@ -174,13 +173,13 @@ class GraphNodes(Program):
         return {"name": taken(Strings.concatenate([*(message["name"] for message in named), fallback]), at)}
 
     def _number_texts(self, part: Partition) -> None:
-        whole, nodes, numbers, named = empty_set(1 << 12), 0, [], []
+        whole, numbers, named = FeatureSet(), [], []
         for message in part.inbox("text"):
-            whole, nodes, mine = _added(message["value"], message["hash"], whole, nodes)
+            mine = _added(message["value"], message["hash"], whole)
             if "name" in message:
                 named.append((mine, message["name"]))
             numbers.append((message.sender, mine))
-        value, _ = _texts_of(whole, nodes)
+        value, nodes = whole.values, whole.size
         order = by_count(value, np.zeros(nodes, np.int64))
         rank = np.empty(nodes, np.uint32)
         rank[order] = np.arange(nodes, dtype=np.uint32)
@@ -265,22 +264,10 @@ class GraphNodes(Program):
         places_in_bits(one, 0, read_only(bits), read_only(before), np.empty(1, np.uint32))
         if not self.numbers:
             a = strings(["a"])
-            hashes = hashes_of(read_only(a.offsets), read_only(a.utf8), np.full(1, SEED, np.uint64))
-            _added(a, hashes, empty_set(1), 0)
+            hashes = hashes_of(read_only(a.offsets), read_only(with_ahead(a.utf8)), np.full(1, SEED, np.uint64))
+            _added(a, hashes, FeatureSet())
 
 
-def _added(texts: Strings, hashes: Array, whole: Any, nodes: int) -> tuple[Any, int, Array]:
-    """Add texts with their hashes to a set: (the set, its size, the number of each text: int32)."""
-    numbers = np.empty(len(texts), np.int32)
-    if len(whole[0]) < 2 * (nodes + len(texts)) or whole[3][nodes] + len(texts.utf8) > len(whole[5]):
-        whole = _room(*whole, nodes, max(len(texts), nodes), max(len(texts.utf8), int(whole[3][nodes])))
-    field, rows = np.zeros(len(texts), np.int32), np.ones(len(texts), np.int64)
-    arrays = [read_only(a) for a in (hashes, field, texts.offsets, texts.utf8, rows)]
-    nodes = _merge(*arrays, numbers, *whole, nodes)
-    return whole, nodes, numbers
-
-
-def _texts_of(whole: Any, nodes: int) -> tuple[Strings, Array]:
-    """The texts of a set and their hashes."""
-    starts, pool = whole[3], whole[5]
-    return Strings(starts[: nodes + 1].copy(), pool[: starts[nodes]].copy()), whole[1][:nodes].copy()
+def _added(texts: Strings, hashes: Array, whole: FeatureSet) -> Array:
+    """Add texts with their hashes to a set: the numbers of these (int32)."""
+    return whole.number(with_ahead(texts.utf8), cells_of(hashes, texts, np.zeros(len(texts), np.int32)))
