@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from regrow.launch import Run, run
     from regrow.models.lda.estimator import LDA
     from regrow.models.logistic.estimator import LogisticRegression
+    from regrow.models.pagerank.estimator import PageRank, connected_components
+    from regrow.models.svd.estimator import TruncatedSVD
     from regrow.packed import Strings, hash64, strings
     from regrow.program import Data, Message, Partition, Program, Results, Role, Roles
     from regrow.serving.first import Hedge, first, first_sync
@@ -20,6 +22,9 @@ _PLACES = {
     "Hedge": "regrow.serving.first",
     "LDA": "regrow.models.lda.estimator",
     "LogisticRegression": "regrow.models.logistic.estimator",
+    "PageRank": "regrow.models.pagerank.estimator",
+    "connected_components": "regrow.models.pagerank.estimator",
+    "TruncatedSVD": "regrow.models.svd.estimator",
     "Run": "regrow.launch",
     "run": "regrow.launch",
     "Data": "regrow.program",
@@ -42,6 +47,7 @@ __all__ = [
     "Hedge",
     "LogisticRegression",
     "Message",
+    "PageRank",
     "Partition",
     "Program",
     "Results",
@@ -49,6 +55,8 @@ __all__ = [
     "Roles",
     "Run",
     "Strings",
+    "TruncatedSVD",
+    "connected_components",
     "first",
     "first_sync",
     "hash64",

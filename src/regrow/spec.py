@@ -13,6 +13,9 @@ from typing import TYPE_CHECKING, Any, Literal
 from regrow.data import Source, TextOptions, content_digest
 from regrow.data.clicks.options import ClickOptions
 from regrow.data.clicks.source import ClickSource
+from regrow.data.graphs.options import GraphOptions
+from regrow.data.graphs.source import GraphSource
+from regrow.data.matrix.source import MatrixSource
 from regrow.errors import DataError, UsageError
 from regrow.identity import source_name
 from regrow.job import Job, ProgramName
@@ -34,9 +37,9 @@ class Spec:
 
     source, options     files of text, or of rows (ClickSource); how they are read: TextOptions, or ClickOptions
     pipeline        "text": the program reads the layout "text"; "grid": it reads rows, columns and vocabulary; "clicks": slots, start,
-                    dictionary and fields
-    grid            rows and columns, or partitions of examples and of weights; None: from the data
-    topics          keeps the default grid small where there are very many; None: no matter
+                    dictionary and fields; "graph": parts; "matrix": rows, columns, vocabulary and about, in cells
+    grid            rows and columns, or partitions of examples and of weights, or partitions and 1; None: from the data
+    topics          keeps the default grid small where there are very many; None: no matter. Of a matrix, the rank
     model           a run or a model folder whose arrays are the layout "model" of the data; None: no such layout
     start           a finished run that this one goes on from, with its data and any new documents; None: from nothing
     spooled         input files that were made for this run (from stdin, from memory): they move into it
@@ -49,7 +52,7 @@ class Spec:
     seed: int
     source: Source
     options: Any
-    pipeline: Literal["text", "grid", "clicks"]
+    pipeline: Literal["text", "grid", "clicks", "graph", "matrix"]
     grid: tuple[int, int] | None = None
     topics: int | None = None
     input_digest: str = ""
@@ -139,14 +142,20 @@ class Spec:
                     f"{run} has format {found['format']}, this regrow works on format {FORMAT}", "resume it with the regrow that began it"
                 )
             grid = tuple(found["grid"]) if found["grid"] else None
-            clicks = "plan" in found["source"]
+            kinds: tuple[type[Source], type[Any]] = (Source, TextOptions)
+            if "plan" in found["source"]:
+                kinds = (ClickSource, ClickOptions)
+            elif "graph" in found["source"]:
+                kinds = (GraphSource, GraphOptions)
+            elif "matrix" in found["source"]:
+                kinds = (MatrixSource, TextOptions)
             return Spec(
                 found["command"],
                 ProgramName.parse(found["program"]),
                 found["parameters"],
                 found["seed"],
-                (ClickSource if clicks else Source).from_json(found["source"]),
-                (ClickOptions if clicks else TextOptions)(**found["options"]),
+                kinds[0].from_json(found["source"]),
+                kinds[1](**found["options"]),
                 found["pipeline"],
                 grid,
                 found["topics"],

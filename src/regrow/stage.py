@@ -169,7 +169,7 @@ class Stage:
     def _tell(self, what: str, facts: Mapping[str, Any]) -> None:
         if what == "rounds complete":
             self.around.session.round = facts["rounds"]
-            note = ", ".join(f"{name} {value:.4f}" for name, value in self._latest.items() if self.name == "training")
+            note = ", ".join(f"{name} {_shown(value)}" for name, value in self._latest.items() if self.name == "training")
             self.around.watcher.progress(self.name, facts["rounds"], facts["of"], note)
             return
         self.story.tell(what, stage=self.name, **facts)
@@ -262,6 +262,11 @@ WHAT_TO_DO = {
     "environment": "run it where all workers are alike, then go on: regrow resume {run}",
     "machine": "go on without that machine: regrow resume {run}; it goes back to before this task",
 }
+
+
+def _shown(value: float) -> str:
+    """A metric in a few digits, however small it is."""
+    return f"{value:.4f}" if abs(value) >= 0.001 or not value else f"{value:.1e}"
 
 
 def _boot_id() -> str:

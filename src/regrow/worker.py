@@ -25,10 +25,11 @@ from regrow.errors import DamagedData, DataError, ProgramError
 from regrow.job import Job
 from regrow.packed import Strings
 from regrow.program import Inputs, Message, Partition, Program, Roles, Value
-from regrow.store.artifact import BrokenArtifact, messages, read_state, write_artifact
+from regrow.store.artifact import BrokenArtifact, State, fold, messages, write_artifact
 from regrow.store.container import Broken
 from regrow.store.dataset import Dataset
 from regrow.store.directory import Directory
+from regrow.store.held import HeldStates
 from regrow.traces import guest, users_trace
 
 __all__ = ["AttemptError", "Workshop", "serve"]
@@ -59,6 +60,7 @@ class Workshop:
         self.plan = Plan(self.roles)
         self.directory = Directory(job.run)
         self.environment = environment()
+        self.held = HeldStates()
         self._frozen_sends = frozen_sends
 
     def warm(self) -> None:
@@ -103,12 +105,15 @@ class Workshop:
         """Write what an attempt made. This is our own work: where the disk refuses it, the program is not to blame."""
         try:
             try:
-                return write_artifact(path, task, part.outputs, chain, lambda: part.state)
+                receipt, state = write_artifact(path, task, part.outputs, chain, lambda: part.before)
             except FileNotFoundError:  # somebody removed the folder of the attempts
                 path.parent.mkdir(exist_ok=True)
-                return write_artifact(path, task, part.outputs, chain, lambda: part.state)
+                receipt, state = write_artifact(path, task, part.outputs, chain, lambda: part.before)
         except OSError as error:
             raise _environment(error, path) from None
+        if state is not None:
+            self.held.put(task, receipt, state)
+        return receipt
 
     def _broken_inputs(self, task: Task, chain: tuple[int, ...]) -> tuple[Task, ...]:
         """All artifacts that a task reads and that do not check: named at once, so that they are rebuilt together."""
@@ -131,7 +136,7 @@ class _Part(Partition):
     def __init__(self, shop: Workshop, task: Task, chain: tuple[int, ...]) -> None:
         self._shop, self._task, self._chain = shop, task, chain
         self._sent: list[tuple[str, np.ndarray[Any, Any], int]] = []
-        inputs = Inputs(self._fixed_arrays, lambda: self._state, self._messages, self._states)
+        inputs = Inputs(self._fixed_arrays, lambda: self._seen_state, self._messages, self._states)
         seed = shop.job.seed
         super().__init__(
             shop.roles,
@@ -148,14 +153,20 @@ class _Part(Partition):
         return self._shop.dataset.part(role.data, role.part_of(self.index, self.round, self._shop.dataset.layouts[role.data]))
 
     @cached_property
-    def _state(self) -> Mapping[str, Value]:
-        return read_state(self._shop.directory.open, self.role, self.index, self._chain)
+    def before(self) -> State:
+        """The state before the task."""
+        return self._shop.held.take(self._shop.directory.open, self.role, self.index, self._chain)
+
+    @cached_property
+    def _seen_state(self) -> Mapping[str, Value]:
+        return self.before.view()
 
     def _messages(self, role: str, offset: int) -> Iterator[Message]:
         round = self._shop.plan.newest(role, self.round + offset)
         if round < 0:
             return iter(())
-        return messages(self._shop.directory.open, self._shop.plan, PhaseKey(role, round), self._task)
+        directory = self._shop.directory
+        return messages(directory.open, directory.sections, self._shop.plan, PhaseKey(role, round), self._task)
 
     def _states(self, role: str) -> Iterator[Mapping[str, Value]]:
         """The last states of a role. Its artifacts say themselves in which rounds they lie."""
@@ -166,7 +177,7 @@ class _Part(Partition):
                 chain = tuple(open_artifact(task).note["chain"])
             except Broken as broken:
                 raise BrokenArtifact(task, str(broken)) from None
-            yield read_state(open_artifact, role, index, chain)
+            yield fold(open_artifact, role, index, chain).view()
 
     def _put(self, role: str, receiver: int | None, arrays: Mapping[str, Any]) -> None:
         super()._put(role, receiver, arrays)

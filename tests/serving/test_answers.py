@@ -173,6 +173,43 @@ def test_a_numeric_column_without_a_number_is_named(shell: Shell) -> None:
         ask(served, rows=[{"x": 1}, {"x": "many"}])
 
 
+# Ranks and projections
+
+
+def test_ranks_are_those_of_pagerank_top(shell: Shell) -> None:
+    (shell.folder / "edges.tsv").write_text("src\tdst\n" + "".join(f"{i}\t{i * i % 23}\n" for i in range(60)))
+    (shell.folder / "names.tsv").write_text("id\tname\n" + "".join(f"{i}\tnode {i}\n" for i in range(61)))
+    shell.run("pagerank", "train", "edges.tsv", "--names", "names.tsv", *INLINE, "--run", "ranks")
+    served = Served.open(prepare(Path("ranks"), shell.folder).file, Limits())
+    listed = json.loads(shell("pagerank", "top", "ranks", "--count", 61, "--json").out)
+    assert ask(served, top=61)["nodes"] == [{"name": row["name"], "place": row["place"], "rank": row["rank"]} for row in listed]
+    by_id = ask(served, nodes=["7", "node 7", "nowhere"])["nodes"]
+    assert by_id[0] == by_id[1] == next(row for row in ask(served, top=61)["nodes"] if row["name"] == "node 7")
+    assert by_id[2] == {"name": "nowhere", "unknown": True}
+    for wrong, said in (
+        ({}, "nodes"),
+        ({"top": 1, "nodes": []}, "not both"),
+        ({"top": 1, "set": "x"}, "no set of seeds"),
+        ({"top": 0}, ">= 1"),
+    ):
+        with pytest.raises(BadRequest, match=said):
+            ask(served, **wrong)
+
+
+def test_what_is_like_words_is_what_svd_query_says(shell: Shell) -> None:
+    lines = [f"d{number}\t{text}" for number, text in enumerate(TEXTS * 3)]
+    (shell.folder / "docs.tsv").write_text("id\ttext\n" + "\n".join(lines) + "\n")
+    assert shell("svd", "train", "docs.tsv", "--rank", 4, "--run", "factors", *INLINE).code == 0
+    served = Served.open(prepare(Path("factors"), shell.folder).file, Limits())
+    words = [["t1w0"], ["T1W1, t2w0"], ["t3w0", "nowhere"]]
+    found = ask(served, queries=[*words, ["nowhere"]], count=4)["queries"]
+    assert found[:3] == [shell.run("svd", "query", "factors", *own, "--count", 4) for own in words]
+    assert found[3] == {"unknown": ["nowhere"], "error": "the model knows none of the words: nowhere"}
+    assert ask(served, queries=[])["queries"] == []
+    with pytest.raises(BadRequest, match="1,001 words"):
+        ask(served, queries=[["a"] * 1001])
+
+
 # Tables
 
 

@@ -17,7 +17,7 @@ import json
 import os
 import shutil
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -91,6 +91,12 @@ class Directory:
             self._headers[task.role] = task.round, headers
         headers[task.partition] = container.header
         return container
+
+    def sections(self, task: Task) -> Collection[str] | None:
+        """The sections of an artifact that was opened before, lately; else None."""
+        round, headers = self._headers.get(task.role, (-1, {}))
+        header = headers.get(task.partition) if round == task.round else None
+        return None if header is None else header.checks
 
     def _artifact(self, task: Task) -> str:
         return f"{self.committed}/{task.role}.{task.round}.{task.partition}"

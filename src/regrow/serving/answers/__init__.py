@@ -99,6 +99,8 @@ class Answers(ABC):
 KINDS = {
     "regrow.models.lda.program:LDA": "topics:Topics",
     "regrow.models.logistic.program:FTRL": "clicks:Clicks",
+    "regrow.models.pagerank.program:PageRank": "ranks:Ranks",
+    "regrow.models.svd.program:SVD": "projections:Projections",
 }
 """The program that made a model -> module and class in this folder."""
 
