@@ -42,7 +42,8 @@ def serve(
 ) -> None:
     """Serve a model over HTTP by several processes, hedged: the first answer goes out, whoever is slow, frozen or killed.
 
-    POST /v1/topics, /v1/clicks, /v1/ranks, /v1/projections (whichever the model has), /v1/batch; GET /docs says the rest. SIGHUP, or POST /admin/reload: take up what RUN holds now.
+    POST /v1/topics, clicks, ranks or projections, as the model is, and /v1/batch; GET /docs says the rest. SIGHUP, or POST /admin/reload:
+    take up what RUN holds now.
     SIGTERM, Ctrl-C: let requests under way end, then leave. --json prints one line when it answers.
     """
     missing = [name for name in NEEDS if importlib.util.find_spec(name) is None]
