@@ -53,8 +53,9 @@ class Budgets:
 
     def committed(self, task: Task) -> None:
         """All is well."""
-        for forgetful in (self._losses, self._errors, self._avoid, self._causes):
-            forgetful.pop(task, None)
+        if task in self._causes:  # whatever goes wrong has a cause
+            for forgetful in (self._losses, self._errors, self._avoid, self._causes):
+                forgetful.pop(task, None)
 
     def trouble(self, task: Task) -> str:
         """Why a task came to nothing when it was last tried; "" if it did not."""
