@@ -9,6 +9,7 @@ import typer
 from regrow.cli.ctr import ctr
 from regrow.cli.lda import lda
 from regrow.cli.runs import add_run_commands
+from regrow.cli.simulate import simulate
 from regrow.cli.steering import add_steering_commands
 
 __all__ = ["app"]
@@ -26,6 +27,7 @@ app.add_typer(lda, name="lda")
 app.add_typer(ctr, name="ctr")
 add_run_commands(app)
 add_steering_commands(app)
+app.add_typer(simulate, name="simulate")
 
 
 def _version(asked: bool) -> None:

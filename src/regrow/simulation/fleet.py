@@ -275,18 +275,17 @@ class Fleet:
         for action in actions:
             if self.trace:
                 self.trace(f"                -> {action}")
-            kind = type(action)
-            if kind is Start:
-                self._start(action)  # type: ignore[arg-type]
-            elif kind is Commit:
-                self._commit(action.attempt)  # type: ignore[union-attr]
-            elif kind is Forget:
-                self._forget(action.tasks)  # type: ignore[union-attr]
+            if isinstance(action, Start):
+                self._start(action)
+            elif isinstance(action, Commit):
+                self._commit(action.attempt)
             else:
                 self._perform_seldom(action)
 
     def _perform_seldom(self, action: Action) -> None:
         match action:
+            case Forget(tasks):
+                self._forget(tasks)
             case Record():
                 if action.metrics.get("tasks") != self.plan.sizes[action.phase.role]:
                     raise Broken(f"{action.phase} is recorded with {action.metrics}")

@@ -10,7 +10,6 @@ import time
 from collections.abc import Iterator
 from hashlib import blake2b
 from pathlib import Path
-from typing import Any
 
 from regrow.coordinator.plan import PhaseKey
 from regrow.errors import RegrowError
@@ -72,7 +71,7 @@ def settled(scenario: Scenario, *, seed: int | None = None, rounds: int | None =
 
 
 def run_scenario(scenario: Scenario, repeat: str) -> Outcome:
-    """Run a scenario to its end. Raises RegrowError, with the command that repeats it, if a promise is broken or something does not hold."""
+    """Run a scenario to its end. Raises RegrowError with the command that repeats it, if anything does not hold."""
     began = time.process_time()
     fleet = Fleet(scenario)
     try:

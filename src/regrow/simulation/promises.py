@@ -32,7 +32,8 @@ def progress(machine: Machine) -> None:
 
 def scan(machine: Machine, holdings: Holdings, unknown: bool) -> None:
     """Look at everything. `unknown`: artifacts were lost of which the coordinator has not heard. Raises Broken."""
-    ledger, running = machine.ledger, {}
+    ledger = machine.ledger
+    running: dict[tuple[str, int], int] = {}
     for run in machine.running.values():
         key = run.attempt.task[:2]
         running[key] = running.get(key, 0) + (not run.checks)

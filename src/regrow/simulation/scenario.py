@@ -1,14 +1,14 @@
 """Scenarios: a program's shape, machines, costs, faults, and what must hold; read from TOML, with messages for what cannot be.
 
-    what = "..."                    a sentence
-    seed = 1                        of everything that happens
-    [program]                       rounds
-    [program.roles.NAME]            see Work
-    [machines]                      see Machines
-    [costs]                         see Costs
-    [faults]                        see Faults
-    [limits]                        see Bounds
-    [holds]                         see Holds
+what = "..."                    a sentence
+seed = 1                        of everything that happens
+[program]                       rounds
+[program.roles.NAME]            see Work
+[machines]                      see Machines
+[costs]                         see Costs
+[faults]                        see Faults
+[limits]                        see Bounds
+[holds]                         see Holds
 """
 
 from __future__ import annotations
@@ -228,7 +228,7 @@ def _check(path: Path, scenario: Scenario) -> None:
         if sections > SECTIONS_MAX:
             raise DataError(
                 f"{path}: [program.roles.{name}] opens {sections:,.0f} messages a round, more than anybody can write",
-                "state to how many partitions each task sends: fan_out = 500; or exchange in two levels, through a role of fewer partitions",
+                "say to how many partitions each task sends, fan_out = 500; or exchange in two levels, by a role of fewer partitions",
             )
     lowest = [("machines", "count", 1), ("machines", "workers", 1), ("machines", "zones", 1), ("limits", "run_ahead_rounds", 1)]
     above = [("costs", "network_bandwidth"), ("costs", "storage_bandwidth"), ("faults", "slow_factor"), ("faults", "detect_seconds")]
