@@ -27,7 +27,9 @@ def segments(rng: np.random.Generator, losses: float, length: float, restart: fl
     return total / count
 
 
-def waves(rng: np.random.Generator, processes: int, per_second: float, seconds: float, extra: Callable[[float], float], count: int) -> float:
+def waves(
+    rng: np.random.Generator, processes: int, per_second: float, seconds: float, extra: Callable[[float], float], count: int
+) -> float:
     """The mean time until all processes have done their task; what the loss at a moment adds is for `extra` to say."""
     total = 0.0
     for _ in range(count):

@@ -74,14 +74,14 @@ def _read(file: Path, trace: Path | None) -> Scenario:
 
 
 def _like(run: Path | None, workers: int | None, loss_rate: float) -> Scenario:
-    from regrow.simulation.like import costs_of, like
+    from regrow.simulation.like import Costed, like
     from regrow.spec import Spec
     from regrow.store.dataset import Dataset
     from regrow.worker import checked_roles
 
     if run is None or workers is None or not 1 <= workers <= SIZE_MAX or not 0 <= loss_rate < float("inf"):
         raise UsageError("--like needs --workers", "e.g. --like RUN --workers 1000 --loss-rate 0.24")
-    costed = costs_of(run)
+    costed = Costed(run)
     job = Spec.read(run).job(run.absolute())
     return like(costed, checked_roles(job.load(), Dataset.open(job.data)), workers=workers, loss_per_hour=loss_rate)
 

@@ -14,6 +14,7 @@ class Cluster:
     """Who is where.
 
     zone, speed     of every machine there ever was
+    slow            machines that are slow for a while
     workers         machine -> its workers, as long as it is there
     home            worker -> its machine, as long as the worker is there
     """
@@ -22,6 +23,7 @@ class Cluster:
         self.machines, self._rng = machines, rng
         self.zone: list[int] = []
         self.speed: list[float] = []
+        self.slow: set[int] = set()
         self.workers: dict[int, list[str]] = {}
         self.home: dict[str, int] = {}
         self._live: list[int] = []
@@ -85,3 +87,10 @@ class Cluster:
     def any(self, drawn: float) -> int:
         """The machine that a number from 0 to 1 stands for."""
         return self._live[int(drawn * len(self._live))]
+
+    def another(self, machine: int, drawn: float) -> int | None:
+        """A machine other than this one, for a number from 0 to 1; None if there is no other."""
+        place = int(drawn * len(self._live))
+        if self._live[place] == machine:
+            place = (place + 1) % len(self._live)
+        return self._live[place] if self._live[place] != machine else None

@@ -60,6 +60,7 @@ from regrow.simulation.world import Broken
 __all__ = ["Fleet", "Under"]
 
 TICK_SECONDS = 1.0
+STILL_SECONDS = 6 * 3600.0
 SCAN_EVENTS = 10_000
 SCAN_ALWAYS_BELOW = 1_000
 CHANCES = 1 << 16
@@ -120,7 +121,8 @@ class Fleet:
         machine: Callable[..., Machine] = Machine,
         trace: Callable[[str], None] | None = None,
     ) -> None:
-        """seconds: stop at the second of these times, and count what is useful and paid from the first on only."""
+        """seconds: stop at the second of these times, and count what is useful and paid from the first on only; small worlds are then
+        scanned as seldom as large ones."""
         self.scenario, self.costs, self.faults = scenario, scenario.costs, scenario.faults
         self.rng = random.Random(scenario.seed)
         self.numbers = np.random.default_rng(scenario.seed)
@@ -144,12 +146,12 @@ class Fleet:
         self._answer: tuple[Attempt, Under, int] | None = None
         self._heap: list[tuple[float, int, Callable[..., None], tuple[Any, ...]]] = []
         self._sequence = 0
-        self._paid_since = 0.0
+        self._paid_since = self._moved = 0.0
         self._chance = scenario.seed & (CHANCES - 1)
         self._luck = [self.rng.gauss(0.0, 1.0) for _ in range(CHANCES)]
         self._order = {name: place for place, name in enumerate(scenario.roles)}
         self._price = {name: self._prices(name) for name in scenario.roles}
-        self._scans_always = scenario.machines.count * scenario.machines.workers < SCAN_ALWAYS_BELOW
+        self._scans_always = seconds is None and scenario.machines.count * scenario.machines.workers < SCAN_ALWAYS_BELOW
 
     # Time
 
@@ -193,6 +195,10 @@ class Fleet:
 
     def _tick(self) -> None:
         self.later(TICK_SECONDS, self._tick)
+        if self.under or not self._moved:
+            self._moved = self.now
+        elif self.now - self._moved > STILL_SECONDS:
+            raise Broken(f"nothing is under way since {self._moved:,.0f} s; there are {self.cluster.count:,} machines")
         self.deliver(Tick())
 
     # The coordinator
@@ -422,8 +428,8 @@ class Fleet:
             if not self.tally.artifacts_lost:
                 raise Broken(f"{task} is committed again, and nothing was lost")
         self._chance = (self._chance * 25_173 + 13_849) & (CHANCES - 1)
-        other = self.cluster.any(self._chance / CHANCES)
-        self.holdings.add(task, under.digest, machine, other if other != machine else NOBODY)
+        other = self.cluster.another(machine, self._chance / CHANCES)
+        self.holdings.add(task, under.digest, machine, NOBODY if other is None else other)
         self.tally.commits += 1
         self.tally.useful_seconds += self._within(under, self.now)
         self.tally.committed_seconds += under.ends - under.began

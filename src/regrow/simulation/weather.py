@@ -101,12 +101,16 @@ def _slow(fleet: Fleet) -> None:
     """A machine becomes slow for a while."""
     if not fleet.cluster.count:
         return
-    machine, speed = fleet.cluster.any(fleet.rng.random()), fleet.cluster.speed
+    machine, cluster = fleet.cluster.any(fleet.rng.random()), fleet.cluster
+    if machine in cluster.slow:
+        return
 
     def recovers() -> None:
-        speed[machine] *= fleet.faults.slow_factor
+        cluster.slow.discard(machine)
+        cluster.speed[machine] *= fleet.faults.slow_factor
 
-    speed[machine] /= fleet.faults.slow_factor
+    cluster.slow.add(machine)
+    cluster.speed[machine] /= fleet.faults.slow_factor
     fleet.later(fleet.faults.slow_seconds, recovers)
 
 
