@@ -132,7 +132,7 @@ def test_lost_machines_that_are_never_replaced_leave_slower_worlds_that_end() ->
     assert fewer.machines_lost > 1
     assert fewer.hours > quiet.hours
     assert fewer.digest == quiet.digest
-    with pytest.raises(RegrowError, match="nothing is under way since .* there are 0 machines"):
+    with pytest.raises(RegrowError, match=r"nothing is under way since .* there are 0 machines"):
         run(exchange(40, faults=Faults(machine_per_hour=60.0), replaced=0.0))
 
 
@@ -162,7 +162,7 @@ def test_a_broken_promise_names_the_command_that_repeats_it(monkeypatch: pytest.
         monkeypatch.setattr(Retention, "kept_for", lambda self, key, undecided: "" if self.ledger.phases[key].done else "not done")
     elif kind == "lets workers idle":
         pop = Queue.pop
-        monkeypatch.setattr(Queue, "pop", lambda self: None if self._places and len(self._ready[self._places[0]][1]) == 3 else pop(self))
+        monkeypatch.setattr(Queue, "pop", lambda self: None if self._places and len(self._ready[self._places[0]].fresh) == 3 else pop(self))
     else:
         scenario = replace(scenario, holds=Holds(goodput_min=0.999))
     with pytest.raises(RegrowError, match="repeat it: the command that repeats it"):

@@ -103,7 +103,7 @@ class Rounds:
             return
         if self.ledger.all_can_start(phase):
             self.ledger.move_all(phase, "inputs complete")
-            self.queue.push_all(key, list(range(phase.size)))
+            self.queue.push_all(key)
             return
         for task in self.plan.each_task(key):
             self._try_task(phase, task)

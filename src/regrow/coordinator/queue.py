@@ -13,14 +13,31 @@ Place = tuple[int, int]
 """A round, and the place of a role among the roles."""
 
 
+class Ready:
+    """Partitions of a phase, of which the smallest is taken first. Most come all at once: `fresh`, descending; others are a heap."""
+
+    __slots__ = ("again", "fresh", "key")
+
+    def __init__(self, key: PhaseKey) -> None:
+        self.key = key
+        self.fresh: list[int] = []
+        self.again: list[int] = []
+
+    def pop(self) -> int:
+        """Take the smallest."""
+        if not self.again or (self.fresh and self.fresh[-1] <= self.again[0]):
+            return self.fresh.pop()
+        return heapq.heappop(self.again)
+
+
 class Queue:
-    """Tasks that are READY: heaps of partitions, by phase. An entry may be out of date: that is asked when it is taken."""
+    """Tasks that are READY, by phase. An entry may be out of date: that is asked when it is taken."""
 
     def __init__(self, ledger: Ledger) -> None:
         self.ledger = ledger
         self._places: list[Place] = []
         """A heap of the phases that have entries."""
-        self._ready: dict[Place, tuple[PhaseKey, list[int]]] = {}
+        self._ready: dict[Place, Ready] = {}
         self._aside: list[Task] = []
         """Tasks that failed for good in a round that may never have happened."""
 
@@ -34,22 +51,18 @@ class Queue:
         if parked:
             self._aside.append(task)
         else:
-            heapq.heappush(self._partitions(PhaseKey(task.role, task.round)), task.partition)
+            heapq.heappush(self._of(PhaseKey(task.role, task.round)).again, task.partition)
 
-    def push_all(self, key: PhaseKey, ready: list[int]) -> None:
-        """These partitions of a phase, ascending, are READY."""
-        if ready:
-            partitions = self._partitions(key)
-            partitions.extend(ready)
-            if len(partitions) > len(ready):
-                heapq.heapify(partitions)
+    def push_all(self, key: PhaseKey) -> None:
+        """All partitions of a phase are READY."""
+        self._of(key).fresh = list(range(self.ledger.plan.sizes[key.role] - 1, -1, -1))
 
-    def _partitions(self, key: PhaseKey) -> list[int]:
+    def _of(self, key: PhaseKey) -> Ready:
         place = (key.round, self.ledger.plan.order[key.role])
         if place not in self._ready:
             heapq.heappush(self._places, place)
-            self._ready[place] = (key, [])
-        return self._ready[place][1]
+            self._ready[place] = Ready(key)
+        return self._ready[place]
 
     def take_aside(self) -> None:
         """Queue the tasks whose rounds are known to happen by now."""
@@ -63,9 +76,10 @@ class Queue:
         """The next task that can really be started."""
         while self._places:
             place = self._places[0]
-            key, partitions = self._ready[place]
-            task = Task(key.role, key.round, heapq.heappop(partitions))
-            if not partitions:
+            ready = self._ready[place]
+            key = ready.key
+            task = Task(key.role, key.round, ready.pop())
+            if not ready.fresh and not ready.again:
                 heapq.heappop(self._places)
                 del self._ready[place]
             if task.round > self.ledger.end or self.ledger.standing(task) != READY:

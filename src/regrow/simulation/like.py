@@ -1,7 +1,7 @@
 """A scenario like a run that has been: its roles and partitions, and what its tasks have cost, with other workers and losses.
 
-The run says what it was (its program and data) and what it took (`sessions/`). What one task costs is the mean over all roles: a run does not
-keep the seconds of each.
+The run says what it was (its program and data) and what it took (`sessions/`). What one task costs is the mean over all roles: a run does
+not keep the seconds of each.
 """
 
 from __future__ import annotations
