@@ -68,9 +68,14 @@ def _read(file: Path, trace: Path | None) -> Scenario:
     from dataclasses import replace
 
     from regrow.simulation.scenario import read_scenario
+    from regrow.simulation.traces import read_trace
+    from regrow.simulation.weather import first_machines
 
     scenario = read_scenario(file)
-    return scenario if trace is None else replace(scenario, faults=replace(scenario.faults, trace=str(trace)))
+    if trace is None:
+        return scenario
+    scale = max(1, round(scenario.machines.count / first_machines(read_trace(trace))))
+    return replace(scenario, faults=replace(scenario.faults, trace=str(trace), trace_scale=scale))
 
 
 def _like(run: Path | None, workers: int | None, loss_rate: float) -> Scenario:

@@ -51,6 +51,7 @@ from regrow.coordinator.events import (
 from regrow.coordinator.machine import Machine
 from regrow.coordinator.plan import Attempt, PhaseKey, Plan, Task
 from regrow.coordinator.policy import Limits
+from regrow.errors import DataError
 from regrow.simulation import promises
 from regrow.simulation.cluster import Cluster
 from regrow.simulation.holdings import NOBODY, Holdings
@@ -198,7 +199,9 @@ class Fleet:
         if self.under or not self._moved:
             self._moved = self.now
         elif self.now - self._moved > STILL_SECONDS:
-            raise Broken(f"nothing is under way since {self._moved:,.0f} s; there are {self.cluster.count:,} machines")
+            if not self.cluster.count:
+                raise DataError(f"no machine is left since {self._moved:,.0f} s, and none comes", "[machines] replaced, or fewer losses")
+            raise Broken(f"nothing is under way since {self._moved:,.0f} s, and there are {self.cluster.count:,} machines")
         self.deliver(Tick())
 
     # The coordinator

@@ -39,7 +39,7 @@ class Costed:
         if not sessions or not (run / "done").exists():
             raise DataError(f"{run} has not finished: its costs are not known", f"regrow resume {run}; or name a run that has")
         self.rounds = int(sessions[-1]["rounds"])
-        self.seconds = sum(session["train_seconds"] for session in sessions)
+        self.seconds = float(sum(session["train_seconds"] for session in sessions))
         self.workers = max(1, sessions[-1]["workers"])
         self.lost = int(sum(session["workers_lost"] for session in sessions))
         recoveries = [seconds for session in sessions for seconds in session["recovery_seconds"]]
@@ -50,7 +50,7 @@ class Costed:
     def task_seconds(self, roles: Mapping[str, Role]) -> float:
         """Worker-seconds for each task, all in: computing, moving things, handing out, waiting for the last of a phase."""
         tasks = sum(len(range(0, self.rounds if role.when == ALWAYS else 1, role.every)) * role.partitions for role in roles.values())
-        return self.workers * self.seconds / max(1, tasks)
+        return float(self.workers * self.seconds / max(1, tasks))
 
 
 def like(
