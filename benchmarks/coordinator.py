@@ -3,12 +3,13 @@
 Two roles read each other (docs the words of the last round, words the docs of this one) and keep states; together they have four
 partitions for each worker. One worker is lost and replaced in a thousand events, and cuts are made. Nothing but the coordinator is timed:
 events are made beforehand, in batches, and actions are looked at afterwards. Each size runs in a process of its own, so that its memory
-can be told.
+can be told. Python's collector of circles is off, as in `regrow simulate`: the coordinator makes none (--collector leaves it on).
 """
 
 from __future__ import annotations
 
 import argparse
+import gc
 import json
 import os
 import subprocess
@@ -139,16 +140,20 @@ def main() -> None:
     parser.add_argument("--workers", default="100,1000,10000,100000", help="sizes, with commas between")
     parser.add_argument("--rounds", type=int, help="instead of about a million events for each size, at least 3 rounds")
     parser.add_argument("--json", action="store_true", help="a line of JSON for each size")
+    parser.add_argument("--collector", action="store_true", help="leave Python's collector on")
     parser.add_argument("--here", action="store_true", help="in this process (for a profiler): one size")
     asked = parser.parse_args()
     sizes = [int(size) for size in asked.workers.split(",")]
     if asked.here:
+        if not asked.collector:
+            gc.disable()
         print(json.dumps(measure(sizes[0], asked.rounds or rounds_for(sizes[0]))))
         return
     if not asked.json:
         print("  workers  partitions  rounds     events  events/s  us/event  longest ms  memory MB  bytes per worker and task")
     for size in sizes:
         words = [sys.executable, __file__, "--here", "--workers", str(size), "--rounds", str(asked.rounds or rounds_for(size))]
+        words += ["--collector"] if asked.collector else []
         row = json.loads(subprocess.run(words, check=True, capture_output=True, text=True).stdout)
         if asked.json:
             print(json.dumps(row), flush=True)

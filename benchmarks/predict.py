@@ -1,8 +1,8 @@
 """Predict, then check: the goodput that the simulator says of a job, beside the one of real runs: `python benchmarks/predict.py`.
 
 A job is run quietly once; its costs make a scenario (`regrow simulate run --like`). Then it is run while a random worker is killed every so
-many seconds, and the simulator says what is to be expected. Goodput is told relative to the quiet run: what a busy machine takes from all
-of them falls out.
+many seconds, and the simulator says what is to be expected. Two things are told: goodput relative to that of the quiet run, which needs a
+machine on which nobody else works; and the share of the work that was not in vain (CPU seconds), which does not.
 """
 
 from __future__ import annotations
@@ -19,7 +19,6 @@ from regrow.simulation.like import Costed, like
 from regrow.simulation.outcome import run_scenario
 from regrow.spec import Spec
 from regrow.store.dataset import Dataset
-from regrow.summary import status_of
 from regrow.worker import checked_roles
 
 HERE = Path(__file__).parent
@@ -36,19 +35,14 @@ def run(folder: Path, name: str, workers: int, rounds: int, size: int, preempt: 
     return path
 
 
-def predicted(quiet: Path, workers: int, preempt: float | None, seeds: int = 5) -> float:
-    """Goodput of the simulated job: the mean over some seeds."""
+def predicted(quiet: Path, workers: int, preempt: float | None, seeds: int = 5) -> tuple[float, float]:
+    """Of the simulated job: goodput, and the share of the work that was not in vain; the means over some seeds."""
     job = Spec.read(quiet).job(quiet.absolute())
     roles = checked_roles(job.load(), Dataset.open(job.data))
     rate = 0.0 if preempt is None else 3600 / (preempt * workers)
     scenario = like(Costed(quiet), roles, workers=workers, loss_per_hour=rate)
-    return sum(run_scenario(replace(scenario, seed=seed), "").goodput for seed in range(1, seeds + 1)) / seeds
-
-
-def measured(run: Path) -> float:
-    """Goodput of a real run, while it trained: preparing left out."""
-    costed = Costed(run)
-    return costed.goodput if costed.seconds else status_of(run)["goodput"]
+    outcomes = [run_scenario(replace(scenario, seed=seed), "") for seed in range(1, seeds + 1)]
+    return sum(outcome.goodput for outcome in outcomes) / seeds, 1 - sum(outcome.redone for outcome in outcomes) / seeds
 
 
 def main() -> None:
@@ -63,23 +57,28 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="regrow-predict-") as name:
         folder = Path(name)
         quiet = run(folder, "quiet", asked.workers, asked.rounds, asked.size, None)
-        ground, simulated = measured(quiet), predicted(quiet, asked.workers, None)
+        ground, (simulated, _) = Costed(quiet).goodput, predicted(quiet, asked.workers, None)
         rows = []
         for seconds in [float(text) for text in asked.preempt.split(",")]:
-            path = run(folder, f"every-{seconds:g}", asked.workers, asked.rounds, asked.size, seconds)
+            costed = Costed(run(folder, f"every-{seconds:g}", asked.workers, asked.rounds, asked.size, seconds))
+            goodput, kept = predicted(quiet, asked.workers, seconds)
             row = {
                 "preempt_seconds": seconds,
-                "workers_lost": Costed(path).lost,
-                "measured": round(measured(path) / ground, 4),
-                "predicted": round(predicted(quiet, asked.workers, seconds) / simulated, 4),
+                "workers_lost": costed.lost,
+                "measured_goodput": round(costed.goodput / ground, 4),
+                "predicted_goodput": round(goodput / simulated, 4),
+                "measured_not_in_vain": round(costed.not_in_vain, 4),
+                "predicted_not_in_vain": round(kept, 4),
             }
             rows.append(row)
     if asked.json:
         print(json.dumps(rows))
         return
-    print("a loss every   workers lost   measured   predicted   (goodput relative to the quiet run)")
+    print(f"{'':30}goodput, relative      work not in vain")
+    print("a loss every   workers lost   measured  predicted   measured  predicted")
     for row in rows:
-        print(f"{row['preempt_seconds']:10g} s {row['workers_lost']:14} {100 * row['measured']:9.1f}% {100 * row['predicted']:10.1f}%")
+        shares = "".join(f"{100 * row[name]:10.1f}%" for name in list(row)[2:])
+        print(f"{row['preempt_seconds']:10g} s {row['workers_lost']:14}{shares}")
 
 
 if __name__ == "__main__":

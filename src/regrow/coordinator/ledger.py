@@ -285,7 +285,8 @@ class Ledger:
     def commit(self, task: Task, receipt: Receipt, why: str = "committed") -> Phase:
         """Note an artifact that exists from now on."""
         self.move(task, why)
-        phase = self.phases[PhaseKey(task.role, task.round)]
+        phase = self.find(task[:2])
+        assert phase is not None  # a task that has moved has a phase
         phase.digests[task.partition] = receipt.digest
         phase.chains[task.partition] = receipt.chain
         phase.stateful |= bool(receipt.chain)

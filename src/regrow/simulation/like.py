@@ -31,6 +31,7 @@ class Costed:
     lost                workers that were lost
     restart_seconds     from a loss to the next attempt, in the mean
     goodput             CPU seconds of attempts that were committed / paid core-seconds
+    not_in_vain         the same / CPU seconds of all attempts
     """
 
     def __init__(self, run: Path) -> None:
@@ -45,7 +46,9 @@ class Costed:
         recoveries = [seconds for session in sessions for seconds in session["recovery_seconds"]]
         self.restart_seconds = sum(recoveries) / len(recoveries) if recoveries else RESTART_SECONDS
         paid = sum(session["paid_seconds"] for session in sessions)
-        self.goodput = sum(session["useful_seconds"] for session in sessions) / paid if paid else 0.0
+        useful, redone = (float(sum(session[f"{name}_seconds"] for session in sessions)) for name in ("useful", "redone"))
+        self.goodput = useful / paid if paid else 0.0
+        self.not_in_vain = useful / (useful + redone) if useful else 1.0
 
     def task_seconds(self, roles: Mapping[str, Role]) -> float:
         """Worker-seconds for each task, all in: computing, moving things, handing out, waiting for the last of a phase."""
