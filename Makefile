@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: demo serve-demo test test-fast torture lint types clean
+.PHONY: demo serve-demo test test-fast torture simulate lint types clean
 
 # What users need; what tests need on top of it.
 $(VENV)/ready: pyproject.toml constraints.txt
@@ -37,6 +37,12 @@ test-fast: $(VENV)/ready-to-test
 # Real programs under a random mix of everything that can go wrong: make torture [SEED=n] [HISTORIES=n] [PROGRAM=name]
 torture: $(VENV)/ready-to-test
 	$(BIN)/python tests/torture/__main__.py $(if $(SEED),--seed $(SEED)) $(if $(HISTORIES),--histories $(HISTORIES)) $(if $(PROGRAM),--program $(PROGRAM))
+
+# The coordinator in virtual time, thousands of histories: make simulate [SEED=n] [SEEDS=n]
+simulate: $(VENV)/ready
+	$(BIN)/python -m regrow.simulation $(or $(SEED),0) --seeds $(or $(SEEDS),2000)
+	$(BIN)/regrow simulate run scenarios/chaos.toml --seed $(or $(SEED),0) --seeds $(or $(SEEDS),2000)
+	$(BIN)/regrow simulate run scenarios/spot.toml --seed $(or $(SEED),0) --seeds 3
 
 lint: $(VENV)/ready-to-test
 	$(BIN)/ruff check .

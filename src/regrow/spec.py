@@ -192,7 +192,7 @@ class How:
     notice: float = 30.0
 
     def __post_init__(self) -> None:
-        if self.engine not in ("local", "inline"):
+        if self.engine not in ("local", "inline", "sim"):
             raise UsageError(f'there is no engine "{self.engine}"', "the engines are local and inline")
         if self.workers < 0 or self.workers > 4096:
             raise UsageError(f"{self.workers} workers", "a number from 1 to 4096; leave it out for as many as there are cores")
@@ -202,7 +202,7 @@ class How:
             raise UsageError("--preempt with --engine inline", "inline has no worker processes that could be killed; use --engine local")
         if not 0 <= self.notice < float("inf"):
             raise UsageError(f"--notice {self.notice:g}", "a number of seconds, e.g. --notice 30")
-        if self.memory_max is not None and (self.memory_max < 1 or self.engine == "inline"):
+        if self.memory_max is not None and (self.memory_max < 1 or self.engine != "local"):
             raise UsageError(f"--memory-max {self.memory_max}", "some bytes, e.g. 2G, for worker processes (--engine local)")
         if not 0 <= self.durable_every < float("inf"):
             raise UsageError(f"--durable-every {self.durable_every:g}", "a number of seconds, or 0 for no cuts")
@@ -215,7 +215,7 @@ class How:
     @property
     def elastic(self) -> bool:
         """Whether workers may come and go."""
-        return self.engine != "inline"
+        return self.engine == "local"
 
     def make_engine(self, workers: int | None = None) -> Engine:
         """The engine, not yet started; with another number of workers if one is given."""
@@ -223,6 +223,10 @@ class How:
             from regrow.engines.inline import InlineEngine
 
             return InlineEngine()
+        if self.engine == "sim":
+            from regrow.engines.sim import SimEngine
+
+            return SimEngine(self.crew if workers is None else workers, lose_seconds=self.preempt)
         from regrow.engines.local import LocalEngine
 
         wanted = self.crew if workers is None else workers

@@ -13,7 +13,11 @@ from regrow.errors import DataError, Paused, ProgramError
 from regrow.spec import How
 from regrow.store.container import Container
 
-ENGINES = [pytest.param(How("inline"), id="inline"), pytest.param(How("local", 2, verify=False), id="local", marks=pytest.mark.processes)]
+ENGINES = [
+    pytest.param(How("inline"), id="inline"),
+    pytest.param(How("sim", 5, verify=False), id="sim"),
+    pytest.param(How("local", 2, verify=False), id="local", marks=pytest.mark.processes),
+]
 each_engine = pytest.mark.parametrize("how", ENGINES)
 
 SHAPES: list[dict[str, Any]] = [{"rounds": 45, "kept": 21}, {"stop_after": 7}, {"rounds": 1, "partitions": 1}]
@@ -72,7 +76,7 @@ def test_a_task_that_raises_twice_fails_the_run_with_its_place_and_traceback(run
 @each_engine
 @pytest.mark.parametrize("way", ["exit", "segv", "leave"])
 def test_a_process_that_ends_in_a_task_is_tried_again_once(runs: Runs, how: How, way: str, tmp_path: Path) -> None:
-    if how.engine == "inline" and way != "exit":
+    if how.engine != "local" and way != "exit":
         pytest.skip("there is only one process")
     assert runs.begin("Faulty", run="once", how=how, way=way, marker=str(tmp_path / "seen"))["rounds"] == 4
     assert len(runs.told("attempt failed", "once")) == 1
@@ -138,7 +142,7 @@ def test_what_a_program_prints_is_no_result(runs: Runs, how: How, capfd: pytest.
 @each_engine
 @pytest.mark.parametrize("way", ["raise", "die"])
 def test_a_program_that_cannot_be_made_ready_is_refused(runs: Runs, how: How, way: str) -> None:
-    if how.engine == "inline" and way == "die":
+    if how.engine != "local" and way == "die":
         pytest.skip("there is only one process")
     with pytest.raises(ProgramError, match="ready") as caught:
         runs.begin("ColdFeet", how=how, way=way)

@@ -12,6 +12,7 @@ from regrow.cli.lda import lda
 from regrow.cli.pagerank import pagerank
 from regrow.cli.runs import add_run_commands
 from regrow.cli.serve import serve
+from regrow.cli.simulate import simulate
 from regrow.cli.steering import add_steering_commands
 from regrow.cli.svd import svd
 
@@ -34,6 +35,7 @@ add_run_commands(app)
 add_steering_commands(app)
 app.command(short_help="Serve a model over HTTP: several processes, the first answer goes out.")(serve)
 app.command(short_help="Ask a service for the topics of a text, or the chance of a click.")(ask)
+app.add_typer(simulate, name="simulate")
 
 
 def _version(asked: bool) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator
+from itertools import takewhile
 
 from regrow.coordinator.actions import Action, Start, Tell
 from regrow.coordinator.budgets import Budgets
@@ -17,7 +18,16 @@ from regrow.coordinator.crew import Crew, Running
 from regrow.coordinator.ledger import RUNNING, Ledger
 from regrow.coordinator.memory import Memory
 from regrow.coordinator.plan import Attempt, Task
-from regrow.coordinator.policy import Limits, Pace, backup_due, finish_or_hand_back, more_partitions, pick_worker
+from regrow.coordinator.policy import (
+    Limits,
+    Pace,
+    backup_due,
+    backups_allowed,
+    finish_or_hand_back,
+    more_partitions,
+    pick_worker,
+    usual_seconds,
+)
 from regrow.coordinator.queue import Queue
 
 __all__ = ["Assigning"]
@@ -56,8 +66,10 @@ class Assigning:
 
     def assign(self, now: float) -> Iterator[Action]:
         """Give work to those who are idle."""
-        yield from self.memory.widen(now, self.crew.slots)
-        yield from self._assign_checks(now)
+        if self.memory.allowed is not None:
+            yield from self.memory.widen(now, self.crew.slots)
+        if self.checks.queue:
+            yield from self._assign_checks(now)
         self.queue.take_aside()
         held: list[Task] = []
         while self.crew.idle and self.memory.room(len(self.crew.running)) and (task := self.queue.pop()) is not None:
@@ -78,8 +90,6 @@ class Assigning:
         return self.ledger.maker(Task(task.role, chain[-1], task.partition)) if chain else None
 
     def _assign_checks(self, now: float) -> Iterator[Action]:
-        if not self.checks.queue:
-            return
         free = [worker for worker, idle in self.checks.workers.items() if idle]
         alone = self.checks.alone_since
         if not self.checks.workers and alone is not None and now - alone >= self.limits.checker_wait_seconds:
@@ -95,9 +105,12 @@ class Assigning:
         """Give a slow task to an idle worker as well: the first that commits wins, and both would write the same."""
         if self.queue.waiting or not self.memory.room(len(self.crew.running)):
             return
-        for run in list(self.crew.running.values()):
-            if not self.crew.idle or now - run.began <= self.limits.backup_elapsed_seconds_min:
-                return  # those that follow began later
+        known = [usual for pace in self._paces.values() if (usual := usual_seconds(pace, self.limits)) is not None]
+        soonest, allowed = now - min(known, default=now), backups_allowed(self.crew.slots, self.limits)
+        slow = list(takewhile(lambda run: run.began < soonest, self.crew.running.values())) if self.crew.idle else []
+        for run in slow:  # those that follow began later
+            if not self.crew.idle or len(self.crew.backups) >= allowed:
+                return
             task = run.attempt.task
             if run.checks or task in self.crew.backups or self.ledger.standing(task) != RUNNING or task.round > self.ledger.end:
                 continue

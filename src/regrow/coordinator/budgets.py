@@ -53,17 +53,18 @@ class Budgets:
 
     def committed(self, task: Task) -> None:
         """All is well."""
-        for forgetful in (self._losses, self._errors, self._avoid, self._causes):
-            forgetful.pop(task, None)
+        if task in self._causes:  # whatever goes wrong has a cause
+            for forgetful in (self._losses, self._errors, self._avoid, self._causes):
+                forgetful.pop(task, None)
 
     def trouble(self, task: Task) -> str:
         """Why a task came to nothing when it was last tried; "" if it did not."""
-        return self._causes.get(task, "")
+        return self._causes.get(task, "") if self._causes else ""
 
     def losses(self, task: Task) -> int:
         """How many workers were lost at a task."""
-        return self._losses.get(task, 0)
+        return self._losses.get(task, 0) if self._losses else 0
 
     def avoid(self, task: Task) -> Collection[str]:
         """The workers on which a task has raised."""
-        return self._avoid.get(task, ())
+        return self._avoid.get(task, ()) if self._avoid else ()

@@ -38,9 +38,10 @@ class Checks:
 
     def choose(self, task: Task) -> None:
         """Decide whether a committed task will be repeated."""
-        middle = self.ledger.plan.roles[task.role].partitions // 2
-        chosen = self.everything or (task.round < CHECKED_ROUNDS and task.partition == middle)
-        if self.wanted and chosen and not self.released and task not in self._seen:
+        if not self.wanted or self.released:
+            return
+        chosen = self.everything or (task.round < CHECKED_ROUNDS and task.partition == self.ledger.plan.sizes[task.role] // 2)
+        if chosen and task not in self._seen:
             self._seen.add(task)
             self.unverified.add(task)
             self.queue += [task, task]  # the second time it has another past: what counts its calls is found
@@ -50,6 +51,11 @@ class Checks:
         """A second attempt of a task begins."""
         self._held.add(task)
         self._note_kept()
+
+    @property
+    def holding(self) -> bool:
+        """Whether a second attempt of some task is under way."""
+        return bool(self._held)
 
     def let_go(self, task: Task) -> bool:
         """No attempt of a task is under way any more; returns whether one was held."""

@@ -7,7 +7,7 @@ RULES OF THE FILE
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import OrderedDict
 from dataclasses import dataclass
 
 from regrow.coordinator.checks import Checks
@@ -34,12 +34,13 @@ class Crew:
         """Worker -> when it joined."""
         self.running: dict[str, Running] = {}
         """Worker -> its attempt, oldest attempt first."""
-        self.idle: dict[str, float] = {}
-        """Those who can take a task, longest wait first -> when they joined."""
+        self.idle: OrderedDict[str, float] = OrderedDict()
+        """Those who can take a task, longest wait first -> when they joined. (The first of a plain dict is found by walking over all
+        that were taken out before it.)"""
         self.leaving: set[str] = set()
         self.backups: set[Task] = set()
         self._checks = checks
-        self._attempts: Counter[Task] = Counter()
+        self._attempts: dict[Task, int] = {}
 
     @property
     def slots(self) -> int:
@@ -71,7 +72,7 @@ class Crew:
         if worker in self._checks.workers:
             self._checks.workers[worker] = False
         if not run.checks:
-            self._attempts[run.attempt.task] += 1
+            self._attempts[run.attempt.task] = self._attempts.get(run.attempt.task, 0) + 1
         if run.backup:
             self.backups.add(run.attempt.task)
 
@@ -80,9 +81,9 @@ class Crew:
         run = self.running.pop(worker, None)
         if run is not None and not run.checks:
             task = run.attempt.task
-            self._attempts[task] -= 1
-            if not self._attempts[task]:
-                del self._attempts[task]
+            others = self._attempts.pop(task) - 1
+            if others:
+                self._attempts[task] = others
             if run.backup:
                 self.backups.discard(task)
         return run

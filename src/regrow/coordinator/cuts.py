@@ -10,7 +10,7 @@ RULES OF THE FILE
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from regrow.coordinator.plan import Task
 
@@ -25,6 +25,11 @@ class Cut:
 
     round: int
     tasks: frozenset[Task]
+    phases: frozenset[tuple[str, int]] = field(init=False, repr=False, compare=False)
+    """The phases of which it holds artifacts: role and round."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "phases", frozenset(task[:2] for task in self.tasks))
 
 
 class Cuts:
@@ -38,7 +43,6 @@ class Cuts:
         """Whether the pending cut is of a round that is being made again: if something of it is not made, it is given up."""
         self.making: Cut | None = None
         self.spoilt = False
-        self.pinned: frozenset[Task] = frozenset()
         self.last = 0.0
         self.hurry = False
         """Whether a cut is due at once, because one was lost."""
@@ -53,13 +57,11 @@ class Cuts:
         given = sorted(cuts, key=lambda cut: cut.round)
         self.made = [cut for cut in given if all(task in whole for task in cut.tasks)][-KEPT:]
         self.last = now
-        self._pin()
         return [cut for cut in given if cut not in self.made]
 
     def begin(self, cut: Cut) -> None:
         """The engine is asked to make this cut."""
         self.making, self.pending, self.spoilt, self.hurry = cut, None, False, False
-        self._pin()
 
     def finish(self, now: float, *, success: bool) -> tuple[Cut | None, list[Cut]]:
         """The engine has answered. Returns the new cut if it counts, and the cuts that are over."""
@@ -72,7 +74,6 @@ class Cuts:
         if good:
             over = self.made[: -(KEPT - 1)]
             self.made = [*self.made[-(KEPT - 1) :], cut]
-        self._pin()
         return (cut if good else None), over
 
     def lose(self, gone: Collection[Task]) -> list[Cut]:
@@ -82,9 +83,15 @@ class Cuts:
         self.hurry |= bool(broken)
         if self.making is not None and not self.making.tasks.isdisjoint(gone):
             self.spoilt = True
-        self._pin()
         return broken
 
-    def _pin(self) -> None:
-        making = [] if self.making is None or self.spoilt else [self.making]
-        self.pinned = frozenset().union(*(cut.tasks for cut in (*self.made, *making)))
+    def pins(self, task: Task) -> bool:
+        """Whether a cut holds an artifact."""
+        return any(task in cut.tasks for cut in self._holding())
+
+    def pin_some(self, phase: tuple[str, int]) -> bool:
+        """Whether a cut holds an artifact of a phase."""
+        return any(phase in cut.phases for cut in self._holding())
+
+    def _holding(self) -> list[Cut]:
+        return self.made if self.making is None or self.spoilt else [*self.made, self.making]

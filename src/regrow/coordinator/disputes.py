@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from regrow.coordinator.actions import Action, Fail, KeepAside, Tell
 from regrow.coordinator.crew import Crew
 from regrow.coordinator.ledger import Ledger
-from regrow.coordinator.plan import Attempt, PhaseKey, Task
+from regrow.coordinator.plan import Attempt, Task
 from regrow.coordinator.policy import Claim, blame
 
 __all__ = ["Dispute", "Disputes"]
@@ -48,7 +48,9 @@ class Disputes:
 
     def made(self, task: Task, worker: str) -> None:
         """A worker's attempt was committed."""
-        self.ledger.phases[PhaseKey(task.role, task.round)].makers[task.partition] = worker
+        phase = self.ledger.find(task[:2])
+        if phase is not None:
+            phase.makers[task.partition] = worker
 
     def begin(self, attempt: Attempt, worker: str, known: str, found: str) -> Iterator[Action]:
         """An attempt differs from what is known of its task."""

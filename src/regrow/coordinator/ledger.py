@@ -1,7 +1,9 @@
 """Which tasks are done and which artifacts exist: the memory of the coordinator.
 
 RULES OF THE FILE
-  - A task's standing changes only by `move`, along TRANSITIONS. What is not in the table raises.
+  - A task's standing changes only by `move` and `move_all`, along TRANSITIONS. What is not in the table raises.
+  - Of a task that is well nothing is kept but some bytes in arrays of its phase: there are millions. What happens for each event looks a
+    phase up once, by the first two fields of the task.
   - The ledger knows nothing of workers and attempts: only that a task is being run, or not.
   - What may be forgotten is decided in `retention`, and what is run again in `losses`.
 
@@ -13,10 +15,13 @@ newest cut, or the fixed data under round 0.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from array import array
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import cast
 
 from regrow.coordinator.actions import Record
+from regrow.coordinator.chains import Chains
 from regrow.coordinator.cuts import Cut
 from regrow.coordinator.events import Receipt
 from regrow.coordinator.plan import PhaseKey, Plan, Task
@@ -44,29 +49,37 @@ TRANSITIONS: Mapping[tuple[int, str], int] = {
 
 @dataclass(slots=True)
 class Phase:
-    """The standing of all tasks of one role in one round.
+    """The standing of all tasks of one role in one round. All lists are by partition.
 
     before      the phase whose state it goes on from
     counts      how many tasks have each standing
-    chains      partition -> the rounds whose artifacts hold its state after this task
+    chains      the rounds whose artifacts hold its state after this task
     stateful    whether some partition may have a state
-    numbers     partition -> attempts so far
-    makers      partition -> the worker whose attempt was committed
+    numbers     of the newest attempt; 0 if there was none
+    makers      the worker whose attempt was committed
     """
 
     key: PhaseKey
     before: PhaseKey | None
     standing: bytearray
-    counts: list[int] = field(default_factory=lambda: [0] * len(NAMES))
-    digests: dict[int, str] = field(default_factory=dict)
-    chains: dict[int, tuple[int, ...]] = field(default_factory=dict)
+    counts: list[int]
+    digests: list[str | None]
+    chains: Chains
+    numbers: array[int]
+    makers: list[str | None]
     metrics: dict[int, Mapping[str, float]] = field(default_factory=dict)
-    numbers: dict[int, int] = field(default_factory=dict)
-    makers: dict[int, str] = field(default_factory=dict)
     stateful: bool = False
     holds: bool = False
     stop: bool = False
     recorded: bool = False
+
+    @staticmethod
+    def of(key: PhaseKey, before: PhaseKey | None, standing: int, size: int) -> Phase:
+        """A phase of so many tasks, all of one standing, that were never tried."""
+        counts = [0] * len(NAMES)
+        counts[standing] = size
+        none: list[str | None] = [None]
+        return Phase(key, before, bytearray([standing]) * size, counts, none * size, Chains(size), array("l", (0,)) * size, none * size)
 
     @property
     def size(self) -> int:
@@ -84,6 +97,9 @@ class Phase:
         return self.counts[PRESENT] + self.counts[FORGOTTEN] == len(self.standing)
 
 
+NOTHING: Mapping[str, float] = {}
+
+
 class Ledger:
     """All phases that matter.
 
@@ -98,6 +114,8 @@ class Ledger:
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
         self.phases: dict[PhaseKey, Phase] = {}
+        self.find = cast(Callable[[tuple[str, int]], Phase | None], self.phases.get)
+        """The phase of a task: find(task[:2]); a plain tuple is as good a key as a PhaseKey, and quicker made."""
         self.floor = 0
         self.opened = 0
         self.end = plan.rounds - 1
@@ -111,8 +129,7 @@ class Ledger:
         """The phase, made if it is new."""
         phase = self.phases.get(key)
         if phase is None:
-            phase = Phase(key, self.plan.previous(key), bytearray([standing]) * self.plan.roles[key.role].partitions)
-            phase.counts[standing] = phase.size
+            phase = Phase.of(key, self.plan.previous(key), standing, self.plan.sizes[key.role])
             if standing == FORGOTTEN:
                 phase.recorded, phase.stateful = True, True
             self.phases[key] = phase
@@ -127,21 +144,35 @@ class Ledger:
 
     def standing(self, task: Task) -> int:
         """The standing of a task; one whose phase is unknown is long forgotten."""
-        phase = self.phases.get(PhaseKey(task.role, task.round))
-        return FORGOTTEN if phase is None else phase.standing[task.partition]
+        phase = self.find(task[:2])
+        return FORGOTTEN if phase is None else phase.standing[task[2]]
 
     def move(self, task: Task, why: str) -> None:
         """Change the standing of a task along the table."""
-        phase = self.open_phase(PhaseKey(task.role, task.round), FORGOTTEN)
+        phase = self.find(task[:2]) or self.open_phase(PhaseKey(task.role, task.round), FORGOTTEN)
         now = phase.standing[task.partition]
+        after = self._after(task, now, why)
+        phase.standing[task.partition] = after
+        counts = phase.counts
+        counts[now] -= 1
+        counts[after] += 1
+        if (after >= PRESENT) != (now >= PRESENT) and counts[WAITING] + counts[READY] + counts[RUNNING] <= 1:
+            self._note_done(phase)
+
+    def move_all(self, phase: Phase, why: str) -> None:
+        """Change the standing of all tasks of a phase, which is the same, along the table."""
+        now = phase.counts.index(phase.size)
+        after = self._after(phase.key, now, why)
+        phase.standing[:] = bytes([after]) * phase.size
+        phase.counts[now], phase.counts[after] = 0, phase.size
+        self._note_done(phase)
+
+    @staticmethod
+    def _after(what: object, now: int, why: str) -> int:
         after = TRANSITIONS.get((now, why))
         if after is None:
-            raise ValueError(f"{task} is {NAMES[now]}: {why}?")
-        phase.standing[task.partition] = after
-        phase.counts[now] -= 1
-        phase.counts[after] += 1
-        if after >= PRESENT or now >= PRESENT:
-            self._note_done(phase)
+            raise ValueError(f"{what} is {NAMES[now]}: {why}?")
+        return after
 
     def _note_done(self, phase: Phase) -> None:
         if phase.done or phase.key.round > self.end or phase.key.role in self.plan.last:
@@ -161,8 +192,9 @@ class Ledger:
 
     def next_number(self, task: Task) -> int:
         """A number for an attempt that no attempt of the task had before."""
-        numbers = self.open_phase(PhaseKey(task.role, task.round), FORGOTTEN).numbers
-        numbers[task.partition] = number = numbers.get(task.partition, self._numbers_pruned) + 1
+        phase = self.find(task[:2]) or self.open_phase(PhaseKey(task.role, task.round), FORGOTTEN)
+        number = (phase.numbers[task.partition] or self._numbers_pruned) + 1
+        phase.numbers[task.partition] = number
         return number
 
     def prune(self, oldest: int) -> None:
@@ -170,7 +202,7 @@ class Ledger:
         for key in [key for key in self.phases if key.round < self.plan.newest(key.role, oldest)]:
             phase = self.phases[key]
             if phase.done and not phase.counts[PRESENT] and key.round not in self.live[key.role] and not self._goes_on(key):
-                self._numbers_pruned = max(self._numbers_pruned, max(phase.numbers.values(), default=0))
+                self._numbers_pruned = max(self._numbers_pruned, max(phase.numbers))
                 del self.phases[key]
 
     def _goes_on(self, key: PhaseKey) -> bool:
@@ -186,23 +218,27 @@ class Ledger:
 
     def inputs_complete(self, key: PhaseKey) -> bool:
         """Whether all messages that a phase reads are committed, and, for one that runs last, all states."""
-        if self.plan.roles[key.role].states and self.undone:
+        if self.undone and self.plan.states[key.role]:
             return False
-        return all(self.complete(read) for read in self.plan.inputs(key))
+        for read in self.plan.inputs(key):
+            phase = self.phases.get(read)
+            if phase is None or phase.counts[PRESENT] != len(phase.standing):
+                return False
+        return True
 
     def chain_before(self, task: Task) -> tuple[int, ...] | None:
         """The rounds that hold the state from which a task goes on; None if that is unknown."""
-        own = self.phases.get(PhaseKey(task.role, task.round))
+        own = self.find(task[:2])
         before = self.plan.previous(PhaseKey(task.role, task.round)) if own is None else own.before
         if before is None:
             return ()
         phase = self.phases.get(before)
-        return None if phase is None else phase.chains.get(task.partition)
+        return None if phase is None else phase.chains[task.partition]
 
     def chain_after(self, task: Task) -> tuple[int, ...] | None:
         """The rounds that hold the state of a partition after a task; None while that is unknown."""
-        phase = self.phases.get(PhaseKey(task.role, task.round))
-        return None if phase is None else phase.chains.get(task.partition)
+        phase = self.find(task[:2])
+        return None if phase is None else phase.chains[task.partition]
 
     def can_start(self, task: Task) -> bool:
         """Whether a task's own previous state can be read."""
@@ -210,10 +246,21 @@ class Ledger:
         if chain is None:
             return False
         for round in chain:
-            phase = self.phases.get(PhaseKey(task.role, round))
+            phase = self.find((task.role, round))
             if phase is None or phase.standing[task.partition] != PRESENT:
                 return False
         return True
+
+    def all_can_start(self, phase: Phase) -> bool:
+        """Whether all tasks of a phase wait, and the previous states of all can be read, as far as that is seen without asking each."""
+        if phase.counts[WAITING] != phase.size:
+            return False
+        before = None if phase.before is None else self.phases.get(phase.before)
+        if before is None:
+            return phase.before is None
+        rounds = {round for chain in before.chains.kinds for round in chain}
+        there = all((held := self.find((phase.key.role, round))) is not None and held.present for round in rounds)
+        return there and before.chains.complete
 
     def startable(self, task: Task) -> bool:
         """Whether everything that a task reads is there."""
@@ -221,13 +268,13 @@ class Ledger:
 
     def digest(self, task: Task) -> str | None:
         """The digest of what a task put out, if it was ever done and is remembered."""
-        phase = self.phases.get(PhaseKey(task.role, task.round))
-        return None if phase is None else phase.digests.get(task.partition)
+        phase = self.find(task[:2])
+        return None if phase is None else phase.digests[task.partition]
 
     def maker(self, task: Task) -> str | None:
         """The worker whose attempt was committed, if that is known."""
-        phase = self.phases.get(PhaseKey(task.role, task.round))
-        return None if phase is None else phase.makers.get(task.partition)
+        phase = self.find(task[:2])
+        return None if phase is None else phase.makers[task.partition]
 
     def oldest_undone(self) -> int | None:
         """The oldest round of which a task is wanted again, or not done yet."""
@@ -238,21 +285,22 @@ class Ledger:
     def commit(self, task: Task, receipt: Receipt, why: str = "committed") -> Phase:
         """Note an artifact that exists from now on."""
         self.move(task, why)
-        phase = self.phases[PhaseKey(task.role, task.round)]
+        phase = self.find(task[:2])
+        assert phase is not None  # a task that has moved has a phase
         phase.digests[task.partition] = receipt.digest
         phase.chains[task.partition] = receipt.chain
         phase.stateful |= bool(receipt.chain)
         phase.holds |= receipt.holds
         phase.stop |= receipt.stop
-        if not phase.recorded:
+        if receipt.metrics and not phase.recorded:
             phase.metrics[task.partition] = receipt.metrics
         return phase
 
     def record(self, phase: Phase) -> Record:
         """The record of a phase that is complete for the first time."""
         total: dict[str, float] = {}
-        for partition in range(phase.size):
-            for name, value in phase.metrics.get(partition, {}).items():
+        for partition in range(phase.size) if phase.metrics else ():
+            for name, value in phase.metrics.get(partition, NOTHING).items():
                 total[name] = total.get(name, 0) + value
         phase.recorded = True
         phase.metrics.clear()

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator
 from regrow.coordinator.ledger import FORGOTTEN, PRESENT, Ledger
 from regrow.coordinator.plan import PhaseKey, Task
 
-__all__ = ["want"]
+__all__ = ["want", "want_phase"]
 
 
 def want(ledger: Ledger, tasks: Iterable[Task]) -> list[Task]:
@@ -41,6 +41,26 @@ def want(ledger: Ledger, tasks: Iterable[Task]) -> list[Task]:
         for read in _reads(ledger, task, walked):
             ask(read)
     return again
+
+
+def want_phase(ledger: Ledger, key: PhaseKey) -> list[Task]:
+    """`want` all tasks of a phase. Where nothing that they read is forgotten, which is seen by looking at phases, nothing is done."""
+    reads, plan = ledger.plan.inputs(key), ledger.plan
+    if ledger.phases[key].done:
+        return []
+    if plan.states[key.role] or ledger.phases[key].counts[FORGOTTEN]:
+        return want(ledger, plan.tasks(key))
+    before = plan.previous(key)
+    rounds: set[int] = set()
+    if before is not None:
+        kept = ledger.phases.get(before)
+        rounds = {before.round} if kept is None else {before.round, *(round for chain in kept.chains.kinds for round in chain)}
+    held = [(key.role, round) for round in rounds]
+    if any((phase := ledger.find(read)) is None or phase.counts[FORGOTTEN] for read in (*reads, *held)):
+        return want(ledger, plan.tasks(key))
+    for read in reads if before is None else (*reads, before):
+        ledger.touch(read)
+    return []
 
 
 def _reads(ledger: Ledger, task: Task, walked: set[PhaseKey]) -> Iterator[Task]:

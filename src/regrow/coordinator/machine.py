@@ -209,7 +209,7 @@ class Machine:
     def _end_attempt(self, worker: str) -> Running | None:
         """A worker is no longer at its attempt, which is returned."""
         run = self.crew.ended(worker)
-        if run is not None and not self.crew.under_way(run.attempt.task) and self.checks.let_go(run.attempt.task):
+        if run is not None and self.checks.holding and not self.crew.under_way(run.attempt.task) and self.checks.let_go(run.attempt.task):
             self.retention.due = True
         return run
 

@@ -63,7 +63,8 @@ class Memory:
 
     def committed(self, task: Task) -> None:
         """A task is done."""
-        self._alone.pop(task, None)
+        if self._alone:
+            self._alone.pop(task, None)
         if self._streak[0] == task:
             self._streak = (None, 0)
 

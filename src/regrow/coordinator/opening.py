@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from regrow.coordinator.actions import Action, Record, Tell
 from regrow.coordinator.events import Receipt
 from regrow.coordinator.ledger import FORGOTTEN, PRESENT, WAITING, Ledger, Phase
-from regrow.coordinator.losses import want
+from regrow.coordinator.losses import want, want_phase
 from regrow.coordinator.plan import PhaseKey, Task
 from regrow.coordinator.queue import Queue
 
@@ -39,7 +39,7 @@ class Rounds:
                 phase = ledger.open_phase(record.phase, FORGOTTEN)
                 phase.stop, phase.holds, phase.stateful = record.stop, record.holds, not record.stateless
                 if record.stateless:
-                    phase.chains = dict.fromkeys(range(phase.size), ())
+                    phase.chains.fill(())
                 if record.stop:
                     stops.append(record.phase.round)
         ledger.shorten(min([ledger.end, *stops]))
@@ -82,7 +82,7 @@ class Rounds:
         for key in keys:
             self.ledger.open_phase(key)
         for key in keys:
-            again = want(self.ledger, self.plan.tasks(key))
+            again = want_phase(self.ledger, key)
             self.try_phases({key, *(PhaseKey(task.role, task.round) for task in again)})
 
     def _raise_floor(self) -> None:
@@ -101,7 +101,11 @@ class Rounds:
         phase = self.ledger.phases.get(key)
         if phase is None or key.round > self.ledger.end or not phase.counts[WAITING] or not self.ledger.inputs_complete(key):
             return
-        for task in self.plan.tasks(key):
+        if self.ledger.all_can_start(phase):
+            self.ledger.move_all(phase, "inputs complete")
+            self.queue.push_all(key)
+            return
+        for task in self.plan.each_task(key):
             self._try_task(phase, task)
 
     def _try_task(self, phase: Phase, task: Task) -> None:
@@ -128,8 +132,8 @@ class Rounds:
         """Let the tasks go on that wait for a state that lies in this artifact."""
         for round in self.ledger.live[task.role]:
             if task.round < round <= self.ledger.end:
-                phase = self.ledger.phases[PhaseKey(task.role, round)]
-                if phase.counts[WAITING] and self.ledger.inputs_complete(phase.key):
+                phase = self.ledger.find((task.role, round))
+                if phase is not None and phase.counts[WAITING] and self.ledger.inputs_complete(phase.key):
                     self._try_task(phase, Task(task.role, round, task.partition))
 
     # The end

@@ -14,12 +14,14 @@ __all__ = [
     "Lost",
     "Pace",
     "backup_due",
+    "backups_allowed",
     "blame",
     "failed_for_good",
     "finish_or_hand_back",
     "how_lost",
     "more_partitions",
     "pick_worker",
+    "usual_seconds",
 ]
 
 Lost = Literal["loss", "killed", "crash", "memory"]
@@ -76,21 +78,32 @@ class Pace:
         return self._ordered[min(len(self._ordered) - 1, int(share * len(self._ordered)))]
 
 
+def usual_seconds(pace: Pace, limits: Limits) -> float | None:
+    """How long an attempt may take before it counts as slow; None if the pace is not known."""
+    median, tail = pace.quantile(0.5), pace.quantile(0.95)
+    if median is None or tail is None:
+        return None
+    return max(tail, 1.5 * median, limits.backup_elapsed_seconds_min)
+
+
+def backups_allowed(slots: int, limits: Limits) -> int:
+    """How many second attempts may be under way with so many workers."""
+    return max(1, int(limits.backup_share * slots))
+
+
 def backup_due(elapsed: float, pace: Pace, backups: int, slots: int, limits: Limits) -> tuple[bool, str]:
     """Whether a second attempt of a slow task pays (MapReduce, section 3.6).
 
     elapsed: seconds since the attempt began; backups: backup attempts that run now; slots: workers in all.
     """
-    median, tail = pace.quantile(0.5), pace.quantile(0.95)
-    if median is None or tail is None:
+    usual = usual_seconds(pace, limits)
+    if usual is None:
         return False, "too few attempts to know the pace"
-    allowed = max(1, int(limits.backup_share * slots))
-    if backups >= allowed:
+    if backups >= backups_allowed(slots, limits):
         return False, f"{backups} backup attempts run already"
-    due = max(tail, 1.5 * median, limits.backup_elapsed_seconds_min)
-    if elapsed <= due:
+    if elapsed <= usual:
         return False, "within the usual time"
-    return True, f"runs for {elapsed:.2f} s, the usual time is {median:.2f} s"
+    return True, f"runs for {elapsed:.2f} s, the usual time is {pace.quantile(0.5):.2f} s"
 
 
 def more_partitions(task_seconds: float, lives: Sequence[float], limits: Limits) -> tuple[bool, str]:

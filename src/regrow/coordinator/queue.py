@@ -5,31 +5,64 @@ from __future__ import annotations
 import heapq
 
 from regrow.coordinator.ledger import READY, Ledger
-from regrow.coordinator.plan import Task
+from regrow.coordinator.plan import PhaseKey, Task
 
 __all__ = ["Queue"]
 
+Place = tuple[int, int]
+"""A round, and the place of a role among the roles."""
+
+
+class Ready:
+    """Partitions of a phase, of which the smallest is taken first. Most come all at once: `fresh`, descending; others are a heap."""
+
+    __slots__ = ("again", "fresh", "key")
+
+    def __init__(self, key: PhaseKey) -> None:
+        self.key = key
+        self.fresh: list[int] = []
+        self.again: list[int] = []
+
+    def pop(self) -> int:
+        """Take the smallest."""
+        if not self.again or (self.fresh and self.fresh[-1] <= self.again[0]):
+            return self.fresh.pop()
+        return heapq.heappop(self.again)
+
 
 class Queue:
-    """Tasks that are READY. An entry may be out of date: whether it still holds is asked when it is taken."""
+    """Tasks that are READY, by phase. An entry may be out of date: that is asked when it is taken."""
 
     def __init__(self, ledger: Ledger) -> None:
         self.ledger = ledger
-        self._heap: list[tuple[int, int, int, Task]] = []
+        self._places: list[Place] = []
+        """A heap of the phases that have entries."""
+        self._ready: dict[Place, Ready] = {}
         self._aside: list[Task] = []
         """Tasks that failed for good in a round that may never have happened."""
 
     @property
     def waiting(self) -> bool:
         """Whether anything is in the queue."""
-        return bool(self._heap)
+        return bool(self._places)
 
     def push(self, task: Task, *, parked: bool = False) -> None:
         """A task is READY; parked: but is not to be run before it is known that its round happens."""
         if parked:
             self._aside.append(task)
         else:
-            heapq.heappush(self._heap, (task.round, self.ledger.plan.order[task.role], task.partition, task))
+            heapq.heappush(self._of(PhaseKey(task.role, task.round)).again, task.partition)
+
+    def push_all(self, key: PhaseKey) -> None:
+        """All partitions of a phase are READY."""
+        self._of(key).fresh = list(range(self.ledger.plan.sizes[key.role] - 1, -1, -1))
+
+    def _of(self, key: PhaseKey) -> Ready:
+        place = (key.round, self.ledger.plan.order[key.role])
+        if place not in self._ready:
+            heapq.heappush(self._places, place)
+            self._ready[place] = Ready(key)
+        return self._ready[place]
 
     def take_aside(self) -> None:
         """Queue the tasks whose rounds are known to happen by now."""
@@ -41,11 +74,17 @@ class Queue:
 
     def pop(self) -> Task | None:
         """The next task that can really be started."""
-        while self._heap:
-            task = heapq.heappop(self._heap)[-1]
+        while self._places:
+            place = self._places[0]
+            ready = self._ready[place]
+            key = ready.key
+            task = Task(key.role, key.round, ready.pop())
+            if not ready.fresh and not ready.again:
+                heapq.heappop(self._places)
+                del self._ready[place]
             if task.round > self.ledger.end or self.ledger.standing(task) != READY:
                 continue
-            if self.ledger.startable(task):
+            if self.ledger.inputs_complete(key) and self.ledger.can_start(task):
                 return task
             self.ledger.move(task, "inputs lost")
         return None

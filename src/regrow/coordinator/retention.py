@@ -63,9 +63,14 @@ class Retention:
         """Whether a live phase (of a round > after) goes on from a state that lies in this artifact."""
         phases = self.ledger.phases
         for round in self.ledger.live[task.role]:
-            if round >= task.round and round > after and task.round in phases[PhaseKey(task.role, round)].chains.get(task.partition, ()):
+            if round >= task.round and round > after and task.round in (phases[PhaseKey(task.role, round)].chains[task.partition] or ()):
                 return True
         return False
+
+    def _holds_states(self, role: str, round: int) -> bool:
+        """Whether a live phase may go on from a state that lies in an artifact of this one."""
+        phases = self.ledger.phases
+        return any(at >= round and phases[PhaseKey(role, at)].chains.reach(round) for at in self.ledger.live[role])
 
     def needed(self, tasks: Iterable[Task]) -> list[Task]:
         """Those of these artifacts that somebody will read (being in a cut is no such reason)."""
@@ -95,7 +100,11 @@ class Retention:
                             rounds.discard(round)
                             released.append(key)
         for key in reversed(released):
-            yield from self.forget(self._left_by(key))
+            if self._alone(key):
+                self.ledger.move_all(self.ledger.phases[key], "no longer needed")
+                yield Forget(tuple(self.plan.each_task(key)))
+            else:
+                yield from self.forget(self._left_by(key))
 
     def _drop_undone(self, key: PhaseKey) -> bool:
         """Tasks that were to be done again, and whose artifacts nobody will read now, are not to be."""
@@ -108,13 +117,20 @@ class Retention:
                 dropped = True
         return dropped
 
+    def _alone(self, key: PhaseKey) -> bool:
+        """Whether all artifacts of a phase exist, nothing needs any of them, and its states lie nowhere else: seen without asking each."""
+        phase = self.ledger.phases[key]
+        if not phase.present or phase.chains.beyond(key.round) or key.round in self.ledger.live[key.role]:
+            return False
+        return not self.cuts.pin_some(key) and not self._holds_states(*key)
+
     def _left_by(self, key: PhaseKey) -> Iterator[Task]:
         """The artifacts of a phase and those that its states lie in."""
         phase = self.ledger.phases[key]
         if phase.counts[PRESENT]:
-            yield from self.plan.tasks(key)
-        if phase.stateful:
-            for partition, chain in phase.chains.items():
+            yield from self.plan.each_task(key)
+        if phase.stateful and phase.chains.beyond(key.round):
+            for partition, chain in phase.chains.known():
                 for round in chain:
                     if round != key.round:
                         yield Task(key.role, round, partition)
@@ -124,7 +140,7 @@ class Retention:
         gone = []
         for task in candidates:
             ledger = self.ledger
-            if ledger.standing(task) != PRESENT or task.round in ledger.live[task.role] or task in self.cuts.pinned:
+            if ledger.standing(task) != PRESENT or task.round in ledger.live[task.role] or self.cuts.pins(task):
                 continue
             if not self.holds_state(task):
                 ledger.move(task, "no longer needed")
@@ -148,8 +164,9 @@ class Retention:
             if messages or states:
                 found.update(self.plan.tasks(key))
             if states:
-                chains = self.ledger.phases[key].chains.items()
-                found.update(Task(role, at, partition) for partition, chain in chains for at in chain)
+                chains = self.ledger.phases[key].chains
+                if chains.beyond(key.round):
+                    found.update(Task(role, at, partition) for partition, chain in chains.known() for at in chain)
         return frozenset(found)
 
     def _in_cut(self, key: PhaseKey, round: int, undecided: int) -> tuple[bool, bool]:

@@ -1,0 +1,148 @@
+"""Where the artifacts of a large world are: on two machines each, and in durable storage if a cut holds them.
+
+An artifact is lost when neither a machine nor a cut has it. The loss of one machine therefore loses nothing: the copies that were on it
+are made again elsewhere after a while. Kept by phase, in arrays: a machine that is lost is looked for in all of them at the pace of numpy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+import numpy as np
+import numpy.typing as npt
+
+from regrow.coordinator.plan import PhaseKey, Plan, Task
+
+__all__ = ["Holdings", "Shelf"]
+
+NOBODY = -1
+Machines = npt.NDArray[np.int32]
+
+
+class Shelf:
+    """The artifacts of one phase.
+
+    there       partition -> 1 if the artifact exists as far as anybody can know: it was committed, and not forgotten or lost
+    homes       two machines for each partition; NOBODY: no copy there
+    durable     partition -> 1 if a cut holds it
+    digests     of what was committed last, also if it is gone
+    ever        partition -> how often it was committed
+    """
+
+    def __init__(self, size: int) -> None:
+        self.there = bytearray(size)
+        self.count = 0
+        self.total = 0
+        """The sum of the digests of those that are there."""
+        self.homes: Machines = np.full((2, size), NOBODY, dtype=np.int32)
+        self.durable = bytearray(size)
+        self.digests: list[int] = [0] * size
+        self.ever = bytearray(size)
+
+
+class Holdings:
+    """All artifacts."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+        self.shelves: dict[PhaseKey, Shelf] = {}
+        self.damaged: set[Task] = set()
+        """Lost by accident, and not committed again."""
+        self.peak = self.count = 0
+
+    def shelf(self, key: PhaseKey) -> Shelf:
+        """The artifacts of a phase."""
+        found = self.shelves.get(key)
+        if found is None:
+            found = self.shelves[key] = Shelf(self.plan.sizes[key.role])
+        return found
+
+    def add(self, task: Task, digest: int, machine: int, other: int) -> None:
+        """An artifact is committed: one copy on a machine, one on another."""
+        shelf, partition = self.shelf(PhaseKey(task.role, task.round)), task.partition
+        shelf.there[partition] = 1
+        shelf.count += 1
+        shelf.total += digest
+        shelf.digests[partition] = digest
+        shelf.ever[partition] = min(255, shelf.ever[partition] + 1)
+        shelf.homes[0, partition], shelf.homes[1, partition] = machine, other
+        self.count += 1
+        self.peak = max(self.peak, self.count)
+        if self.damaged:
+            self.damaged.discard(task)
+
+    def remove(self, task: Task) -> bool:
+        """An artifact is no more; returns whether it was there."""
+        shelf, partition = self.shelf(PhaseKey(task.role, task.round)), task.partition
+        if not shelf.there[partition]:
+            return False
+        shelf.there[partition] = 0
+        shelf.count -= 1
+        shelf.total -= shelf.digests[partition]
+        shelf.homes[:, partition] = NOBODY
+        self.count -= 1
+        return True
+
+    def complete(self, key: PhaseKey) -> bool:
+        """Whether all artifacts of a phase are there."""
+        shelf = self.shelves.get(key)
+        return shelf is not None and shelf.count == len(shelf.there)
+
+    def is_there(self, task: Task) -> bool:
+        """Whether an artifact is there."""
+        shelf = self.shelves.get(PhaseKey(task.role, task.round))
+        return shelf is not None and bool(shelf.there[task.partition])
+
+    def missing(self, key: PhaseKey) -> list[Task]:
+        """The artifacts of a phase that are not there."""
+        shelf = self.shelf(key)
+        return [] if shelf.count == len(shelf.there) else [task for task in self.plan.each_task(key) if not shelf.there[task.partition]]
+
+    # Machines
+
+    def lose_machines(self, gone: Iterable[int]) -> list[Task]:
+        """These machines are gone: returns the artifacts that nobody has any more. Those that one machine still has need `copy_again`."""
+        machines, lost = np.asarray(sorted(gone), dtype=np.int32), []
+        for key, shelf in self.shelves.items():
+            if not shelf.count:
+                continue
+            hit = np.isin(shelf.homes, machines)
+            shelf.homes[hit] = NOBODY
+            alone = np.flatnonzero(hit.any(axis=0) & (shelf.homes == NOBODY).all(axis=0))
+            lost += [Task(*key, int(at)) for at in alone if shelf.there[at] and not shelf.durable[at]]
+        return lost
+
+    def copy_again(self, machines: npt.NDArray[np.int32], rng: np.random.Generator) -> int:
+        """Every artifact that has one copy, or only a durable one, gets others on these machines; returns how many copies were made."""
+        made = 0
+        for shelf in self.shelves.values():
+            if shelf.count:
+                lacks = (shelf.homes == NOBODY) & (np.frombuffer(shelf.there, dtype=np.uint8) == 1)
+                made += int(lacks.sum())
+                shelf.homes[lacks] = rng.choice(machines, size=int(lacks.sum()))
+        return made
+
+    # Cuts
+
+    def hold(self, tasks: Iterable[Task]) -> None:
+        """A cut holds these."""
+        for task in tasks:
+            self.shelf(PhaseKey(task.role, task.round)).durable[task.partition] = 1
+
+    def let_go(self, dropped: Iterable[Task], kept: Iterable[frozenset[Task]]) -> None:
+        """A cut is dropped; others are kept."""
+        others = list(kept)
+        for task in dropped:
+            if not any(task in tasks for tasks in others):
+                self.shelf(PhaseKey(task.role, task.round)).durable[task.partition] = 0
+
+    def prune(self, oldest: int) -> None:
+        """Forget phases of which nothing is left, from before a round."""
+        for key in [key for key, shelf in self.shelves.items() if key.round < oldest and not shelf.count]:
+            del self.shelves[key]
+
+    def all_there(self) -> Iterator[Task]:
+        """All artifacts that are there."""
+        for key, shelf in self.shelves.items():
+            if shelf.count:
+                yield from (task for task in self.plan.each_task(key) if shelf.there[task.partition])

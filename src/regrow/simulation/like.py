@@ -1,0 +1,89 @@
+"""A scenario like a run that has been: its roles and partitions, and what its tasks have cost, with other workers and losses.
+
+The run says what it was (its program and data) and what it took (`sessions/`). What one task costs is the mean over all roles: a run does
+not keep the seconds of each.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from regrow.errors import DataError
+from regrow.program import ALWAYS, LAST, Role
+from regrow.simulation.scenario import Bounds, Costs, Faults, Holds, Machines, Scenario, Work
+
+__all__ = ["Costed", "like"]
+
+DETECT_SECONDS = 0.005
+"""Of a worker that was killed on this machine (a closed socket)."""
+RESTART_SECONDS = 0.03
+"""From a loss to the next attempt, where the run had no loss (benchmarks/faults.py)."""
+
+
+class Costed:
+    """What a finished run has cost.
+
+    rounds              done
+    seconds, workers    of training, by so many
+    lost                workers that were lost
+    restart_seconds     from a loss to the next attempt, in the mean
+    goodput             CPU seconds of attempts that were committed / paid core-seconds
+    not_in_vain         the same / CPU seconds of all attempts
+    """
+
+    def __init__(self, run: Path) -> None:
+        _read(run, "identity.json")
+        sessions = [json.loads(path.read_text()) for path in sorted((run / "sessions").glob("*.json"))]
+        if not sessions or not (run / "done").exists():
+            raise DataError(f"{run} has not finished: its costs are not known", f"regrow resume {run}; or name a run that has")
+        self.rounds = int(sessions[-1]["rounds"])
+        self.seconds = float(sum(session["train_seconds"] for session in sessions))
+        self.workers = max(1, sessions[-1]["workers"])
+        self.lost = int(sum(session["workers_lost"] for session in sessions))
+        recoveries = [seconds for session in sessions for seconds in session["recovery_seconds"]]
+        self.restart_seconds = sum(recoveries) / len(recoveries) if recoveries else RESTART_SECONDS
+        paid = sum(session["paid_seconds"] for session in sessions)
+        useful, redone = (float(sum(session[f"{name}_seconds"] for session in sessions)) for name in ("useful", "redone"))
+        self.goodput = useful / paid if paid else 0.0
+        self.not_in_vain = useful / (useful + redone) if useful else 1.0
+
+    def task_seconds(self, roles: Mapping[str, Role]) -> float:
+        """Worker-seconds for each task, all in: computing, moving things, handing out, waiting for the last of a phase."""
+        tasks = sum(len(range(0, self.rounds if role.when == ALWAYS else 1, role.every)) * role.partitions for role in roles.values())
+        return float(self.workers * self.seconds / max(1, tasks))
+
+
+def like(
+    costed: Costed, roles: Mapping[str, Role], *, workers: int, loss_per_hour: float = 0.0, rounds: int | None = None, seed: int = 1
+) -> Scenario:
+    """The same job with other workers, of which each is lost at this rate. Roles that run last are left out: they run once."""
+    task = costed.task_seconds(roles)
+    always = {name: role for name, role in roles.items() if role.when != LAST}
+    works = {}
+    for name, role in always.items():
+        reads: dict[str, int] = {}
+        for other in role.reads:
+            reads[other] = max(role.offsets(other))
+        works[name] = Work(role.partitions, task, reads, spread=0.2, state_bytes=1.0, fan_out=1, every=role.every)
+    free = Costs(1e30, 0.0, 1e30, 0.0, 0.0, commit_seconds=0.0, warm_seconds=costed.restart_seconds)
+    return Scenario(
+        rounds or costed.rounds,
+        works,
+        Machines(workers, restart_seconds=0.0),
+        free,
+        Faults(worker_per_hour=loss_per_hour, detect_seconds=DETECT_SECONDS),
+        Bounds(cut_every_seconds=10.0),
+        Holds(),
+        seed,
+        "like a run that has been",
+    )
+
+
+def _read(run: Path, name: str) -> Any:
+    try:
+        return json.loads((run / name).read_text())
+    except (OSError, ValueError):
+        raise DataError(f"{run} is no run, or was made by another version", "name the folder that training printed first") from None

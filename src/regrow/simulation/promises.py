@@ -1,0 +1,65 @@
+"""What the coordinator has promised, held against a large world while it runs.
+
+After every event, at a cost that does not grow with the world: an idle worker never waits while a task is ready. At every action (see
+`fleet`): one commit for a task unless its artifact was lost, never two digests, nothing starts without its inputs, and none of them is
+forgotten meanwhile. At every full scan: the ledger says of each artifact what the world says; tasks that run are run by somebody, those
+that are ready are in the queue; and what is remembered is bounded by workers and tasks.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+from regrow.coordinator.ledger import FORGOTTEN, NAMES, PRESENT, READY, RUNNING
+from regrow.coordinator.machine import Machine
+from regrow.simulation.world import Broken
+
+if TYPE_CHECKING:
+    from regrow.simulation.holdings import Holdings
+
+__all__ = ["FORGOTTEN", "bytes_of", "progress", "scan"]
+
+IS_PRESENT = bytes(int(standing == PRESENT) for standing in range(256))
+ROUNDS_REMEMBERED = 4
+
+
+def progress(machine: Machine) -> None:
+    """Whoever is idle would have been given what is ready. Raises Broken."""
+    if machine.crew.idle and machine.queue.waiting and machine.memory.allowed is None and not machine.ended:
+        raise Broken(f"{next(iter(machine.crew.idle))} is idle, and a task is ready")
+
+
+def scan(machine: Machine, holdings: Holdings, unknown: bool) -> None:
+    """Look at everything. `unknown`: artifacts were lost of which the coordinator has not heard. Raises Broken."""
+    ledger = machine.ledger
+    running: dict[tuple[str, int], int] = {}
+    for run in machine.running.values():
+        key = run.attempt.task[:2]
+        running[key] = running.get(key, 0) + (not run.checks)
+    for key, phase in ledger.phases.items():
+        counts = [phase.standing.count(standing) for standing in range(len(NAMES))]
+        if counts != phase.counts:
+            raise Broken(f"{key} counts {phase.counts}, and has {counts}")
+        if phase.counts[RUNNING] > running.get(key, 0):
+            raise Broken(f"{phase.counts[RUNNING]} tasks of {key} run, but {running.get(key, 0)} attempts are under way")
+        if phase.counts[READY] and key.round <= ledger.end and not machine.queue.waiting:
+            raise Broken(f"{phase.counts[READY]} tasks of {key} are ready and nobody knows")
+        shelf = holdings.shelves.get(key)
+        known = phase.standing.translate(IS_PRESENT)
+        if not unknown and shelf is not None and known != shelf.there:
+            at = next(at for at in range(phase.size) if known[at] != shelf.there[at])
+            raise Broken(f"{key}.{at} is {NAMES[phase.standing[at]]}, and the world has {'one' if shelf.there[at] else 'none'}")
+        if phase.counts[RUNNING]:
+            for read in machine.plan.inputs(key):
+                if not unknown and not holdings.complete(read):
+                    raise Broken(f"tasks of {key} run, and not all of {read} is there")
+
+
+def bytes_of(machine: Machine) -> int:
+    """About how much the coordinator remembers: what it keeps for workers, attempts, tasks and cuts."""
+    each = 64 + 8  # a digest, and where it is
+    phases = sum(each * phase.size + sys.getsizeof(phase.standing) + 16 * phase.size for phase in machine.ledger.phases.values())
+    cuts = sum(64 * len(cut.tasks) for cut in machine.cuts.made) + (64 * len(machine.cuts.making.tasks) if machine.cuts.making else 0)
+    crew = 400 * (len(machine.crew.workers) + len(machine.crew.running)) + 100 * len(machine.keeping.redone)
+    return phases + cuts + crew

@@ -1,0 +1,185 @@
+"""Large worlds: the world itself holds the coordinator to its promises at every step (see `regrow.simulation.promises`)."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from regrow.coordinator.queue import Queue
+from regrow.coordinator.retention import Retention
+from regrow.errors import DataError, RegrowError
+from regrow.simulation import holdings
+from regrow.simulation.compare import REGROW, compare, simulated
+from regrow.simulation.fleet import Fleet
+from regrow.simulation.formulas import Assumptions
+from regrow.simulation.outcome import Outcome, run_scenario, settled
+from regrow.simulation.scenario import Bounds, Costs, Faults, Holds, Machines, Scenario, Work, read_scenario
+from regrow.simulation.weather import weather
+
+SCENARIOS = Path(__file__).parents[2] / "scenarios"
+QUIET = Faults()
+MEASURED = {"cpu_seconds", "events_per_second", "peak_memory_bytes"}
+
+
+def exchange(workers: int = 40, *, rounds: int = 4, faults: Faults = QUIET, seed: int = 1, **machines: Any) -> Scenario:
+    """Two roles that read each other's last round, on machines of four workers."""
+    work = Work(2 * workers, 20.0, {"odd": -1}, message_bytes=1e6, fan_out=10, state_bytes=1e6)
+    given = {"count": workers // 4, "workers": 4, "zones": 2, "speed_spread": 0.1} | machines
+    roles = {"even": work, "odd": replace(work, reads={"even": -1})}
+    return Scenario(rounds, roles, Machines(**given), Costs(), faults, Bounds(60.0), Holds(), seed)
+
+
+def run(scenario: Scenario) -> Outcome:
+    return run_scenario(scenario, "the command that repeats it")
+
+
+def facts(outcome: Outcome) -> dict[str, Any]:
+    return {name: value for name, value in dataclasses.asdict(outcome).items() if name not in MEASURED}
+
+
+# Whatever happens
+
+
+@pytest.mark.parametrize("block", range(4))
+def test_everything_goes_wrong_and_the_digest_is_that_of_a_quiet_world(block: int) -> None:
+    chaos = read_scenario(SCENARIOS / "chaos.toml")
+    quiet = run(replace(chaos, faults=Faults()))
+    assert (quiet.workers_lost, quiet.artifacts_lost) == (0, 0)
+    for seed in range(100 + 8 * block, 108 + 8 * block):
+        assert run(settled(chaos, seed=seed)).digest == quiet.digest, f"regrow simulate run scenarios/chaos.toml --seed {seed}"
+
+
+@pytest.mark.slow
+def test_two_hundred_more_seeds() -> None:
+    chaos = read_scenario(SCENARIOS / "chaos.toml")
+    assert len({run(settled(chaos, seed=seed)).digest for seed in range(1000, 1200)}) == 1
+
+
+@pytest.mark.slow
+def test_ten_thousand_workers() -> None:
+    faults = Faults(worker_per_hour=0.24, machine_per_hour=0.24, frozen=0.2, notice=0.5)
+    outcome = run(exchange(10_000, rounds=2, faults=faults))
+    assert outcome.workers_lost > 100
+    assert outcome.tasks == 80_000
+    assert outcome.task_bytes_max < 1024
+    assert outcome.peak_memory_bytes < 2e9
+
+
+def test_all_kinds_of_accidents_happen() -> None:
+    chaos = read_scenario(SCENARIOS / "chaos.toml")
+    seen = [run(settled(chaos, seed=seed)) for seed in range(6)]
+    for name in ("frozen", "notices", "late_answers", "zones_lost", "artifacts_lost", "copies_again", "coordinators_lost", "cuts"):
+        assert sum(getattr(outcome, name) for outcome in seen) > 0, name
+
+
+def test_one_seed_is_one_history_under_every_hash_seed() -> None:
+    code = (
+        "import sys, dataclasses; from pathlib import Path\n"
+        "from regrow.simulation.outcome import run_scenario, settled; from regrow.simulation.scenario import read_scenario\n"
+        f"found = run_scenario(settled(read_scenario(Path({str(SCENARIOS / 'chaos.toml')!r})), seed=8), '')\n"
+        f"print({{k: v for k, v in dataclasses.asdict(found).items() if k not in {MEASURED!r}}}.__repr__())"
+    )
+    said = {
+        subprocess.run([sys.executable, "-c", code], env={**os.environ, "PYTHONHASHSEED": seed}, capture_output=True, check=True).stdout
+        for seed in ("1", "2")
+    }
+    assert len({tuple(sorted(eval(line).items())) for line in said}) == 1
+
+
+# Particular worlds
+
+
+def test_the_loss_of_machines_one_by_one_loses_hardly_an_artifact() -> None:
+    outcome = run(exchange(80, faults=Faults(machine_per_hour=10.0), replace_seconds=10.0))
+    assert outcome.machines_lost > 10
+    assert outcome.copies_again > 100
+    assert outcome.artifacts_lost < 0.02 * outcome.copies_again, "two machines within the second in which copies are made again"
+    assert outcome.attempts < 1.2 * outcome.tasks
+
+
+def test_a_whole_zone_takes_both_copies_and_what_is_needed_is_made_again() -> None:
+    fleet = Fleet(exchange(40, rounds=5))
+
+    def all_of_a_zone(world: Fleet) -> None:
+        gone = [machine for machine in world.cluster.live() if world.cluster.zone[machine] == 0]
+        for machine in gone:
+            world.lose_machine(machine)
+        world.lose_copies(gone)
+
+    tally = fleet.run(lambda world: world.later(150.0, all_of_a_zone, world))
+    assert tally.artifacts_lost > 10
+    assert tally.commits > 5 * 160
+
+
+def test_a_cut_is_a_third_copy(tmp_path: Path) -> None:
+    found = holdings.Holdings(Fleet(exchange(8)).plan)
+    [first, second, *_] = found.plan.each_task(found.plan.phases(0)[0])
+    for task in (first, second):
+        found.add(task, 5, 1, 2)
+    found.hold([first])
+    assert found.lose_machines([1, 2]) == [second]
+
+
+def test_lost_machines_that_are_never_replaced_leave_slower_worlds_that_end() -> None:
+    quiet, fewer = (run(exchange(40, faults=Faults(machine_per_hour=rate), replaced=0.0)) for rate in (0.0, 4.0))
+    assert fewer.machines_lost > 1
+    assert fewer.hours > quiet.hours
+    assert fewer.digest == quiet.digest
+    with pytest.raises(DataError, match="no machine is left"):
+        run(exchange(40, faults=Faults(machine_per_hour=60.0), replaced=0.0))
+
+
+def test_a_trace_is_replayed(tmp_path: Path) -> None:
+    trace = tmp_path / "trace.csv"
+    trace.write_text("".join(f"0,add,m{i}\n" for i in range(5)) + "60000,remove,m1\n61000,remove,m2\n90000,add,m9\n")
+    scenario = settled(exchange(40, faults=Faults(trace=str(trace), trace_scale=2)))
+    assert scenario.machines.count == 10
+    outcome = run(scenario)
+    assert (outcome.machines_lost, outcome.workers_lost) == (4, 16)
+    assert outcome.digest == run(exchange(40)).digest
+
+
+def test_slow_machines_get_backup_attempts() -> None:
+    told: list[str] = []
+    Fleet(exchange(40, faults=Faults(slow_per_hour=4.0, slow_factor=10.0)), trace=told.append).run(weather)
+    assert any("backup attempt" in line for line in told)
+
+
+# Who watches
+
+
+@pytest.mark.parametrize("kind", ["forgets too early", "lets workers idle", "does not hold"])
+def test_a_broken_promise_names_the_command_that_repeats_it(monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
+    scenario = exchange(20, faults=Faults(worker_per_hour=20.0))
+    if kind == "forgets too early":
+        monkeypatch.setattr(Retention, "kept_for", lambda self, key, undecided: "" if self.ledger.phases[key].done else "not done")
+    elif kind == "lets workers idle":
+        pop = Queue.pop
+        monkeypatch.setattr(Queue, "pop", lambda self: None if self._places and len(self._ready[self._places[0]].fresh) == 3 else pop(self))
+    else:
+        scenario = replace(scenario, holds=Holds(goodput_min=0.999))
+    with pytest.raises(RegrowError, match="repeat it: the command that repeats it"):
+        run(scenario)
+
+
+# Beside others
+
+
+def test_regrow_beside_others_as_the_lecture_has_it() -> None:
+    rows = {row.system: row.goodput for row in compare([400], {"lecture": 1.2e-3})}
+    assert rows[REGROW] > 0.98
+    assert rows[REGROW] > rows["MPI + checkpoints"] > rows["Pregel"]
+
+
+def test_what_is_simulated_follows_the_formula_of_tasks_without_barriers() -> None:
+    """Goodput = 1 / (1 + commit / task + rate (task / 2 + detection + fetching)), whatever the number of workers."""
+    given, rate = Assumptions(regrow_commit_seconds=3.0), 2.0
+    expected = 1 / (1 + 3 / 60 + rate / 3600 * (60 / 2 + given.regrow_detect_seconds + given.fetch_seconds))
+    assert simulated(200, rate, given) == pytest.approx(expected, abs=0.012)

@@ -1,0 +1,101 @@
+"""Scenario files: what can be said, and what is answered to what cannot."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from regrow.errors import DataError
+from regrow.simulation.scenario import read_scenario
+from regrow.simulation.traces import read_trace
+
+GOOD = """
+seed = 3
+[program]
+rounds = 2
+[program.roles.docs]
+partitions = 4
+reads = { docs = -1 }
+seconds = 1
+[machines]
+count = 2
+"""
+SHIPPED = sorted((Path(__file__).parents[2] / "scenarios").glob("*.toml"))
+
+
+def written(tmp_path: Path, text: str) -> Path:
+    path = tmp_path / "s.toml"
+    path.write_text(text)
+    return path
+
+
+def test_a_small_scenario_is_read(tmp_path: Path) -> None:
+    scenario = read_scenario(written(tmp_path, GOOD))
+    assert (scenario.seed, scenario.rounds, scenario.machines.count) == (3, 2, 2)
+    assert scenario.roles["docs"].seconds == 1.0
+    assert scenario.sections("docs") == 4
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
+def test_what_is_shipped_can_be_read(path: Path) -> None:
+    assert read_scenario(path).what
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ("count = 2", "cuont = 2", ['s.toml: [machines] has no key "cuont"', 'did you mean "count"?']),
+        ("[machines]", "[machine]", ['has no key "machine"', 'did you mean "machines"?']),
+        ("seconds = 1", "second = 1", ["[program.roles.docs]", 'did you mean "seconds"?']),
+        ("seconds = 1", "", ['[program.roles.docs] lacks "seconds"']),
+        ("count = 2", "", ['[machines] lacks "count"']),
+        ("count = 2", "count = 'two'", ["[machines] count = 'two'", "a whole number"]),
+        ("count = 2", "count = true", ["a whole number"]),
+        ("count = 2", "count = 0", ["[machines] count = 0", "at least 1"]),
+        ("rounds = 2", "", ["[program] rounds", "a whole number"]),
+        ("docs = -1", "words = -1", ['reads "words", which is no role']),
+        ("docs = -1", "docs = 0", ["wait for each other"]),
+        ("docs = -1", "docs = 'x'", ["names and offsets"]),
+        ("partitions = 4", "partitions = 400_000", ["160,000,000,000 messages", "fan_out"]),
+        ("[machines]", "[faults]\nnotice = 2\n[machines]", ["[faults] notice = 2", "0 to 1"]),
+        ("[machines]", "[costs]\nnetwork_bandwidth = 0\n[machines]", ["network_bandwidth = 0", "more than 0"]),
+        ("[machines]", "[limits]\ncut_every_seconds = -1\n[machines]", ["cut_every_seconds = -1", "not below 0"]),
+        ("[machines]", "[machines", ["is no TOML"]),
+    ],
+)
+def test_what_cannot_be_is_named_with_file_and_key(tmp_path: Path, old: str, new: str, words: list[str]) -> None:
+    with pytest.raises(DataError) as caught:
+        read_scenario(written(tmp_path, GOOD.replace(old, new)))
+    for word in words:
+        assert word in str(caught.value)
+
+
+def test_a_file_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="cannot be read"):
+        read_scenario(tmp_path / "none.toml")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "0,add,a\n0,add,b\n60000,add,c\n120000,remove,a\n",
+        "1000,2\n61000,3\n121000,2\n",
+        "2021-12-11, 11:11:30, 2\n2021-12-11, 11:12:30, 3\n2021-12-11, 11:13:30, 2\n",
+    ],
+    ids=["names", "counts", "dates"],
+)
+def test_traces_of_three_forms_tell_the_same(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "trace.csv"
+    path.write_text(text)
+    steps = read_trace(path)
+    assert sum(change for seconds, change in steps if seconds == 0) == 2
+    assert [step for step in steps if step[0] > 0] == [(60.0, 1), (120.0, -1)]
+
+
+@pytest.mark.parametrize(("text", "words"), [("", "no machine comes first"), ("0,add,a\nnothing\n", "line 2"), ("0,-3\n", "no machine")])
+def test_what_is_no_trace_is_refused(tmp_path: Path, text: str, words: str) -> None:
+    path = tmp_path / "trace.csv"
+    path.write_text(text)
+    with pytest.raises(DataError, match=words):
+        read_trace(path)
