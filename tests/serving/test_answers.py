@@ -104,7 +104,7 @@ def test_topics_are_named_if_asked(topics: Served) -> None:
         ({"texts": ["a"], "sweeps": 10**9}, 422, "<= 1000"),
         ({"texts": ["a"], "method": "gibbs"}, 422, "Invalid enum value"),
         ({"texts": ["a"], "first": -1}, 422, '"first" is -1'),
-        ({"texts": ["a"], "first": 10**30}, 422, "form"),
+        ({"texts": ["a"], "first": 10**30}, 422, "is 1000000"),
         ({"tokens": [["a\x00b"]]}, 422, "zero byte"),
         ({"texts": ["a"] * 1025}, 413, "1,024"),
         ({"texts": ["a" * (5 << 20)]}, 413, "4,194,304"),
