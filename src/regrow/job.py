@@ -22,7 +22,7 @@ from typing import Any, Union, get_args, get_origin, get_type_hints
 from regrow.errors import ProgramError, RegrowError, UsageError
 from regrow.program import Program
 
-__all__ = ["Job", "ProgramName", "guest", "loading", "make"]
+__all__ = ["Far", "Job", "ProgramName", "guest", "loading", "make"]
 
 loading: list[str] = []
 """Files of programs that are being imported now: whoever starts a run at that time has no `if __name__ == "__main__"`."""
@@ -179,6 +179,20 @@ def _load_file(place: str) -> ModuleType:
 
 
 @dataclass(frozen=True, slots=True)
+class Far:
+    """Where a run's files are served.
+
+    coordinator     the address at which its coordinator serves them
+    token           what everybody must show who asks for them
+    epoch           the name of this start of the coordinator
+    """
+
+    coordinator: str
+    token: str
+    epoch: str
+
+
+@dataclass(frozen=True, slots=True)
 class Job:
     """A program with its parameters, seed and data, and the directory in which it runs."""
 
@@ -187,6 +201,8 @@ class Job:
     seed: int
     data: Path
     run: Path
+    far: Far | None = None
+    """Where the run really is, on a machine that is not its coordinator's."""
 
     def load(self) -> Program:
         """The program with its parameters."""
@@ -201,12 +217,15 @@ class Job:
             "seed": self.seed,
             "data": str(self.data),
             "run": str(self.run),
+            "far": dataclasses.asdict(self.far) if self.far else None,
         }
 
     @staticmethod
     def from_json(found: Mapping[str, Any]) -> Job:
         """The job of such values."""
-        return Job(ProgramName(found["place"], found["name"]), found["parameters"], found["seed"], Path(found["data"]), Path(found["run"]))
+        program = ProgramName(found["place"], found["name"])
+        far = Far(**found["far"]) if found.get("far") else None
+        return Job(program, found["parameters"], found["seed"], Path(found["data"]), Path(found["run"]), far)
 
 
 def make(kind: type[Program], parameters: Mapping[str, Any]) -> Program:

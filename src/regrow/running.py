@@ -186,7 +186,10 @@ class _Run:
     def to_the_end(self) -> dict[str, Any]:
         """Prepare, run the program, publish the model. What stops it is told in the story."""
         with self.control.listening():
-            return self._to_the_end()
+            try:
+                return self._to_the_end()
+            finally:
+                self.how.leave()
 
     def _to_the_end(self) -> dict[str, Any]:
         self.story.tell("coordinator started", story=VERSION, engine=self.how.engine, workers=self.how.crew, process=os.getpid())

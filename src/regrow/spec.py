@@ -165,6 +165,8 @@ class How:
     memory_max      bytes that the tasks of all workers together may take; None: whatever the machine gives
     verify_all      repeat every task, not only some of the first rounds
     notice          seconds from a worker's SIGTERM to its end: what it cannot finish in half of them it hands back
+    address         of the Ray cluster (--engine ray); None: Ray is started on this machine
+    label           "kind=spot": nodes of the cluster that have this label get workers; None: all
     """
 
     engine: str = "local"
@@ -176,10 +178,16 @@ class How:
     memory_max: int | None = None
     verify_all: bool = False
     notice: float = 30.0
+    address: str | None = None
+    label: str | None = None
 
     def __post_init__(self) -> None:
-        if self.engine not in ("local", "inline"):
-            raise UsageError(f'there is no engine "{self.engine}"', "the engines are local and inline")
+        if self.engine not in ("local", "inline", "ray"):
+            raise UsageError(f'there is no engine "{self.engine}"', "the engines are local, inline and ray")
+        if self.engine != "ray" and (self.address or self.label):
+            raise UsageError(f"--address and --label belong to a cluster, and the engine is {self.engine}", "add --engine ray")
+        if self.label is not None and not all(self.label.partition("=")):
+            raise UsageError(f"--label {self.label}", "a label of nodes and its value, e.g. --label kind=spot")
         if self.workers < 0 or self.workers > 4096:
             raise UsageError(f"{self.workers} workers", "a number from 1 to 4096; leave it out for as many as there are cores")
         if self.preempt is not None and not 0 < self.preempt < float("inf"):
@@ -188,7 +196,7 @@ class How:
             raise UsageError("--preempt with --engine inline", "inline has no worker processes that could be killed; use --engine local")
         if not 0 <= self.notice < float("inf"):
             raise UsageError(f"--notice {self.notice:g}", "a number of seconds, e.g. --notice 30")
-        if self.memory_max is not None and (self.memory_max < 1 or self.engine == "inline"):
+        if self.memory_max is not None and (self.memory_max < 1 or self.engine != "local"):
             raise UsageError(f"--memory-max {self.memory_max}", "some bytes, e.g. 2G, for worker processes (--engine local)")
         if not 0 <= self.durable_every < float("inf"):
             raise UsageError(f"--durable-every {self.durable_every:g}", "a number of seconds, or 0 for no cuts")
@@ -209,11 +217,30 @@ class How:
             from regrow.engines.inline import InlineEngine
 
             return InlineEngine()
+        if self.engine == "ray":
+            return self._ray_engine(self.crew if workers is None else workers)
         from regrow.engines.local import LocalEngine
 
         wanted = self.crew if workers is None else workers
         checkers = max(1, wanted) if self.verify_all else 1
         return LocalEngine(wanted, preempt_seconds=self.preempt, verify=self.verify, checkers=checkers, memory_max=self.memory_max)
+
+    def _ray_engine(self, workers: int) -> Engine:
+        """Unless somebody says how many, a cluster's nodes say it: as many workers as they have room for."""
+        from regrow.engines.fleet import join
+        from regrow.engines.ray_engine import RayEngine
+
+        follows = self.address is not None and not self.workers and workers == self.crew
+        checkers = max(1, workers) if self.verify_all else 1
+        fleet = join(self.address, self.label)
+        return RayEngine(fleet, None if follows else workers, preempt_seconds=self.preempt, verify=self.verify, checkers=checkers)
+
+    def leave(self) -> None:
+        """The run is over, or pauses: leave the cluster."""
+        if self.engine == "ray":
+            from regrow.engines.fleet import leave
+
+            leave()
 
     def write(self, run: Path) -> None:
         """Write RUN/how.json."""
@@ -232,6 +259,8 @@ class How:
         given = {name: value for name, value in changes.items() if value is not None}
         if given.get("engine") == "inline" and "preempt" not in given:
             given["preempt"] = None
+        if given.get("engine", self.engine) != "ray":
+            given |= {name: given.get(name) for name in ("address", "label")}
         return replace(self, **given)
 
 

@@ -25,6 +25,7 @@ FLOORS = {
     "prepared": 3,
     "story": 3,
     "data": 3,
+    "far": 3,
     "evaluation": 3,
     "worker": 4,
     "engines": 5,

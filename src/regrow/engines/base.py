@@ -50,6 +50,8 @@ class Tally:
     recovery_seconds: list[float] = field(default_factory=list)
     peak_memory_bytes: int = 0
     compile_seconds: float = 0.0
+    moved_bytes: int = 0
+    """Sent from one machine to another."""
 
 
 class Engine(ABC):

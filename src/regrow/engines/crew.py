@@ -98,6 +98,10 @@ class CrewEngine(Engine):
     def _is_gone(self, worker: Worker) -> None:
         """A worker was taken off the books."""
 
+    def _folder(self, worker: Worker) -> str:
+        """Where it writes."""
+        return str(self.directory.epoch)
+
     def _for_memory(self, worker: Worker) -> str | None:
         """The figures, if a process that was killed has been killed for memory."""
         return None
@@ -122,7 +126,7 @@ class CrewEngine(Engine):
         if worker.replaces is not None:
             self.tally.recovery_seconds.append(self.now() - worker.replaces)
             worker.replaces = None
-        path = f"{self.directory.epoch}/{action.attempt}"
+        path = f"{self._folder(worker)}/{action.attempt}"
         worker.ask({"task": action.attempt.task, "number": action.attempt.number, "chain": action.chain, "path": path})
 
     def _replace(self, worker: str) -> None:
@@ -303,16 +307,20 @@ class CrewEngine(Engine):
         else:
             digest, chain, holds, stop, metrics = fact["receipt"]
             receipt = Receipt(digest, tuple(chain), holds, stop, metrics)
-            self._reported[attempt] = (receipt, fact["cpu"])
-            self._events.append(AttemptDone(worker.name, attempt, receipt))
+            self._answered(worker, attempt, receipt, fact["cpu"])
         if worker.draining:
             worker.hang_up()
 
-    def _let_drain(self, worker: Worker, cause: str) -> None:
+    def _answered(self, worker: Worker, attempt: Attempt, receipt: Receipt, cpu: float) -> None:
+        """An attempt has written its artifact."""
+        self._reported[attempt] = (receipt, cpu)
+        self._events.append(AttemptDone(worker.name, attempt, receipt))
+
+    def _let_drain(self, worker: Worker, cause: str, notice_seconds: float | None = None) -> None:
         """A worker gets nothing more, and leaves when it has finished what it does."""
         if not worker.draining:
             worker.draining = True
-            self._events.append(WorkerDraining(worker.name, cause))
+            self._events.append(WorkerDraining(worker.name, cause, notice_seconds))
             if worker.attempt is None:
                 worker.hang_up()
 
