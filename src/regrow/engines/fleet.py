@@ -35,6 +35,7 @@ SHUN_SECONDS = 30.0
 """So long nothing is placed on a node from which a host was lost."""
 HELLO_SECONDS = 5.0
 IN_VAIN_MAX = 10
+LOOPBACK = ("127.", "localhost", "[::1]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -277,6 +278,8 @@ def _connect(address: str | None) -> Any:
     """Ray, joined to a cluster, or started on this machine. Raises UsageError or DataError."""
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    if address is None or address.startswith(LOOPBACK):
+        os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")  # Ray's word for: stay on the loopback interface
     with _our_signals():
         try:
             import ray
