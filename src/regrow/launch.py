@@ -22,6 +22,7 @@ from regrow.job import ProgramName, loading
 from regrow.program import Program
 from regrow.running import Watcher, begin
 from regrow.spec import How, Spec
+from regrow.store.bucket import is_url
 from regrow.store.model import ModelFiles, read_model
 
 __all__ = ["Run", "check_names", "default_run", "launch", "own_way", "run", "shared_cache", "unseen_spec", "with_stdin"]
@@ -163,18 +164,25 @@ def _own_fields(about: Mapping[str, Any], files: Sequence[str], options: TextOpt
 
 @contextlib.contextmanager
 def with_stdin(files: Sequence[str]) -> Iterator[tuple[list[str], tuple[str, ...]]]:
-    """The input files with "-", the standard input, written to a file: (names, those of them that were made here).
+    """The input files with those that are not on this machine copied to it: (names, those of them that were made here).
 
-    The file goes away at the end unless a run has taken it (see Spec.spooled).
+    "-" is the standard input; URLs, also with patterns, name what lies in storage. The files go away at the end unless a run has taken
+    them (see Spec.spooled).
     """
-    if "-" not in files:
+    if "-" not in files and not any(is_url(file) for file in files):
         yield list(files), ()
         return
-    with tempfile.TemporaryDirectory(prefix="regrow-stdin-") as folder:
+    with tempfile.TemporaryDirectory(prefix="regrow-input-") as folder:
         from regrow.data.streams import spool
+        from regrow.store.inputs import copied_here
 
-        name = spool(Path(folder) / "stdin")
-        yield [name if file == "-" else file for file in files], (name,)
+        names: list[str] = []
+        made: list[str] = []
+        for file in files:
+            here = [spool(Path(folder) / "stdin")] if file == "-" else copied_here(file, Path(folder)) if is_url(file) else []
+            made += here
+            names += here or [file]
+        yield names, tuple(made)
 
 
 def shared_cache() -> str:

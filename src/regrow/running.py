@@ -35,6 +35,7 @@ from regrow.errors import DamagedData, DataError, Paused, ProgramError, RegrowEr
 from regrow.identity import difference, identity_of
 from regrow.interrupts import Interrupts
 from regrow.job import Job, guest, loading
+from regrow.mirror import Mirror
 from regrow.outlet import Outlet
 from regrow.preparing import Preparing
 from regrow.program import Value, as_value
@@ -72,7 +73,7 @@ def begin(spec: Spec, run: Path, how: How, watcher: Watcher | None = None, *, ov
             sync_all(run / name)
         for folder in (run, run.parent):
             sync(folder)  # from here on a loss of power leaves a run that can be resumed
-        return _Run(run, spec, how, watcher or Watcher(), interrupts).to_the_end()
+        return _Run(run, spec, how, watcher or Watcher(), interrupts, overwrite=overwrite).to_the_end()
 
 
 def resume(run: Path, watcher: Watcher | None = None, *, accept_changes: bool = False, **changes: Any) -> dict[str, Any]:
@@ -169,7 +170,10 @@ class _Run:
         *,
         resumed: bool = False,
         accept_changes: bool = False,
+        overwrite: bool = False,
     ) -> None:
+        self.overwrite = overwrite
+        self.mirror: Mirror | None = None
         self.run, self.spec, self.how, self.watcher = run, spec, how, watcher
         self.interrupts, self.resumed, self.accept_changes = interrupts, resumed, accept_changes
         self.story = Story(run, watcher.event)
@@ -195,6 +199,9 @@ class _Run:
         self.story.tell("coordinator started", story=VERSION, engine=self.how.engine, workers=self.how.crew, process=os.getpid())
         try:
             with _patient_with_disk(self.run):
+                if self.how.durable is not None:
+                    fresh = not self.resumed and not self.overwrite
+                    self.mirror = Mirror(self.run, self.how.durable, self.story.tell, fresh=fresh)
                 if is_published(self.run):
                     self._finish()  # it was published, and then this run was stopped
                 else:
@@ -209,7 +216,7 @@ class _Run:
         return summary_of(self.run)
 
     def _around(self) -> Around:
-        return Around(self.run, self.how, self.story, self.session, self.watcher, self.interrupts, self.control)
+        return Around(self.run, self.how, self.story, self.session, self.watcher, self.interrupts, self.control, self.mirror)
 
     # The program that was asked for
 
@@ -315,6 +322,8 @@ class _Run:
             self.story.tell("finished", digest=about["digest"], rounds=about["rounds"])
             point("finish-told")
             (self.run / "done").write_text(about["digest"] + "\n")
+        if self.mirror is not None:
+            self.mirror.publish(last=True)
 
     def _check_identity(self, job: Job, dataset: Dataset, stage: Stage) -> None:
         """Refuse to mix artifacts of two different runs."""

@@ -17,6 +17,7 @@ from regrow.errors import DataError, UsageError
 from regrow.identity import source_name
 from regrow.job import Job, ProgramName
 from regrow.sources import copy_sources
+from regrow.store.bucket import is_url
 from regrow.store.durable import sync
 from regrow.store.model import read_model
 
@@ -166,6 +167,7 @@ class How:
     verify_all      repeat every task, not only some of the first rounds
     notice          seconds from a worker's SIGTERM to its end: what it cannot finish in half of them it hands back
     address         of the Ray cluster (--engine ray); None: Ray is started on this machine
+    durable         a URL: storage in which each cut has a copy, from which another machine can go on; None: none
     label           "kind=spot": nodes of the cluster that have this label get workers; None: all
     """
 
@@ -180,6 +182,7 @@ class How:
     notice: float = 30.0
     address: str | None = None
     label: str | None = None
+    durable: str | None = None
 
     def __post_init__(self) -> None:
         if self.engine not in ("local", "inline", "ray"):
@@ -188,6 +191,8 @@ class How:
             raise UsageError(f"--address and --label belong to a cluster, and the engine is {self.engine}", "add --engine ray")
         if self.label is not None and not all(self.label.partition("=")):
             raise UsageError(f"--label {self.label}", "a label of nodes and its value, e.g. --label kind=spot")
+        if self.durable is not None and not is_url(self.durable):
+            raise UsageError(f"--durable {self.durable}", "a URL, e.g. --durable s3://bucket/runs/x, or file:///folder")
         if self.workers < 0 or self.workers > 4096:
             raise UsageError(f"{self.workers} workers", "a number from 1 to 4096; leave it out for as many as there are cores")
         if self.preempt is not None and not 0 < self.preempt < float("inf"):

@@ -36,6 +36,7 @@ FLOORS = {
     "spec": 7,
     "summary": 7,
     "outlet": 7,
+    "mirror": 7,
     "stage": 8,
     "preparing": 9,
     "running": 9,

@@ -264,7 +264,6 @@ def _actor_class(ray: Any) -> Any:
     class RegrowWorker:
         def work(self, name: str, coordinator: tuple[str, int], token: str) -> str:
             import ray
-
             from regrow.engines.host import run_host
 
             node = ray.get_runtime_context().get_node_id()

@@ -174,7 +174,8 @@ class RayEngine(CrewEngine):
         if facts is None:
             self._lose_host(host, "its connection closed")
             return
-        host.heard_at = self.now()
+        if facts:
+            host.heard_at = self.now()
         for fact in facts:
             self._take_fact(host, fact)
 

@@ -12,11 +12,14 @@ import typer
 
 from regrow.cli.ctr.options import BadRows, Format, Label, Since, Time, Until, Weight
 from regrow.cli.options import (
+    Address,
+    Durable,
     DurableEvery,
     Engine,
     Files,
     Header,
     Json,
+    NodeLabel,
     Overwrite,
     Preempt,
     RunDir,
@@ -101,6 +104,9 @@ def train(
     engine: Engine = None,
     preempt: Preempt = None,
     durable_every: DurableEvery = None,
+    address: Address = None,
+    node_label: NodeLabel = None,
+    durable: Durable = None,
     verify: Verify = "auto",
     no_cache: Annotated[bool, typer.Option("--no-cache", help="Prepare the input afresh, and keep nothing for other runs.")] = False,
     overwrite: Overwrite = False,
@@ -120,7 +126,7 @@ def train(
     from regrow.models.logistic.topic_specs import with_topics
     from regrow.running import begin
 
-    way = how(engine, workers, preempt, durable_every, verify, cache=not no_cache)
+    way = how(engine, workers, preempt, durable_every, verify, address=address, label=node_label, durable=durable, cache=not no_cache)
     models = list(itertools.product(*(_numbers(name, text) for name, text in zip(RATES, (alpha, beta, l1, l2), strict=True))))
     rates = {name: list(values) for name, values in zip(RATES, zip(*models, strict=True), strict=True)}
     program = FTRL(**rates, passes=passes, fields=dict(_field(text) for text in field or []))  # type: ignore[arg-type]

@@ -9,12 +9,15 @@ from typing import Annotated
 import typer
 
 from regrow.cli.options import (
+    Address,
+    Durable,
     DurableEvery,
     Engine,
     Format,
     Header,
     IdField,
     Json,
+    Label,
     MemoryMax,
     Notice,
     Overwrite,
@@ -89,6 +92,9 @@ def train(
     durable_every: DurableEvery = None,
     memory_max: MemoryMax = None,
     notice: Notice = None,
+    address: Address = None,
+    label: Label = None,
+    durable: Durable = None,
     verify: Verify = "auto",
     no_cache: Annotated[bool, typer.Option("--no-cache", help="Prepare the input afresh, and keep nothing for other runs.")] = False,
     overwrite: Overwrite = False,
@@ -106,7 +112,19 @@ def train(
     from regrow.models.lda.specs import continued_spec, topics_spec
     from regrow.running import begin
 
-    way = how(engine, workers, preempt, durable_every, verify, memory_max=memory_max, notice=notice, cache=not no_cache)
+    way = how(
+        engine,
+        workers,
+        preempt,
+        durable_every,
+        verify,
+        memory_max=memory_max,
+        notice=notice,
+        address=address,
+        label=label,
+        durable=durable,
+        cache=not no_cache,
+    )
     blocks = parse_grid(grid)
     options = TextOptions(
         format, text_field, vocab, not keep_case, stop_words, min_count, max_doc_share, token_pattern, id_field, header, segment
