@@ -79,7 +79,7 @@ class Nodes:
     def close(self) -> None:
         """End all."""
         for id in self.ids():
-            self.thaw(id)
+            self.thaw(id)  # who is stopped does not end
         self._cluster.shutdown()
 
 

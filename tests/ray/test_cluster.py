@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,7 +14,7 @@ import pytest
 
 pytest.importorskip("ray", reason="the engine ray is an extra: pip install 'regrow[ray]'")
 
-from cluster import Nodes, await_phases, descendants, meanwhile, one_cluster, send
+from cluster import Nodes, await_phases, meanwhile, one_cluster, send
 from conftest import Runs, reference_digest, wait_until
 from regrow.control import ask
 from regrow.spec import How
@@ -123,8 +123,6 @@ def parent_of(pid: int) -> int:
 
 
 def attempts_on(node: str) -> list[Path]:
-    import tempfile
-
     return list((Path(tempfile.gettempdir()) / f"regrow-{os.getuid()}" / node).glob("*/attempts/*/node.*"))
 
 
@@ -152,24 +150,20 @@ def test_a_frozen_node_is_lost_within_five_seconds_and_changes_nothing_when_it_w
 
 def test_nodes_join_a_run_that_follows_the_cluster_and_leave_on_notice(runs: Runs, cluster: Nodes, slow: Slow, quiet: str) -> None:
     cluster.have(2)
-
-    def add_and_drain() -> None:
-        run = runs.folder / "run"
-        await_phases(run, 6)
-        new = cluster.add()
-        wait_until(lambda: any(new.startswith(one["node"]) for one in crew(runs)), 60)
-        assert len(crew(runs)) == 3
-        drain(cluster.address, new)
-        wait_until(lambda: runs.told("worker draining"))
-        wait_until(lambda: not any(new.startswith(one["node"]) for one in crew(runs)))
-        slow.end()
-
-    with meanwhile(add_and_drain):
-        summary = runs.begin("Ring", how=on(cluster, 0), **slow.parameters)
+    coordinator = runs.coordinator("Ring", how={"engine": "ray", "workers": 0, "address": cluster.address}, **slow.parameters)
+    coordinator.await_phases(6, runs.folder / "run")
+    new = cluster.add()
+    coordinator.until(lambda: any(new.startswith(one["node"]) for one in crew(runs)), 60)
+    assert len(crew(runs)) == 3
+    drain(cluster.address, new)
+    coordinator.until(lambda: runs.told("worker draining"))
+    coordinator.until(lambda: not any(new.startswith(one["node"]) for one in crew(runs)))
+    slow.end()
+    summary = coordinator.end()
     assert summary["digest"] == quiet
     assert summary["workers_lost"] == 0
     assert "notice of preemption" in runs.told("worker draining")[0]["cause"]
-    cluster.kill(cluster.ids()[-1])
+    cluster.kill(new)
 
 
 def drain(address: str, node: str) -> None:
@@ -205,8 +199,5 @@ def test_everything_at_once_with_checks_and_workers_killed_every_second(runs: Ru
 
 def test_nothing_is_left_on_the_nodes(runs: Runs, nodes: Nodes) -> None:
     runs.begin("Ring", how=on(nodes), rounds=2)
-    import tempfile
-
     home = Path(tempfile.gettempdir()) / f"regrow-{os.getuid()}"
     wait_until(lambda: not any(path.is_dir() for node in nodes.ids() for path in home.glob(f"{node}/*")))
-    assert json.dumps(descendants(os.getpid()))
