@@ -16,6 +16,7 @@ pytest.importorskip("s3fs", reason="storage is an extra: pip install 'regrow[s3]
 pytest.importorskip("moto", reason="the server for tests is moto")
 
 from conftest import Runs, reference_digest, wait_until
+from regrow.engines.base import Engine
 from regrow.errors import DataError, Paused, UsageError
 from regrow.mirror import Mirror, fetch, newest
 from regrow.running import resume
@@ -79,25 +80,25 @@ def test_things_come_back_as_they_were(place: str, tmp_path: Path) -> None:
         bucket.read("files/1/a.b")
 
 
-def test_another_machine_goes_on_from_the_newest_cut(runs: Runs, place: str) -> None:
+def test_another_machine_goes_on_from_the_newest_cut(runs: Runs, place: str, monkeypatch: pytest.MonkeyPatch) -> None:
     how = How("inline", durable_every=0.05, durable=place)
     seen: list[int] = []
 
-    class Stop(Exception):
-        pass
+    class Gone(Exception):
+        """The machine is gone."""
 
-    def tell_and_stop(mirror: Mirror, **_: object) -> None:
-        publish(mirror)
+    def publish_and_go(mirror: Mirror, **more: bool) -> None:
+        publish(mirror, **more)
         seen.append(1)
         if len(seen) == 3:
-            raise Stop  # as if the machine were gone
+            raise Gone
 
     publish = Mirror.publish
-    with pytest.MonkeyPatch.context() as patch, pytest.raises(Stop):
-        patch.setattr(Mirror, "publish", lambda mirror, **more: tell_and_stop(mirror, **more))
-        patch.setattr(threading, "excepthook", lambda _: None)
-        patch.setattr("regrow.engines.base.Engine._in_background", lambda _, what: what())
-        runs.begin("Ring", how=how, **LONG)
+    with monkeypatch.context() as patch:
+        patch.setattr(Mirror, "publish", publish_and_go)
+        patch.setattr(Engine, "_in_background", lambda _, what: what())
+        with pytest.raises(Gone):
+            runs.begin("Ring", how=how, **LONG)
     assert not (runs.folder / "run" / "done").exists()
     fetch(place, runs.folder / "elsewhere")
     shutil.rmtree(runs.folder / "run")
