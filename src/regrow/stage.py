@@ -149,8 +149,14 @@ class Stage:
             if isinstance(event, ArtifactsLost):
                 self.directory.mark_lost(event.tasks)
             actions = machine.handle(event or Tick(), engine.now())
-            self.around.session.round = machine.ledger.floor
-            self.around.session.write()
+            self._account(machine, engine)
+
+    def _account(self, machine: Machine, engine: Engine) -> None:
+        session, wanted = self.around.session, engine.tally.workers_wanted
+        session.round = machine.ledger.floor
+        if wanted is not None and wanted != session.workers:
+            session.have(wanted)
+        session.write()
 
     def _perform(self, actions: list[Action], engine: Engine) -> Finish | Fail | Pause | None:
         """Perform actions in their order; returns the one that ends the run."""

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
+import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -18,6 +21,8 @@ from cluster import Nodes, await_phases, meanwhile, one_cluster, send
 from conftest import Runs, reference_digest, wait_until
 from regrow.control import ask
 from regrow.spec import How
+from regrow.story import read_story
+from storage import S3
 
 pytestmark = [
     pytest.mark.processes,
@@ -195,6 +200,50 @@ def test_everything_at_once_with_checks_and_workers_killed_every_second(runs: Ru
     summary = runs.begin("Ring", how=on(nodes, preempt=1.0, verify=True), **ROUNDS, seconds=0.05)
     assert summary["digest"] == quiet
     assert summary["workers_lost"] > 0
+
+
+def test_documents_and_cuts_lie_in_storage_that_goes_away_for_a_while(tmp_path: Path, nodes: Nodes) -> None:
+    pytest.importorskip("s3fs")
+    pytest.importorskip("moto")
+    storage = S3()
+    try:
+        files = storage.make("bucket")
+        for part in range(3):
+            text = "".join(f"doc {part} {number % 7} of tails and lizards {number % 5}\n" for number in range(60))
+            files.pipe_file(f"bucket/docs/{part}.txt", text.encode())
+            (tmp_path / f"{part}.txt").write_text(text)
+        common = ["--topics", "4", "--rounds", "60", "--no-cache", "--json"]
+        where = ["--engine", "ray", "--address", nodes.address, "--label", "kind=spot"]
+        durable = ["--durable", "s3://bucket/runs/x", "--durable-every", "0.3"]
+        run = start("lda", "train", "s3://bucket/docs/*.txt", *common, *where, *durable, "--run", f"{tmp_path}/run", **storage.environment)
+        await_phases(tmp_path / "run", 8)
+        storage.stop()
+        wait_until(lambda: any(line["event"] == "storage away" for line in read_story(tmp_path / "run")), 60)
+        storage.start()
+        summary = ended(run)
+        inline = start(
+            "lda", "train", *(f"{tmp_path}/{part}.txt" for part in range(3)), *common, "--engine", "inline", "--run", f"{tmp_path}/i"
+        )
+        assert ended(inline)["digest"] == summary["digest"]
+        assert any(line["event"] == "storage back" for line in read_story(tmp_path / "run"))
+        copy = start("resume", "s3://bucket/runs/x", "--run", f"{tmp_path}/copy", "--json", **storage.environment)
+        assert ended(copy)["digest"] == summary["digest"]
+    finally:
+        storage.close()
+
+
+def start(*words: str, **environment: str) -> subprocess.Popen[str]:
+    """A command of regrow."""
+    command = [sys.executable, "-m", "regrow.cli.main", *words]
+    return subprocess.Popen(command, env={**os.environ, **environment}, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def ended(process: subprocess.Popen[str]) -> dict[str, Any]:
+    """What it printed."""
+    out, err = process.communicate(timeout=120)
+    assert process.returncode == 0, err
+    found: dict[str, Any] = json.loads(out)
+    return found
 
 
 def test_nothing_is_left_on_the_nodes(runs: Runs, nodes: Nodes) -> None:

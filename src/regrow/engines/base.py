@@ -51,6 +51,8 @@ class Tally:
     recovery_seconds: list[float] = field(default_factory=list)
     peak_memory_bytes: int = 0
     compile_seconds: float = 0.0
+    workers_wanted: int | None = None
+    """How many workers the engine wants by itself, where it follows a cluster."""
     moved_bytes: int = 0
     """Sent from one machine to another."""
 

@@ -34,6 +34,8 @@ PLACE_SECONDS = 30.0
 SHUN_SECONDS = 30.0
 """So long nothing is placed on a node from which a host was lost."""
 HELLO_SECONDS = 5.0
+CONNECT_SECONDS = 5.0
+NO_CLUSTER = "name one that runs, e.g. --address HEAD:6379; or leave --address out to start Ray on this machine"
 IN_VAIN_MAX = 10
 LOOPBACK = ("127.", "localhost", "[::1]")
 
@@ -291,6 +293,7 @@ def _connect(address: str | None) -> Any:
             )
         if ray.is_initialized():
             return ray
+        _check_there(address)
         quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR"}
         if address is None:
             quiet |= {
@@ -306,11 +309,19 @@ def _connect(address: str | None) -> Any:
                 raise DataError(f"the cluster runs other versions: {error}", "use the same Ray and Python everywhere") from None
             raise UsageError(f"Ray refuses: {error}", "see the cluster: ray status") from None
         except (ConnectionError, ValueError, TimeoutError) as error:
-            raise UsageError(
-                f"there is no Ray cluster at {address}: {str(error).splitlines()[0]}",
-                "name one that runs, e.g. --address HEAD:6379; or leave --address out to start Ray on this machine",
-            ) from None
+            raise UsageError(f"there is no Ray cluster at {address}: {str(error).splitlines()[0]}", NO_CLUSTER) from None
         return ray
+
+
+def _check_there(address: str | None) -> None:
+    """Raise UsageError if nobody listens at an address: Ray would try for minutes."""
+    host, colon, port = (address or "").rpartition(":")
+    if not colon:
+        return
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), CONNECT_SECONDS).close()
+    except (OSError, ValueError) as error:
+        raise UsageError(f"there is no Ray cluster at {address}: {error}", NO_CLUSTER) from None
 
 
 @contextlib.contextmanager

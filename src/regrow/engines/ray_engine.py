@@ -105,12 +105,13 @@ class RayEngine(CrewEngine):
         return dict(self._where.get((role, round), {}))
 
     def _await_first_workers(self) -> None:
-        """Let the first workers join before any work. Without any the run begins, and says that it waits."""
-        began, first = self.now(), None
+        """Let the first workers join before any work, as long as somebody imports or compiles. Without any the run begins, and says so."""
+        calm = self.now()
         while True:
             ready = sum(worker.ready and not worker.checks for worker in self._workers.values())
-            first = first if first is not None or not ready else self.now()
-            if ready >= self._wanted or self.now() - (began if first is None else first) > START_SECONDS:
+            if not ready and any(host.lines is not None and not host.ready for host in self._fleet.hosts.values()):
+                calm = self.now()
+            if ready >= self._wanted or self.now() - calm > START_SECONDS:
                 return
             if cause := self._stop_cause():
                 raise errors.Paused(cause, "go on with it: regrow resume RUN")
@@ -392,8 +393,10 @@ class RayEngine(CrewEngine):
                     self._lose_host(host, f"nothing heard for {now - host.heard_at:.1f} s")
         self._fleet.look(now)
         self._follow_notices()
-        if self._follows and self._fleet.cpus != self._wanted:
-            self._scale(max(1, self._fleet.cpus))
+        if self._follows:
+            if self._fleet.cpus != self._wanted:
+                self._scale(max(1, self._fleet.cpus))
+            self.tally.workers_wanted = self._wanted
         self._fleet.want(self._wanted, now)
         served = sum(host.served_bytes for host in self._fleet.hosts.values()) + self._lost_bytes - self._served_before
         self.tally.moved_bytes = served + (self._ranges.sent_bytes if self._ranges else 0)
