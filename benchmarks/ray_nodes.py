@@ -24,10 +24,10 @@ STORE_BYTES = 80_000_000
 class Nodes:
     """A head without CPUs, on which the coordinator stands, and nodes of one CPU with the label kind=spot."""
 
-    def __init__(self) -> None:
+    def __init__(self, store_bytes: int = STORE_BYTES) -> None:
         from ray.cluster_utils import Cluster
 
-        self._args: dict[str, Any] = {"include_dashboard": False, "object_store_memory": STORE_BYTES}
+        self._args: dict[str, Any] = {"include_dashboard": False, "object_store_memory": store_bytes}
         self._cluster: Any = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, **self._args})
         self.address: str = self._cluster.address
         self._nodes: list[Any] = []
