@@ -14,16 +14,23 @@ from conftest import wait_until
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
 
-from ray_nodes import Nodes, send
+from ray_nodes import Nodes, descendants, send
 
-__all__ = ["Nodes", "await_phases", "meanwhile", "one_cluster", "send"]
+__all__ = ["Nodes", "await_phases", "descendants", "meanwhile", "one_cluster", "send", "the_only_one"]
+
+
+@contextlib.contextmanager
+def the_only_one() -> Iterator[None]:
+    """There is one cluster at a time on this machine: they take much memory."""
+    with open(Path(tempfile.gettempdir()) / "regrow-test-cluster.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 @contextlib.contextmanager
 def one_cluster() -> Iterator[Nodes]:
-    """A cluster, of which there is one at a time on this machine: they take much memory."""
-    with open(Path(tempfile.gettempdir()) / "regrow-test-cluster.lock", "w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    """A cluster on the loopback interface."""
+    with the_only_one():
         nodes = Nodes()
         try:
             yield nodes
