@@ -24,7 +24,7 @@ import xxhash
 from regrow.errors import DataError, Paused, UsageError
 from regrow.store.bucket import Bucket, refused
 
-__all__ = ["Mirror", "fetch", "newest"]
+__all__ = ["Mirror", "check_empty", "fetch", "newest"]
 
 KEPT = 2
 """Manifests that are kept: the newest, and the one before."""
@@ -40,16 +40,14 @@ HURRY_SECONDS = 10.0
 class Mirror:
     """Publishes a run to a URL. For one thread at a time."""
 
-    def __init__(self, run: Path, url: str, tell: Callable[..., None], *, fresh: bool = False) -> None:
-        """Take over the copy as its newest coordinator. fresh: none is to be there. Raises UsageError, also where storage refuses."""
+    def __init__(self, run: Path, url: str, tell: Callable[..., None]) -> None:
+        """Take over the copy as its newest coordinator. Raises UsageError where storage refuses."""
         self.run = run
         self._bucket = Bucket(url, tell)
         self._there: dict[str, tuple[tuple[int, int], str]] = {}
         """File of the run -> (its size and time when it was copied, its key)."""
         self._number = 0
         before = self._claim()
-        if before is not None and fresh:
-            raise UsageError(f"{url} holds a run already", f"go on with it: regrow resume {url}; or name another place, or --overwrite")
         self._published: list[set[str]] = []
         """Keys of the manifests that are kept, oldest first."""
         if before is not None:
@@ -149,6 +147,14 @@ class Mirror:
 
     def _taken_over(self) -> Paused:
         return Paused(f"another coordinator goes on with {self._bucket.url}", "leave it to that one; look at it there")
+
+
+def check_empty(url: str) -> None:
+    """Raise UsageError where a run has a copy already, or where storage refuses."""
+    bucket = Bucket(url)
+    bucket.patience_seconds = HURRY_SECONDS
+    if newest(bucket) is not None:
+        raise UsageError(f"{url} holds a run already", f"go on with it: regrow resume {url}; or name another place, or --overwrite")
 
 
 def newest(bucket: Bucket) -> dict[str, str] | None:

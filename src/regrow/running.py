@@ -35,7 +35,7 @@ from regrow.errors import DamagedData, DataError, Paused, ProgramError, RegrowEr
 from regrow.identity import difference, identity_of
 from regrow.interrupts import Interrupts
 from regrow.job import Job, guest, loading
-from regrow.mirror import Mirror
+from regrow.mirror import Mirror, check_empty
 from regrow.outlet import Outlet
 from regrow.preparing import Preparing
 from regrow.program import Value, as_value
@@ -62,7 +62,7 @@ def begin(spec: Spec, run: Path, how: How, watcher: Watcher | None = None, *, ov
     _refuse_imports()
     _refuse_to_lose(spec, run)
     interrupts = Interrupts(f"go on with it: regrow resume {run}")
-    with _patient_with_disk(run), interrupts.caught(), _new_directory(run, overwrite):
+    with _patient_with_disk(run), interrupts.caught(), _reached(how, overwrite), _new_directory(run, overwrite):
         spec = spec.settled(run)
         spec.write(run)
         point("begin-spec")
@@ -73,7 +73,7 @@ def begin(spec: Spec, run: Path, how: How, watcher: Watcher | None = None, *, ov
             sync_all(run / name)
         for folder in (run, run.parent):
             sync(folder)  # from here on a loss of power leaves a run that can be resumed
-        return _Run(run, spec, how, watcher or Watcher(), interrupts, overwrite=overwrite).to_the_end()
+        return _Run(run, spec, how, watcher or Watcher(), interrupts).to_the_end()
 
 
 def resume(run: Path, watcher: Watcher | None = None, *, accept_changes: bool = False, **changes: Any) -> dict[str, Any]:
@@ -108,6 +108,18 @@ MARK = ".regrow-begins"
 """Stands in a directory from the moment it is ours until run.json does."""
 BEGUN = {"lock", "program", "run.new", "how.new", MARK}
 """What a run consists of that was stopped before run.json was written."""
+
+
+@contextlib.contextmanager
+def _reached(how: How, overwrite: bool) -> Iterator[None]:
+    """Cluster and storage are there, before anything is written. Raises UsageError or DataError."""
+    try:
+        if how.durable is not None and not overwrite:
+            check_empty(how.durable)
+        how.reach()
+        yield
+    finally:
+        how.leave()
 
 
 @contextlib.contextmanager
@@ -170,9 +182,7 @@ class _Run:
         *,
         resumed: bool = False,
         accept_changes: bool = False,
-        overwrite: bool = False,
     ) -> None:
-        self.overwrite = overwrite
         self.mirror: Mirror | None = None
         self.run, self.spec, self.how, self.watcher = run, spec, how, watcher
         self.interrupts, self.resumed, self.accept_changes = interrupts, resumed, accept_changes
@@ -200,8 +210,7 @@ class _Run:
         try:
             with _patient_with_disk(self.run):
                 if self.how.durable is not None:
-                    fresh = not self.resumed and not self.overwrite
-                    self.mirror = Mirror(self.run, self.how.durable, self.story.tell, fresh=fresh)
+                    self.mirror = Mirror(self.run, self.how.durable, self.story.tell)
                 if is_published(self.run):
                     self._finish()  # it was published, and then this run was stopped
                 else:

@@ -240,6 +240,13 @@ class How:
         fleet = join(self.address, self.label)
         return RayEngine(fleet, None if follows else workers, preempt_seconds=self.preempt, verify=self.verify, checkers=checkers)
 
+    def reach(self) -> None:
+        """Join the cluster. Raises UsageError or DataError if that cannot be."""
+        if self.engine == "ray":
+            from regrow.engines.fleet import join
+
+            join(self.address, self.label)
+
     def leave(self) -> None:
         """The run is over, or pauses: leave the cluster."""
         if self.engine == "ray":
