@@ -66,7 +66,7 @@ class Cluster:
         quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
         environment = {**os.environ, "RAY_AUTH_MODE": "disabled"}
         environment.pop("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", None)
-        options = ["--object-store-memory=80000000", "--include-dashboard=false"]
+        options = ["--object-store-memory=80000000"]
         self._started.append(subprocess.Popen([*command, *options, *words], env=environment, **quiet))
 
     def close(self) -> None:
@@ -83,7 +83,7 @@ def cluster(hosts: tuple[str, str]) -> Iterator[tuple[str, str]]:
     made = Cluster()
     with the_only_one():
         try:
-            made.start(hosts[0], "--head", f"--node-ip-address={HEAD}", "--port=6379", "--num-cpus=1")
+            made.start(hosts[0], "--head", "--include-dashboard=false", f"--node-ip-address={HEAD}", "--port=6379", "--num-cpus=1")
             time.sleep(1)
             wait_until(lambda: reachable(hosts[1]), 60)
             made.start(hosts[1], f"--address={HEAD}:6379", f"--node-ip-address={OTHER}", "--num-cpus=1")
