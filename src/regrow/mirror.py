@@ -15,7 +15,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ import xxhash
 
 from regrow.errors import DataError, Paused, UsageError
 from regrow.store.bucket import Bucket, refused
+from regrow.story import Story
 
 __all__ = ["Mirror", "check_empty", "fetch", "newest"]
 
@@ -40,10 +41,10 @@ HURRY_SECONDS = 10.0
 class Mirror:
     """Publishes a run to a URL. For one thread at a time."""
 
-    def __init__(self, run: Path, url: str, tell: Callable[..., None]) -> None:
+    def __init__(self, run: Path, url: str, story: Story | None = None) -> None:
         """Take over the copy as its newest coordinator. Raises UsageError where storage refuses."""
         self.run = run
-        self._bucket = Bucket(url, tell)
+        self._bucket = Bucket(url, story)
         self._there: dict[str, tuple[tuple[int, int], str]] = {}
         """File of the run -> (its size and time when it was copied, its key)."""
         self._number = 0

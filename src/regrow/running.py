@@ -210,7 +210,7 @@ class _Run:
         try:
             with _patient_with_disk(self.run):
                 if self.how.durable is not None:
-                    self.mirror = Mirror(self.run, self.how.durable, self.story.tell)
+                    self.mirror = Mirror(self.run, self.how.durable, self.story)
                 if is_published(self.run):
                     self._finish()  # it was published, and then this run was stopped
                 else:

@@ -145,9 +145,9 @@ def test_storage_that_is_away_is_waited_for_and_the_story_says_so(runs: Runs, s3
 
 def test_who_was_taken_for_lost_publishes_nothing_more(runs: Runs, place: str) -> None:
     runs.begin("Ring", rounds=2)
-    first = Mirror(runs.folder / "run", place, lambda *_, **__: None)
+    first = Mirror(runs.folder / "run", place)
     first.publish()
-    second = Mirror(runs.folder / "run", place, lambda *_, **__: None)
+    second = Mirror(runs.folder / "run", place)
     with pytest.raises(Paused, match="another coordinator"):
         first.publish()
     second.publish()

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from regrow.errors import Paused, UsageError
+from regrow.story import Story
 
 __all__ = ["Bucket", "is_url", "open_storage", "refused"]
 
@@ -43,12 +44,12 @@ def is_url(name: str) -> bool:
 class Bucket:
     """The things below a URL, by keys with slashes.
 
-    tell    hears when storage is away ("storage away", its cause) and when it is back
+    story   is told when storage is away, and when it is back
     """
 
-    def __init__(self, url: str, tell: Callable[..., None] | None = None) -> None:
+    def __init__(self, url: str, story: Story | None = None) -> None:
         self.url = url.rstrip("/")
-        self._tell = tell or (lambda event, **facts: None)
+        self._story = story
         self._files, root = open_storage(self.url)
         self._root = root.rstrip("/")
         self.patience_seconds = 600.0
@@ -130,13 +131,13 @@ class Bucket:
                 began = began or now
                 if now - began > self.patience_seconds:
                     raise Paused(f"{self.url} is away for {now - began:.0f} s: {_short(error)}", "see to it, then go on") from None
-                if not told:
-                    told = now
-                    self._tell("storage away", place=self.url, cause=_short(error))
+                if not told and self._story is not None:
+                    self._story.tell("storage away", place=self.url, cause=_short(error))
+                told = told or now
                 time.sleep(AGAIN_SECONDS)
                 continue
-            if told:
-                self._tell("storage back", place=self.url, seconds=round(time.monotonic() - began, 1))
+            if told and self._story is not None:
+                self._story.tell("storage back", place=self.url, seconds=round(time.monotonic() - began, 1))
             return found
 
 
