@@ -67,6 +67,7 @@ class Host:
     pid: int = 0
     heard_at: float = 0.0
     served_bytes: int = 0
+    briefed: bool = False
     ready: bool = False
     """For the stage that is under way."""
     folder: str = ""

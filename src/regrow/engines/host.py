@@ -2,7 +2,8 @@
 
 Ray places and starts it, as the process of an actor; everything else is JSON lines over a connection to the coordinator:
 
-    {"job": ..., "stage", "files", "dataset"}   make ready for a stage        -> {"ready": stage, "warm", "folder", "environment"}
+    {"job": ..., "stage", "files", "dataset"}   make ready for a stage        -> {"briefed": stage, "folder"}, then
+                                                                                 {"ready": stage, "warm", "environment"}
                                                                                  or {"refused": [error, message, advice]}
     {"fork": NAME}, {"check": NAME}             start a worker, a checker     -> {"forked": NAME, "pid"}; it connects by itself
     {"kill": NAME}                              end it                        -> {"ended": NAME, "code", "cpu", "memory"}
@@ -157,9 +158,11 @@ class _Host:
         self._stage["job file"] = job_file
         self._server, self._ready = Server(job_file, stderr=self._speaks_to), False
         self._selector.register(self._server.control, selectors.EVENT_READ, self._hear_server)
+        folder = "" if stage["here"] else str(self._home.attempts(stage))
+        self._control.say({"briefed": stage["stage"], "folder": folder})
 
     def _begin_worker(self, asked: Mapping[str, Any]) -> None:
-        if self._server is None or not self._ready:
+        if self._server is None or ("fork" in asked and not self._ready):
             return  # of a stage that is over
         name = asked.get("fork") or asked["check"]
         connection = self._connect({"worker": name, "host": self.name, "stage": self._stage["stage"]})
@@ -219,8 +222,7 @@ class _Host:
             self._refuse(type(error).__name__, error.message, error.advice)
         else:
             self._ready = True
-            folder = "" if self._stage["here"] else str(self._home.attempts(self._stage))
-            self._control.say({"ready": self._stage["stage"], "warm": warm, "folder": folder, "environment": server.environment})
+            self._control.say({"ready": self._stage["stage"], "warm": warm, "environment": server.environment})
 
     def _refuse(self, *error: str) -> None:
         self._pass_on()

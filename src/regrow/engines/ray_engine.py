@@ -15,9 +15,6 @@ import os
 import selectors
 import socket
 import sys
-import threading
-from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -26,17 +23,16 @@ from typing import Any
 from regrow import errors
 from regrow.coordinator.actions import Action, Commit, Discard, Forget
 from regrow.coordinator.events import AttemptDone, AttemptFailed, Receipt
-from regrow.coordinator.plan import Attempt, Task
+from regrow.coordinator.plan import Attempt
 from regrow.engines.base import cpu_seconds
+from regrow.engines.copies import Copies
 from regrow.engines.crew import CrewEngine
 from regrow.engines.fleet import Fleet, Host
 from regrow.engines.memory import MemoryWatch
 from regrow.engines.processes import Worker
 from regrow.engines.servers import check_versions
-from regrow.far.ranges import Gone, RangeServer, Reader
 from regrow.job import Job
 from regrow.sources import source_files
-from regrow.store.container import Broken, Container
 
 __all__ = ["RayEngine"]
 
@@ -68,13 +64,8 @@ class RayEngine(CrewEngine):
         self._expected: dict[str, tuple[Host, float | None]] = {}
         """Workers that were asked for and have not come: where, and when their predecessors were lost."""
         self._checks_due = 0
-        self._where: dict[tuple[str, int], dict[int, tuple[str, str]]] = {}
-        """Phase -> partition -> who holds the first copy of its artifact, and under which name."""
-        self._origin: dict[Attempt, Host] = {}
-        self._names_of: dict[Task, str] = {}
-        self._ranges: RangeServer | None = None
-        self._fetchers = ThreadPoolExecutor(FETCHERS, thread_name_prefix="fetch")
-        self._readers = threading.local()
+        self._copies: Copies
+        self._begun = False
         self._heard: set[str] = set()
         """Hosts whose connections are being listened to."""
         self._served_before = 0
@@ -86,10 +77,9 @@ class RayEngine(CrewEngine):
 
     def _start(self, job: Job) -> None:
         self._stage = self.directory.epoch.name
-        self._ranges = RangeServer(self._fleet.address, self._fleet.token, self._holders)
-        self._ranges.serve({"committed": self.directory.committed, "data": job.data})
+        self._copies = Copies(self._fleet.address, self._fleet.token, self.directory, job.data, self._hear_of_copy)
         self._served_before = sum(host.served_bytes for host in self._fleet.hosts.values())
-        self._job = job
+        self._job, self._begun = job, True
         self._checks_due = self._checkers
         self._selector.register(self._fleet.listener, selectors.EVENT_READ, self._hear_newcomers)
         for host in self._fleet.hosts.values():
@@ -99,10 +89,6 @@ class RayEngine(CrewEngine):
         self._memory.idle([])
         self._cpu = cpu_seconds()
         self._next_preemption = self.now() + (self._preempt_seconds or 0)
-
-    def _holders(self, role: str, round: int) -> dict[int, tuple[str, str]]:
-        """Who holds the first copies of a phase (asked from another thread)."""
-        return dict(self._where.get((role, round), {}))
 
     def _await_first_workers(self) -> None:
         """Let the first workers join before any work, as long as somebody imports or compiles. Without any the run begins, and says so."""
@@ -126,13 +112,12 @@ class RayEngine(CrewEngine):
 
     def _brief(self, host: Host) -> None:
         """Tell a host of the stage."""
-        host.ready, host.folder = False, ""
+        host.ready, host.briefed, host.folder = False, False, ""
         here = host.node == self._fleet.node
         content = self._job.to_json()
         files: dict[str, str] = {}
-        assert self._ranges is not None
         if not here:
-            content["far"] = {"coordinator": self._ranges.address, "token": self._fleet.token, "epoch": self._stage}
+            content["far"] = {"coordinator": self._copies.address, "token": self._fleet.token, "epoch": self._stage}
             if self._job.program.is_file:
                 place = Path(self._job.program.place)
                 files = {str(path.relative_to(place.parent)): path.read_text() for path in source_files(place)}
@@ -189,7 +174,10 @@ class RayEngine(CrewEngine):
         elif fact.get("ready") == self._stage:
             check_versions(fact["environment"])
             self.tally.compile_seconds = max(self.tally.compile_seconds, fact["warm"])
-            host.ready, host.folder = True, fact["folder"]
+            host.ready = True
+            self._match()
+        elif fact.get("briefed") == self._stage:
+            host.briefed, host.folder = True, fact["folder"]
             self._match()
         elif "refused" in fact and fact["stage"] == self._stage:
             kind, message, advice = fact["refused"]
@@ -234,9 +222,7 @@ class RayEngine(CrewEngine):
             del self._expected[name]
             if name.startswith("check"):
                 self._checks_due += 1
-        for held in self._where.values():
-            for partition in [partition for partition, (address, _) in held.items() if address == host.serves]:
-                del held[partition]
+        self._copies.lost(host.serves)
 
     # Workers
 
@@ -259,10 +245,10 @@ class RayEngine(CrewEngine):
                 self._fork(host, "worker")
             elif host.draining or len(self._fleet.staying) > self._wanted:
                 self._let_go(host)
-        ready = [host for host in self._fleet.hosts.values() if host.ready and not host.draining]
-        while self._checks_due and ready:
+        briefed = [host for host in self._fleet.hosts.values() if host.briefed and not host.draining]
+        while self._checks_due and briefed:  # a process of its own: it need not wait for the fork server
             self._checks_due -= 1
-            self._fork(ready[0], "check")
+            self._fork(briefed[0], "check")
         self._fleet.want(self._wanted, self.now())
 
     @property
@@ -324,57 +310,27 @@ class RayEngine(CrewEngine):
         if host is None or not host.folder:
             super()._answered(worker, attempt, receipt, cpu)
             return
-        self._origin[attempt] = host
-        self._fetchers.submit(self._fetch, worker.name, host.serves, attempt, receipt, cpu)
+        self._copies.fetch(worker.name, host.serves, attempt, receipt, cpu)
 
-    def _fetch(self, worker: str, address: str, attempt: Attempt, receipt: Receipt, cpu: float) -> None:
-        """In a thread: take a copy of what a worker wrote, and look whether it is that."""
-        if not hasattr(self._readers, "reader"):
-            self._readers.reader = Reader(self._fleet.token)
-        path = self.directory.attempt_path(attempt)
-        try:
-            self._readers.reader.fetch(address, f"attempts/{attempt}", path)
-            container = Container(path)
-            container.check_all()
-            if container.digest != receipt.digest:
-                raise Broken(f"it has digest {container.digest} instead of {receipt.digest}")
-        except (Gone, Broken) as why:
-            path.unlink(missing_ok=True)
-            self._events.append(AttemptFailed(worker, attempt, "handed back", f"its artifact did not arrive: {why}"))
-        except OSError as error:
-            path.unlink(missing_ok=True)
-            self._events.append(AttemptFailed(worker, attempt, "environment", f"{error.strerror}: {path}"))
-        else:
-            self._reported[attempt] = (receipt, cpu)
-            self._events.append(AttemptDone(worker, attempt, receipt))
+    def _hear_of_copy(self, event: AttemptDone | AttemptFailed, cpu: float) -> None:
+        """What came of an attempt (from another thread)."""
+        if isinstance(event, AttemptDone):
+            self._reported[event.attempt] = (event.receipt, cpu)
+        self._events.append(event)
         self._wake()
 
     def perform(self, action: Action) -> None:
         """Do what the coordinator decided, here and where the first copies are."""
-        if isinstance(action, Forget):
-            self._forget(action.tasks)
         super().perform(action)
-        if isinstance(action, Commit):
-            host = self._origin.pop(action.attempt, None)
-            if host is not None and host.name in self._fleet.hosts:
-                task = action.attempt.task
-                self._names_of[task] = str(action.attempt)
-                self._where.setdefault((task.role, task.round), {})[task.partition] = (host.serves, f"attempts/{action.attempt}")
-        elif isinstance(action, Discard):
-            host = self._origin.pop(action.attempt, None)
-            if host is not None:
-                self._say(host, {"forget": [str(action.attempt)]})
+        match action:
+            case Commit(attempt):
+                self._copies.committed(attempt)
+            case Discard(attempt) if self._copies.discarded(attempt):
+                self._forget([str(attempt)])
+            case Forget(tasks):
+                self._forget(self._copies.forgotten(tasks))
 
-    def _forget(self, tasks: Iterable[Task]) -> None:
-        """First copies, and what was read of them, go as well."""
-        names = []
-        for task in tasks:
-            names += [self._names_of.pop(task, str(task)), str(task)]
-            held = self._where.get((task.role, task.round))
-            if held is not None:
-                held.pop(task.partition, None)
-                if not held:
-                    del self._where[task.role, task.round]
+    def _forget(self, names: list[str]) -> None:
         for host in self._one_host_of_each_node():
             self._say(host, {"forget": names})
 
@@ -399,7 +355,7 @@ class RayEngine(CrewEngine):
             self.tally.workers_wanted = self._wanted
         self._fleet.want(self._wanted, now)
         served = sum(host.served_bytes for host in self._fleet.hosts.values()) + self._lost_bytes - self._served_before
-        self.tally.moved_bytes = served + (self._ranges.sent_bytes if self._ranges else 0)
+        self.tally.moved_bytes = served + self._copies.sent_bytes
 
     def _follow_notices(self) -> None:
         """Nodes that will be taken away: their workers finish or hand back, and others are asked for elsewhere."""
@@ -425,11 +381,10 @@ class RayEngine(CrewEngine):
         while (self._workers or self._gone) and self.now() < deadline:
             self._poll(0.05)
         for host in self._fleet.hosts.values():
-            host.ready = False
+            host.ready = host.briefed = False
             self._say(host, {"end": True})
-        self._fetchers.shutdown(wait=True, cancel_futures=True)
-        if self._ranges is not None:
-            self._ranges.close()
+        if self._begun:
+            self._copies.close()
         self._close_books()
         if self._cpu is not None:
             self.tally.peak_memory_bytes = self._memory.peak_bytes
