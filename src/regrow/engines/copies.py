@@ -38,7 +38,9 @@ class Copies:
         """Attempts that are done or on their way here -> the address at which their first copies are served."""
         self._names: dict[Task, str] = {}
         self._fetchers = ThreadPoolExecutor(FETCHERS, thread_name_prefix="fetch")
-        self._readers = threading.local()
+        self._own = threading.local()
+        """Each thread has a reader."""
+        self._readers: list[Reader] = []
 
     @property
     def address(self) -> str:
@@ -60,11 +62,12 @@ class Copies:
         self._fetchers.submit(self._fetch, worker, address, attempt, receipt, cpu)
 
     def _fetch(self, worker: str, address: str, attempt: Attempt, receipt: Receipt, cpu: float) -> None:
-        if not hasattr(self._readers, "reader"):
-            self._readers.reader = Reader(self._token)
+        if not hasattr(self._own, "reader"):
+            self._own.reader = Reader(self._token)
+            self._readers.append(self._own.reader)
         path = self._directory.attempt_path(attempt)
         try:
-            self._readers.reader.fetch(address, f"attempts/{attempt}", path)
+            self._own.reader.fetch(address, f"attempts/{attempt}", path)
             container = Container(path)
             container.check_all()
             if container.digest != receipt.digest:
@@ -112,4 +115,6 @@ class Copies:
     def close(self) -> None:
         """End; what is on its way is not waited for longer than a reader waits."""
         self._fetchers.shutdown(wait=True, cancel_futures=True)
+        for reader in self._readers:
+            reader.close()
         self._server.close()
