@@ -76,12 +76,16 @@ def run(
     verify: bool = True,
     overwrite: bool = False,
     format: str = "txt",
+    address: str | None = None,
+    label: str | None = None,
+    durable: str | None = None,
 ) -> Run:
     """Run a program of your own on text files (the layout "text"), and come back when it has ended.
 
     data        a file or several, plain or gzipped; each line is a line of `part.fixed.lines()`
     workers     processes; None: as many as cores may be used
     run         the run's directory; None: a temporary one, which goes away with the Run (a paused one stays, to be resumed)
+    address     of a Ray cluster, for engine="ray"; label: of the nodes that get workers; durable: a URL to which cuts are copied
     The other parameters are those of `regrow run`. Raises ProgramError if the program raises or is not deterministic, DataError for
     data that cannot be read, UsageError for parameters that cannot be.
     """
@@ -89,7 +93,7 @@ def run(
     options = TextOptions(format=format)
     name = ProgramName.of(program, inline=engine == "inline")
     spec = Spec("run", name, program.parameters(), seed, describe([str(file) for file in files], options), options, "text")
-    how = How(engine, workers or 0, preempt, durable_every, verify)
+    how = How(engine, workers or 0, preempt, durable_every, verify, address=address, label=label, durable=durable)
     return launch(spec, how, run, overwrite=overwrite)
 
 

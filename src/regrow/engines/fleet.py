@@ -17,7 +17,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from regrow.engines.host import Lines
@@ -72,8 +72,6 @@ class Host:
     """For the stage that is under way."""
     folder: str = ""
     draining: bool = False
-    facts: list[dict[str, Any]] = field(default_factory=list)
-    """What it has said and nobody has dealt with."""
 
 
 class Fleet:

@@ -40,7 +40,6 @@ SILENCE_SECONDS = 4.0
 """A host that says nothing for so long is lost: its heart beats twice a second, whatever its worker does."""
 START_SECONDS = 10.0
 """How long the first task waits for all workers to be there, once one is."""
-FETCHERS = 4
 
 
 @dataclass(slots=True, eq=False)
