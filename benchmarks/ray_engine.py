@@ -150,10 +150,10 @@ def table(nodes: Nodes, asked: argparse.Namespace) -> None:
         quiet = undisturbed(who, nodes, asked.rounds, asked.partitions, asked.size, asked.seconds)
         lossy = disturbed(who, nodes, asked.rounds, asked.partitions, asked.size, asked.lose_every, asked.seconds)
         digests[who] = {quiet.get("digest"), lossy.get("digest")}
-        seconds = lossy.get("seconds") or float("nan")
+        calm, seconds = quiet.get("seconds", float("nan")), lossy.get("seconds", float("nan"))
         back = statistics.median(lossy["recovery_seconds"]) if lossy.get("recovery_seconds") else float("nan")
         same = "same" if len(digests[who]) == 1 else "not ended" if not lossy.get("digest") else "DIFFERS"
-        row = f"{quiet['seconds']:8.1f} {seconds:12.1f} {lossy['killed']:7} {quiet['seconds'] / seconds:8.2f}"
+        row = f"{calm:8.1f} {seconds:12.1f} {lossy['killed']:7} {calm / seconds:8.2f}"
         print(f"  {who:12} {row}  {same:16} {back:8.2f}", flush=True)
         if who == "regrow":
             moved, least = quiet.get("moved_bytes", 0) / asked.rounds, least_bytes(asked.partitions, asked.nodes)
