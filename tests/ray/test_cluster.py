@@ -100,6 +100,7 @@ def test_a_node_that_is_killed_costs_its_attempts_and_nothing_that_was_committed
     assert summary["digest"] == quiet
     assert summary["workers_lost"] == 1
     assert lost(runs)[0]["time"] - when["killed"] < 2
+    assert summary["recovery_seconds"][0] < 3
     assert not runs.told("artifacts lost")
     assert summary["moved_bytes"] > 0
 

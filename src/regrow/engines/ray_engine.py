@@ -21,9 +21,10 @@ from pathlib import Path
 from typing import Any
 
 from regrow import errors
-from regrow.coordinator.actions import Action, Commit, Discard, Forget
+from regrow.coordinator.actions import Action, Commit, Discard, Forget, Start
 from regrow.coordinator.events import AttemptDone, AttemptFailed, Receipt
-from regrow.coordinator.plan import Attempt
+from regrow.coordinator.plan import Attempt, Task
+from regrow.coordinator.policy import Lost
 from regrow.engines.base import cpu_seconds
 from regrow.engines.copies import Copies
 from regrow.engines.crew import CrewEngine
@@ -60,8 +61,10 @@ class RayEngine(CrewEngine):
         super().__init__(max(1, fleet.cpus) if workers is None else workers, preempt_seconds, checkers if verify else 0)
         self._fleet, self._follows = fleet, workers is None
         self._stage = ""
-        self._expected: dict[str, tuple[Host, float | None]] = {}
-        """Workers that were asked for and have not come: where, and when their predecessors were lost."""
+        self._expected: dict[str, Host] = {}
+        """Workers that were asked for and have not come, and where."""
+        self._interrupted: dict[Task, float] = {}
+        """Tasks whose workers were lost -> when: until somebody, anywhere, is at them again."""
         self._checks_due = 0
         self._copies: Copies
         self._begun = False
@@ -151,8 +154,7 @@ class RayEngine(CrewEngine):
         if hello.get("stage") != self._stage or name not in self._expected:
             connection.close()  # of a stage that is over, or lost before it came
             return
-        host, replaces = self._expected.pop(name)
-        self._add(FarWorker(name, connection, checks=name.startswith("check"), replaces=replaces, host=host))
+        self._add(FarWorker(name, connection, checks=name.startswith("check"), host=self._expected.pop(name)))
 
     def _hear_host(self, host: Host) -> None:
         facts = host.lines.hear() if host.lines is not None and host.name in self._fleet.hosts else None
@@ -217,7 +219,7 @@ class RayEngine(CrewEngine):
 
     def _forget_host(self, host: Host) -> None:
         """Nothing comes from it any more: readers ask the coordinator at once."""
-        for name in [name for name, (one, _) in self._expected.items() if one is host]:
+        for name in [name for name, one in self._expected.items() if one is host]:
             del self._expected[name]
             if name.startswith("check"):
                 self._checks_due += 1
@@ -237,7 +239,7 @@ class RayEngine(CrewEngine):
         if self._closing:
             return
         busy = {id(worker.host) for worker in self._workers.values() if isinstance(worker, FarWorker) and not worker.checks}
-        busy |= {id(host) for name, (host, _) in self._expected.items() if not name.startswith("check")}
+        busy |= {id(host) for name, host in self._expected.items() if not name.startswith("check")}
         free = [host for host in self._fleet.hosts.values() if id(host) not in busy]
         for host in free:
             if host.ready and not host.draining and self._coming < self._wanted:
@@ -257,7 +259,7 @@ class RayEngine(CrewEngine):
 
     def _fork(self, host: Host, kind: str) -> None:
         name = self._name(kind)
-        self._expected[name] = host, self._replaces() if kind == "worker" else None
+        self._expected[name] = host
         self._say(host, {"fork" if kind == "worker" else "check": name})
 
     def _let_go(self, host: Host) -> None:
@@ -282,6 +284,17 @@ class RayEngine(CrewEngine):
 
     def _for_memory(self, worker: Worker) -> str | None:
         return worker.memory if isinstance(worker, FarWorker) else None
+
+    def _try(self, action: Start) -> None:
+        since = self._interrupted.pop(action.attempt.task, None)
+        if since is not None:
+            self.tally.recovery_seconds.append(self.now() - since)
+        super()._try(action)
+
+    def _lose(self, worker: Worker, cause: str, kind: Lost = "loss") -> None:
+        if worker.attempt is not None:
+            self._interrupted.setdefault(worker.attempt.task, worker.closed_at or self.now())
+        super()._lose(worker, cause, kind)
 
     def _folder(self, worker: Worker) -> str:
         assert isinstance(worker, FarWorker)
