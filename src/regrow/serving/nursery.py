@@ -161,6 +161,7 @@ def main() -> None:
 
 def _become(asked: dict[str, Any], pipe: int, parent: int, limits: Any) -> None:
     """Be a replica."""
+    from regrow.serving.loops import run_loop
     from regrow.serving.replica import Replica, serve
 
     until = time.monotonic() + ADOPTED_SECONDS
@@ -176,7 +177,7 @@ def _become(asked: dict[str, Any], pipe: int, parent: int, limits: Any) -> None:
         except RegrowError as error:
             print(json.dumps({"error": error.message, "advice": error.advice}), file=out, flush=True)
             os._exit(error.exit_code)
-        asyncio.run(serve(replica, asked["name"], out))
+        run_loop(serve(replica, asked["name"], out))
     os._exit(0)
 
 

@@ -23,6 +23,7 @@ from regrow.serving.fleet import Fleet, Model
 from regrow.serving.following import Following
 from regrow.serving.guarding import is_loopback, private_folder
 from regrow.serving.limits import Limits
+from regrow.serving.loops import run_loop
 from regrow.serving.metrics import Metrics
 from regrow.serving.remotes import Remotes
 from regrow.serving.router import Router
@@ -61,7 +62,7 @@ class Asked:
 def run(asked: Asked) -> None:
     """Serve until a signal ends it. Raises RegrowError if it cannot begin."""
     with private_folder() as folder:
-        asyncio.run(_Service(asked, folder).run())
+        run_loop(_Service(asked, folder).run())
 
 
 def tell(text: str) -> None:
