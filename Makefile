@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: demo test test-fast torture simulate lint types clean
+.PHONY: demo serve-demo test test-fast torture simulate lint types clean
 
 # What users need; what tests need on top of it.
 $(VENV)/ready: pyproject.toml constraints.txt
@@ -17,8 +17,16 @@ $(VENV)/ready-to-test: $(VENV)/ready
 	$(PIP) --editable '.[test]'
 	touch $@
 
+$(VENV)/ready-to-serve: $(VENV)/ready
+	$(PIP) --editable '.[serve]'
+	touch $@
+
 demo: $(VENV)/ready
 	$(BIN)/python examples/demo.py
+
+# Topics served by four processes, some of which are killed and frozen while requests come: with hedging and without.
+serve-demo: $(VENV)/ready-to-serve
+	$(BIN)/python examples/serve_demo.py
 
 test: $(VENV)/ready-to-test
 	$(BIN)/python -m pytest -n 2 --dist worksteal

@@ -101,7 +101,7 @@ def kernel_speed(fields: int, features: int, rounds: int = 12) -> float:
             gradients.append(g)
         began = time.process_time()
         rows, ptr = read_only(np.concatenate(lists)), np.cumsum([0] + [len(own) for own in lists])
-        touched = np.empty(kernels.union_size(rows, ptr), np.int64)
+        touched = kernels.union(rows, ptr)
         fresh = np.empty((len(touched), 1, 2), np.float32)
         kernels.fold(rows, ptr, read_only(np.concatenate(gradients)), zn, no_field, rates, True, touched, fresh)
         state = np.array(zn) if round == 0 else state  # noqa: F821 - made in the first round

@@ -1,6 +1,7 @@
 """Real text that every machine has: the docstrings of its Python modules, read by `ast` and never by import.
 
     python examples/docstrings.py OUT.txt
+    python examples/docstrings.py         # only some, to look at
 
 One line for each documented module, class or function. Prints how many there are.
 """
@@ -53,7 +54,11 @@ def all_docstrings(files: list[Path]) -> Iterator[str]:
 
 
 def main() -> None:
-    """Write them to a file."""
+    """Write them to a file; without one, show those of the first modules."""
+    if len(sys.argv) < 2:
+        for text in all_docstrings(modules()[:10]):
+            print(text[:100])
+        return
     number = 0
     with open(sys.argv[1], "w", encoding="utf-8", errors="replace") as out:
         for text in all_docstrings(modules()):

@@ -1,12 +1,16 @@
-"""k-means (Lloyd, 1982): two roles that talk every round, state, random numbers by coordinates, and a stop.
+"""k-means (Lloyd, 1982): an all-reduce every round, with state, random numbers by coordinates, and a stop.
 
     regrow run examples/kmeans.py:KMeans points.csv --set k=5
+    python examples/kmeans.py             # three clouds of points
 
+The role `points` sends sums, `centers` adds them up and broadcasts the means: what MPI calls all-reduce is a message there and one back.
 A line holds the coordinates of one point, separated by commas; a first line that is no numbers is a header.
 """
 
 from __future__ import annotations
 
+import random
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -123,3 +127,18 @@ def squared_distances(points: Floats, centers: Floats) -> Floats:
     for axis in range(points.shape[1]):
         total += (points[:, axis, None] - centers[None, :, axis]) ** 2
     return total
+
+
+def main() -> None:
+    """Find three clouds: around (0, 0), (4, 3) and (8, 0), the last much smaller than the others."""
+    chance = random.Random(1)
+    clouds = [(0, 0)] * 5_000 + [(4, 3)] * 5_000 + [(8, 0)] * 200
+    lines = [f"{x + chance.gauss(0, 0.8)},{y + chance.gauss(0, 0.8)}" for x, y in clouds]
+    with tempfile.TemporaryDirectory() as folder:
+        run_twice(KMeans(k=3), write_parts(folder, lines, 4))
+
+
+if __name__ == "__main__":
+    from twice import run_twice, write_parts
+
+    main()

@@ -1,11 +1,15 @@
-"""Count words: the smallest program. Two roles and one round, which is MapReduce.
+"""Count words: the smallest program. Two roles and one round, which is MapReduce (Dean and Ghemawat, 2004).
 
-regrow run examples/wordcount.py:WordCount README.md
+    regrow run examples/wordcount.py:WordCount README.md
+    python examples/wordcount.py          # the docstrings of Python's own modules
+
+`lines` is the map, `words` the reduce, and `hash64` the shuffle: it says which bucket counts a word, the same in every process.
 """
 
 from __future__ import annotations
 
 import re
+import tempfile
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -45,6 +49,22 @@ class WordCount(Program):
         part.metric("words", sum(total.values()))
 
     def report(self, model: Mapping[str, Any]) -> str:
-        """The most frequent words."""
-        counted = sorted(zip(model["words.count"].tolist(), model["words.word"], strict=True), key=lambda pair: (-pair[0], pair[1]))
-        return "\n".join(f"{count}\t{word}" for count, word in counted[:20])
+        """The most frequent words, and how long the tail is."""
+        counts = model["words.count"]
+        counted = sorted(zip(counts.tolist(), model["words.word"], strict=True), key=lambda pair: (-pair[0], pair[1]))
+        head = "\n".join(f"{count}\t{word}" for count, word in counted[:20])
+        return f"{head}\n{len(counts):,} words; {int((counts == 1).sum()):,} of them occur once, and each is counted"
+
+
+def main() -> None:
+    """Count the words of some docstrings."""
+    texts = [text for file in modules()[:80] for text in docstrings(file)]
+    with tempfile.TemporaryDirectory() as folder:
+        run_twice(WordCount(), write_parts(folder, texts, 8), 0.2)
+
+
+if __name__ == "__main__":
+    from docstrings import docstrings, modules
+    from twice import run_twice, write_parts
+
+    main()

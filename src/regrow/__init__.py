@@ -12,12 +12,19 @@ if TYPE_CHECKING:
     from regrow.launch import Run, run
     from regrow.models.lda.estimator import LDA
     from regrow.models.logistic.estimator import LogisticRegression
+    from regrow.models.pagerank.estimator import PageRank, connected_components
+    from regrow.models.svd.estimator import TruncatedSVD
     from regrow.packed import Strings, hash64, strings
     from regrow.program import Data, Message, Partition, Program, Results, Role, Roles
+    from regrow.serving.first import Hedge, first, first_sync
 
 _PLACES = {
+    "Hedge": "regrow.serving.first",
     "LDA": "regrow.models.lda.estimator",
     "LogisticRegression": "regrow.models.logistic.estimator",
+    "PageRank": "regrow.models.pagerank.estimator",
+    "connected_components": "regrow.models.pagerank.estimator",
+    "TruncatedSVD": "regrow.models.svd.estimator",
     "Run": "regrow.launch",
     "run": "regrow.launch",
     "Data": "regrow.program",
@@ -28,6 +35,8 @@ _PLACES = {
     "Role": "regrow.program",
     "Roles": "regrow.program",
     "Strings": "regrow.packed",
+    "first": "regrow.serving.first",
+    "first_sync": "regrow.serving.first",
     "hash64": "regrow.packed",
     "strings": "regrow.packed",
 }
@@ -35,8 +44,10 @@ _PLACES = {
 __all__ = [
     "LDA",
     "Data",
+    "Hedge",
     "LogisticRegression",
     "Message",
+    "PageRank",
     "Partition",
     "Program",
     "Results",
@@ -44,6 +55,10 @@ __all__ = [
     "Roles",
     "Run",
     "Strings",
+    "TruncatedSVD",
+    "connected_components",
+    "first",
+    "first_sync",
     "hash64",
     "run",
     "strings",

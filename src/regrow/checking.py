@@ -1,8 +1,9 @@
 """Whether a program is deterministic: `regrow check` runs it in every way in which it may be run, and compares what comes out.
 
     in this process     every task twice; an array that changes after it was sent is found
+    another order       in this process, of the tasks that may be done now the last first: who leaves something for the next is found
     other processes     every task again in another process under another hash seed
-    another CPU         kernels compiled for a CPU without its newer instructions (numba's "generic")
+    another CPU         kernels compiled for a CPU without newer instructions (numba's "generic"), numpy and BLAS told to use none
     losses              three workers, of which one is killed again and again
 
 A difference within a way names the task and the array; one between ways names the array of the model.
@@ -10,7 +11,10 @@ A difference within a way names the task and the array; one between ways names t
 
 from __future__ import annotations
 
+import contextlib
+import importlib
 import os
+import platform
 import shutil
 import tempfile
 import time
@@ -18,7 +22,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -30,7 +34,10 @@ from regrow.spec import How, Spec
 from regrow.store.model import read_model
 from regrow.story import read_story
 
-__all__ = ["WAYS", "Finding", "check"]
+if TYPE_CHECKING:
+    from regrow.engines.base import Engine
+
+__all__ = ["WAYS", "Finding", "check", "first_difference"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,13 +48,65 @@ class Way:
     what: str
     how: How
     environment: Mapping[str, str]
+    because: str
+    """What is to blame, most likely, if the model of this way differs though no task was seen to."""
+
+
+class _Backwards(How):
+    """In this process, the last task first."""
+
+    def make_engine(self, workers: int | None = None) -> Engine:
+        from regrow.engines.inline import InlineEngine
+
+        return InlineEngine(AT_A_TIME, backwards=True)
+
+
+AT_A_TIME = 64
+"""Of so many tasks that may be done now the last is done first."""
+
+
+def _older_cpu() -> dict[str, str]:
+    """Variables under which numba, numpy and BLAS take this machine for an older one."""
+    found = {"NUMBA_CPU_NAME": "generic"}
+    if platform.machine() in ("x86_64", "AMD64"):
+        found["OPENBLAS_CORETYPE"] = "Prescott"
+    with contextlib.suppress(ImportError, AttributeError):
+        core = importlib.import_module("numpy._core._multiarray_umath")
+        if has := [name for name in core.__cpu_dispatch__ if core.__cpu_features__.get(name)]:
+            found["NPY_DISABLE_CPU_FEATURES"] = " ".join(has)
+    return found
 
 
 WAYS: Sequence[Way] = (
-    Way("in this process", "every task twice, sent arrays watched", How("inline", verify_all=True), {}),
-    Way("other processes", "every task again under another hash seed", How("local", 2, verify_all=True), {}),
-    Way("another CPU", "kernels for a CPU without newer instructions", How("local", 1, verify=False), {"NUMBA_CPU_NAME": "generic"}),
-    Way("losses", "three workers, one killed every 0.1 s", How("local", 3, preempt=0.1, verify=False), {}),
+    Way("in this process", "every task twice, sent arrays watched", How("inline", verify_all=True), {}, ""),
+    Way(
+        "another order",
+        "the last partition first",
+        _Backwards("inline", verify=False),
+        {},
+        "a task leaves something for the next, in a global variable or in a list of the program",
+    ),
+    Way(
+        "other processes",
+        "every task again under another hash seed",
+        How("local", 2, verify_all=True),
+        {},
+        "threads (workers have one each for BLAS), the place or the environment of the process",
+    ),
+    Way(
+        "another CPU",
+        "kernels, numpy and BLAS without newer instructions",
+        How("local", 1, verify=False),
+        _older_cpu(),
+        "np.exp, np.log and the like (regrow.arithmetic has its own), a matrix product (write the loop), or fast-math",
+    ),
+    Way(
+        "losses",
+        "three workers, one killed every 0.1 s",
+        How("local", 3, preempt=0.1, verify=False),
+        {},
+        "what a task finds in its process depends on what that did before",
+    ),
 )
 
 
@@ -78,7 +137,9 @@ def check(spec: Spec, told: Callable[[Finding], None], ways: Sequence[Way] = WAY
         for number, way in enumerate(ways):
             found, model = _try(spec, way, folder / str(number))
             if model is not None and models and found.digest != findings[0].digest:
-                found = replace(found, kind="nondeterministic", fault=_difference(findings[0].way, models[0], model))
+                where = first_difference(models[0], model)
+                fault = f"{where}: first {findings[0].way}, then {way.name}.\nMost likely: {way.because}"
+                found = replace(found, kind="nondeterministic", fault=fault)
             if model is not None:
                 models.append(model)
             findings.append(found)
@@ -123,14 +184,26 @@ def _environment(values: Mapping[str, str]) -> Iterator[None]:
                 os.environ[name] = value
 
 
-def _difference(first: str, one: Mapping[str, Value], other: Mapping[str, Value]) -> str:
-    """The first array of two models that differs, in words."""
+def first_difference(one: Mapping[str, Value], other: Mapping[str, Value]) -> str:
+    """The first array of two models that differs, in words; "" if none does."""
     for name in sorted({*one, *other}):
         if name not in one or name not in other:
-            return f'the model has "{name}" only in one of the two ways'
+            return f'only one of the models has "{name}"'
         if not _same(one[name], other[name]):
-            return f'the model\'s "{name}" is not what it was {first}, though no task was seen to differ'
-    return "the models differ"
+            return f'the model\'s "{name}" differs{_where(one[name], other[name])}'
+    return ""
+
+
+def _where(one: Any, other: Any) -> str:
+    """The first place of two arrays that differs, and how many do."""
+    if not (isinstance(one, np.ndarray) and isinstance(other, np.ndarray)):
+        return ""
+    if one.shape != other.shape or one.dtype != other.dtype:
+        return f": {one.dtype} {one.shape} and {other.dtype} {other.shape}"
+    places = np.argwhere((one != other) & ~((one != one) & (other != other)))
+    first = tuple(int(i) for i in places[0])
+    at = f" at {list(first)}" if first else ""
+    return f"{at}: {one[first].item()!r} and {other[first].item()!r} ({len(places):,} of {one.size:,} differ)"
 
 
 def _same(one: Any, other: Any) -> bool:

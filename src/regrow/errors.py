@@ -5,6 +5,8 @@
     ├── DataError                   exit 3   the user must change the data, or name another model
     │   └── DamagedData                      nobody must act: prepared data is lost, and made again
     ├── ProgramError                exit 4   the author of the program must act: it raised, or it is not deterministic
+    ├── NoAnswer                    exit 75  nobody's fault: all who were asked failed; ask again
+    │   └── TooLate                          there was no answer by the deadline; also a TimeoutError
     └── Paused                      exit 75  nobody's fault: the run is on disk and `regrow resume` goes on with it
 
 Losing a worker is none of these: it is an event, and costs nothing but its attempts.
@@ -12,7 +14,7 @@ Losing a worker is none of these: it is an event, and costs nothing but its atte
 
 from __future__ import annotations
 
-__all__ = ["DamagedData", "DataError", "Paused", "ProgramError", "RegrowError", "UsageError"]
+__all__ = ["DamagedData", "DataError", "NoAnswer", "Paused", "ProgramError", "RegrowError", "TooLate", "UsageError"]
 
 
 class RegrowError(Exception):
@@ -58,3 +60,13 @@ class Paused(RegrowError):
     """The run stopped before its end and can go on: interrupted, or the disk is full."""
 
     exit_code = 75
+
+
+class NoAnswer(RegrowError):
+    """All who were asked failed. The error of the last one, if it raised any, is the cause."""
+
+    exit_code = 75
+
+
+class TooLate(NoAnswer, TimeoutError):
+    """There was no answer by the deadline."""

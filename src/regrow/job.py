@@ -5,24 +5,25 @@ Nothing is pickled: a program is named by its module or file and its class, its 
 
 from __future__ import annotations
 
-import contextlib
-import dataclasses
+import difflib
 import hashlib
 import importlib
 import importlib.util
 import inspect
+import re
 import sys
-import traceback
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from types import ModuleType, UnionType
-from typing import Any, Union, get_args, get_origin, get_type_hints
+from types import ModuleType
+from typing import Any
 
-from regrow.errors import ProgramError, RegrowError, UsageError
+from regrow.errors import ProgramError, UsageError
+from regrow.parameters import make
 from regrow.program import Program
+from regrow.traces import guest, known_as, shown_place
 
-__all__ = ["Job", "ProgramName", "guest", "loading", "make"]
+__all__ = ["Far", "Job", "ProgramName", "loading", "make"]
 
 loading: list[str] = []
 """Files of programs that are being imported now: whoever starts a run at that time has no `if __name__ == "__main__"`."""
@@ -49,7 +50,7 @@ class ProgramName:
         """The program of a text like "examples/wordcount.py:WordCount". Raises UsageError."""
         place, colon, name = text.rpartition(":")
         if not colon or not place or not name.isidentifier():
-            raise UsageError(f'"{text}" names no program', "name a file and a class, e.g. examples/wordcount.py:WordCount")
+            raise UsageError(f'"{text}" names no program', f"name a file and a class, e.g. {_example(text)}")
         return ProgramName(place, name)
 
     @staticmethod
@@ -74,7 +75,7 @@ class ProgramName:
 
     def load(self) -> type[Program]:
         """The class. Raises ProgramError or UsageError if it cannot be had."""
-        module = _load_file(self.place) if self.is_file else _load_module(self.place)
+        module = self.module()
         found = getattr(module, self.name, None)
         if not (inspect.isclass(found) and issubclass(found, Program)):
             programs = [
@@ -82,10 +83,16 @@ class ProgramName:
                 for name, value in vars(module).items()
                 if inspect.isclass(value) and issubclass(value, Program) and value is not Program
             ]
+            near = difflib.get_close_matches(self.name, programs, 1, 0.5)
             raise UsageError(
-                f"{self.place} has no program called {self.name}", f"it has: {', '.join(programs) or 'none (subclass regrow.Program)'}"
+                f"{shown_place(self.place)} has no program called {self.name}",
+                (f"did you mean {near[0]}? " if near else "") + f"it has: {', '.join(programs) or 'none (subclass regrow.Program)'}",
             )
         return found
+
+    def module(self) -> ModuleType:
+        """The module in which it lies. Raises ProgramError or UsageError."""
+        return _load_file(self.place) if self.is_file else _load_module(self.place)
 
     def source(self) -> Path | None:
         """The file that holds the source; None for a program that was typed in."""
@@ -99,51 +106,46 @@ class ProgramName:
         return Path(spec.origin)
 
 
+def _example(text: str) -> str:
+    """A name of a program, made of what somebody wrote: of a file that is there, its first class."""
+    if text.endswith(".py") and Path(text).is_file():
+        found = re.search(r"^class (\w+)\(", Path(text).read_text(errors="replace"), re.M)
+        return f"{text}:{found[1] if found else 'NAME'}"
+    return "examples/wordcount.py:WordCount"
+
+
 def _place_of(module: ModuleType, *, inline: bool) -> str:
-    """The name of an installed module; the file of one that was found only because it lies beside the script.
+    """The name of an installed module; the file of one that was found only because this process looks where it lies.
 
     Workers do not look there: a file called random.py beside a script must not take the place of Python's.
     """
     file = getattr(module, "__file__", None)
     depth = module.__name__.count(".")
-    root = Path(file).resolve().parents[depth] if file else None
-    if root is None or file is None or root != Path(sys.path[0] or ".").resolve() or str(root) in map(_resolved, sys.path[1:]):
+    if file is None or "site-packages" in Path(file).parts or "dist-packages" in Path(file).parts:
         return module.__name__
-    if depth or Path(file).name == "__init__.py":
-        if inline:
-            return module.__name__
-        raise ProgramError(
-            f"{module.__name__} is part of a package that is not installed: other processes do not find it",
-            'install the package (pip install -e .), put the program into one file, or run it with engine="inline"',
-        )
-    return str(Path(file).resolve())
+    place = Path(file).resolve()
+    if not depth and place.name != "__init__.py":
+        return str(place)
+    if inline or place.parents[depth] != Path(sys.path[0] or ".").resolve() or str(place.parents[depth]) in map(_resolved, sys.path[1:]):
+        return module.__name__
+    raise ProgramError(
+        f"{module.__name__} is part of a package that is not installed: other processes do not find it",
+        'install the package (pip install -e .), put the program into one file, or run it with engine="inline"',
+    )
 
 
 def _resolved(place: str) -> str:
     return str(Path(place or ".").resolve())
 
 
-@contextlib.contextmanager
-def guest(what: str) -> Iterator[None]:
-    """Code of a program's author runs: what it prints is no result, and what it raises is a ProgramError."""
-    try:
-        with contextlib.redirect_stdout(sys.stderr):
-            yield
-    except RegrowError:
-        raise
-    except (Exception, SystemExit) as error:
-        frames = traceback.extract_tb(error.__traceback__)[1:]
-        trace = "".join(traceback.format_list(frames) + traceback.format_exception_only(error)).rstrip()
-        raise ProgramError(f"{what}: {type(error).__name__}: {error}\n{trace}") from error
-
-
 def _load_module(place: str) -> ModuleType:
-    try:
-        return importlib.import_module(place)
-    except ModuleNotFoundError as error:
-        if error.name is not None and (place + ".").startswith(error.name + "."):
-            raise UsageError(f"there is no module {place}", "name a file and a class, e.g. examples/wordcount.py:WordCount") from None
-        raise ProgramError(f"{place} cannot be imported: {error}") from error
+    with guest(f"{place} cannot be imported"):
+        try:
+            return importlib.import_module(place)
+        except ModuleNotFoundError as error:
+            if error.name is None or not (place + ".").startswith(error.name + "."):
+                raise
+    raise UsageError(f"there is no module {place}", "name a file and a class, e.g. examples/wordcount.py:WordCount")
 
 
 def _load_file(place: str) -> ModuleType:
@@ -168,7 +170,7 @@ def _load_file(place: str) -> ModuleType:
         sys.path.append(str(path.parent))
     loading.append(place)
     try:
-        with guest(f"{place} cannot be imported"):
+        with guest(f"{shown_place(place)} cannot be imported"):
             spec.loader.exec_module(module)
     except BaseException:
         del sys.modules[name]
@@ -176,6 +178,20 @@ def _load_file(place: str) -> ModuleType:
     finally:
         loading.pop()
     return module
+
+
+@dataclass(frozen=True, slots=True)
+class Far:
+    """Where a run's files are served.
+
+    coordinator     the address at which its coordinator serves them
+    token           what everybody must show who asks for them
+    epoch           the name of this start of the coordinator
+    """
+
+    coordinator: str
+    token: str
+    epoch: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,10 +203,20 @@ class Job:
     seed: int
     data: Path
     run: Path
+    origin: str = ""
+    """Where the author of the program has the file of which the run holds a copy: a folder."""
+    far: Far | None = None
+    """Where the run really is, on a machine that is not its coordinator's."""
+
+    def kind(self) -> type[Program]:
+        """The class of the program."""
+        if self.origin:
+            known_as(Path(self.program.place).parent, self.origin)
+        return self.program.load()
 
     def load(self) -> Program:
         """The program with its parameters."""
-        return make(self.program.load(), self.parameters)
+        return make(self.kind(), self.parameters)
 
     def to_json(self) -> dict[str, Any]:
         """JSON values."""
@@ -201,57 +227,13 @@ class Job:
             "seed": self.seed,
             "data": str(self.data),
             "run": str(self.run),
+            "origin": self.origin,
+            "far": asdict(self.far) if self.far else None,
         }
 
     @staticmethod
     def from_json(found: Mapping[str, Any]) -> Job:
         """The job of such values."""
-        return Job(ProgramName(found["place"], found["name"]), found["parameters"], found["seed"], Path(found["data"]), Path(found["run"]))
-
-
-def make(kind: type[Program], parameters: Mapping[str, Any]) -> Program:
-    """A program with parameters from JSON values or texts of the command line. Raises UsageError, naming the parameter."""
-    if not dataclasses.is_dataclass(kind):
-        raise ProgramError(f"{kind.__name__} is no dataclass", "put @dataclass(frozen=True) above the class")
-    fields = {field.name: field for field in dataclasses.fields(kind)}
-    with guest(f"the types of {kind.__name__}'s parameters cannot be read"):
-        hints = get_type_hints(kind)
-    unknown = [name for name in parameters if name not in fields]
-    if unknown:
-        raise UsageError(f'{kind.__name__} has no parameter "{unknown[0]}"', f"it has: {', '.join(fields) or 'none'}")
-    values = {name: _converted(name, value, hints[name]) for name, value in parameters.items()}
-    missing = [
-        name
-        for name, field in fields.items()
-        if name not in values and field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
-    ]
-    if missing:
-        raise UsageError(f"{kind.__name__} needs {', '.join(missing)}", f"give it, e.g. --set {missing[0]}=...")
-    with guest(f"{kind.__name__} does not take these parameters"):
-        return kind(**values)
-
-
-def _converted(name: str, value: Any, hint: Any) -> Any:
-    """A JSON value or a text as the type that a field has."""
-    if get_origin(hint) in (Union, UnionType):
-        kinds = get_args(hint)
-        if value is None or (value == "none" and type(None) in kinds):
-            return None
-        hint = next(kind for kind in kinds if kind is not type(None))
-    if get_origin(hint) is tuple and isinstance(value, list):
-        return tuple(value)
-    if isinstance(value, str) and hint in (int, float, bool):
-        return _parsed(name, value, hint)
-    if hint is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
-    return value
-
-
-def _parsed(name: str, text: str, hint: type) -> Any:
-    truths = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
-    try:
-        return truths[text.lower()] if hint is bool else hint(text.replace("_", ""))
-    except (ValueError, KeyError):
-        raise UsageError(
-            f'{name}="{text}" is no {hint.__name__}', f"give a value like --set {name}={3 if hint is not bool else 'yes'}"
-        ) from None
+        program = ProgramName(found["place"], found["name"])
+        far = Far(**found["far"]) if found.get("far") else None
+        return Job(program, found["parameters"], found["seed"], Path(found["data"]), Path(found["run"]), found["origin"], far)

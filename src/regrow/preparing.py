@@ -5,6 +5,10 @@
     grid        tokens -> rows and columns
     examples    text of rows with a label -> examples, dictionary of features
     rounds      examples -> the rounds in which they are visited
+    nodes       text of edges -> edges by numbers of nodes, and what the nodes are called
+    parts       edges -> nodes in ranges, edges sorted by where they lead
+    entries     numbers or ratings -> entries by row, and what columns are called
+    cells       tokens or entries -> rows and columns of a matrix
 
 A run that goes on from an earlier one begins with the tokens of that (again), and gives new words numbers after the old (words).
 A stage that is whole is never repeated. The last one becomes RUN/data.
@@ -28,6 +32,11 @@ from regrow import prepared
 from regrow.crash import point
 from regrow.data import Again, Grid, Ingested, Renumber, default_grid, ingest, tokens_program
 from regrow.data.clicks import ClickExamples, ClickRounds, buckets_for, default_partitions, turn_of
+from regrow.data.graphs import GraphNodes, GraphParts
+from regrow.data.graphs import buckets_for as names_buckets
+from regrow.data.graphs import default_partitions as default_ranges
+from regrow.data.matrix import DocumentNames, MatrixCells, MatrixLayout, RatingCells, default_blocks
+from regrow.data.vocabulary import read_stop_words
 from regrow.errors import DataError
 from regrow.job import Job, ProgramName
 from regrow.program import Arrays, Program
@@ -93,6 +102,10 @@ class Preparing:
             made = self._text()
         elif self.spec.pipeline == "clicks":
             made = self._clicks()
+        elif self.spec.pipeline == "graph":
+            made = self._graph()
+        elif self.spec.pipeline == "matrix":
+            made = self._matrix()
         elif self.spec.start is None:
             made = self._grid(self._tokens())
         else:
@@ -132,6 +145,47 @@ class Preparing:
         layouts = [("slots", rounds, "slots"), ("start", rounds, "start"), ("dictionary", made, "dictionary"), ("fields", made, "fields")]
         return self._joined("clicks", layouts, {**made.facts, **rounds.facts})
 
+    # Graphs
+
+    def _graph(self) -> Dataset:
+        """Nodes in ranges, and the edges between them."""
+        options, source, text = self.spec.options, self.spec.source.to_json(), self._text()
+        about, buckets = source["graph"], names_buckets(int(text.facts["bytes"]))
+        files, names = about["files"], [file["name"] for file in source["files"]]
+        nodes = self._stage("nodes", GraphNodes(files, names, about["numbers"], about["nodes"], buckets, not options.undirected), text)
+        count, edges = int(nodes.facts["nodes"]), int(nodes.facts["lines"]) * (2 if options.undirected else 1)
+        ranges = self.spec.grid[0] if self.spec.grid else default_ranges(count, edges)
+        once, drop = options.duplicates == "once", options.self_loops == "drop"
+        return self._stage("parts", GraphParts(count, min(ranges, count), options.undirected, once, drop), nodes)
+
+    # Matrices
+
+    def _matrix(self) -> Dataset:
+        """Rows and columns of a matrix, in cells, and what it is like."""
+        tokens = self._tokens() if self.spec.source.kind in ("text", "bag") else self._entries()
+        facts, named = {name: int(value) for name, value in tokens.facts.items()}, False
+        if self.spec.source.kind == "text" and self.spec.source.format != "txt":
+            source = self.spec.source
+            names = self._stage("names", DocumentNames(source.format, list(source.text_fields), self.spec.options.id_field), self._text())
+            if named := names.facts["named"] > 0:
+                layouts = [("tokens", tokens, "tokens"), ("vocabulary", tokens, "vocabulary"), ("names", names, "names")]
+                tokens = self._joined("called", layouts, tokens.facts)
+        rows, columns = self.spec.grid or default_blocks(facts["tokens"], self.spec.topics or 1)
+        made = self._stage("cells", MatrixLayout(min(rows, facts["documents"]), min(columns, facts["words"]), named), tokens)
+        about = {"ratings": 0.0, **tokens.facts, **made.facts}
+        shown = {name: np.array(about[name]) for name in ("documents", "words", "cells", "fractions", "negatives", "total", "ratings")}
+        layouts = [(name, made, name) for name in ("rows", "columns", "vocabulary")]
+        return self._joined("matrix", layouts, {name: float(about[name]) for name in shown}, {"about": shown})
+
+    def _entries(self) -> Dataset:
+        """The entries of files of numbers, or of ratings, by row."""
+        spec, text = self.spec, self._text()
+        if spec.source.kind == "ratings":
+            return self._stage("entries", RatingCells(), text)
+        options = spec.options
+        stop_words = read_stop_words(options.stop_words, options.lower) if options.stop_words else []
+        return self._stage("entries", MatrixCells(spec.source.format, stop_words, options.min_count, options.max_doc_share), text)
+
     # Going on from a finished run
 
     def _going_on(self, start: Path) -> Dataset:
@@ -156,13 +210,17 @@ class Preparing:
         layouts = [("tokens", old, "tokens"), ("tokens", words, "tokens"), ("vocabulary", words, "vocabulary")]
         return self._joined("union", layouts, facts)
 
-    def _joined(self, name: str, layouts: Sequence[tuple[str, Dataset, str]], facts: Mapping[str, float]) -> Dataset:
-        """A dataset of layouts of others: (name here, dataset, name there)."""
+    def _joined(
+        self, name: str, layouts: Sequence[tuple[str, Dataset, str]], facts: Mapping[str, float], more: Mapping[str, Arrays] | None = None
+    ) -> Dataset:
+        """A dataset of layouts of others: (name here, dataset, name there); `more` are layouts of one part beside them."""
         folder = self.stages / name
         shutil.rmtree(folder, ignore_errors=True)
         writer = DatasetWriter(folder)
         for here, dataset, there in layouts:
             writer.link(here, dataset, there)
+        for layout, arrays in (more or {}).items():
+            writer.add(layout, 0, arrays)
         return writer.publish(facts)
 
     # Stages

@@ -21,7 +21,7 @@ from typing import Any, ClassVar, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from regrow.errors import ProgramError
+from regrow.errors import DataError, ProgramError
 from regrow.packed import Strings
 
 __all__ = ["Arrays", "Data", "Fixed", "Inputs", "Message", "Outputs", "Partition", "Program", "Results", "Role", "Roles"]
@@ -98,7 +98,7 @@ class Roles(_Named[Role]):
 def _check_roles(rounds: int, roles: Mapping[str, Role]) -> None:
     if not roles:
         raise ProgramError("the program has no roles", "return Roles(name=Role(partitions), ...) from roles()")
-    if rounds < 1:
+    if not isinstance(rounds, int) or rounds < 1:
         raise ProgramError(f"the program has {rounds} rounds", "a program runs at least one round")
     for name, role in roles.items():
         _check_role(name, role, roles)
@@ -106,8 +106,20 @@ def _check_roles(rounds: int, roles: Mapping[str, Role]) -> None:
 
 
 def _check_role(name: str, role: Role, roles: Mapping[str, Role]) -> None:
-    if not name.isidentifier() or keyword.iskeyword(name) or hasattr(Program, name):
-        raise ProgramError(f'a role cannot be called "{name}"', "take a name that is a free Python identifier")
+    if hasattr(Program, name):
+        raise ProgramError(f'a role cannot be called "{name}"', "take another name: every program has a method of that one")
+    if not name.isidentifier() or keyword.iskeyword(name):
+        raise ProgramError(f'a role cannot be called "{name}"', "take a name that is a Python identifier")
+    if not isinstance(role, Role):
+        raise ProgramError(
+            f'role "{name}": {role!r:.60} is no Role',
+            "write Roles(rounds, name=Role(partitions, ...), ...): the number of rounds comes first",
+        )
+    if not isinstance(role.reads, Mapping):
+        raise ProgramError(f'role "{name}": reads={role.reads!r}', 'write reads={"other": 0}, or -1 for the last round')
+    for what, value in (("partitions", role.partitions), ("every", role.every), ("turn", role.turn)):
+        if not isinstance(value, int) or isinstance(value, bool):
+            raise ProgramError(f'role "{name}": {what}={value!r}', "a whole number; n // m divides without a rest, n / m does not")
     if role.partitions < 1:
         raise ProgramError(f'role "{name}" has {role.partitions} partitions', "a role has at least one")
     if role.every < 1 or role.when not in (ALWAYS, LAST):
@@ -154,6 +166,8 @@ class Data(_Named[int]):
     @property
     def partitions(self) -> int:
         """The number of partitions of the only layout."""
+        if not len(self):
+            raise DataError("the program reads data, and there is none", "name text files, e.g. regrow run my.py:Program data.txt")
         if len(self) != 1:
             raise ProgramError(f"the data has {len(self)} layouts: {', '.join(self)}", "name one, e.g. data['text']")
         return next(iter(self.values()))
@@ -331,6 +345,8 @@ class Partition:
 
     def metric(self, name: str, value: float) -> None:
         """Report a number; it is added up over the partitions in partition order. Never a time or a fact of a machine."""
+        if np.ndim(value) or np.asarray(value).dtype.kind not in "biuf":
+            raise ProgramError(f'the metric "{name}" is {value!r:.60}', "a metric is one number")
         self.outputs.metrics[name] = self.outputs.metrics.get(name, 0) + (
             int(value) if isinstance(value, (int, np.integer)) else float(value)
         )
@@ -350,9 +366,23 @@ def as_value(name: str, value: Any) -> Value:
     if isinstance(value, Strings):
         return value
     array = np.asarray(value)
+    if not array.size and isinstance(value, (list, tuple)):
+        array = array.astype(np.uint8)  # numpy takes it for floats, and would make floats of the numbers that it is joined to
     if array.dtype.kind not in "biuf" or array.dtype.itemsize > 8:
         raise ProgramError(f'"{name}" has type {array.dtype}', "send numbers and booleans, or strings packed by regrow.strings([...])")
     return array if array.ndim == 0 else np.ascontiguousarray(array)
+
+
+def _in_short(value: Any) -> str:
+    """What an array or strings are, and the first of them."""
+    what = f"{len(value):,} strings" if isinstance(value, Strings) else f"{value.dtype} {value.shape}"
+    first = list(value[:SHOWN]) if isinstance(value, Strings) else [f"{item:.6g}" for item in value.ravel()[:SHOWN].tolist()]
+    more = " ..." if (len(value) if isinstance(value, Strings) else value.size) > SHOWN else ""
+    return f"{what}: {' '.join(first)}{more}" if first else what
+
+
+SHOWN = 8
+"""So many values of an array are shown where its program says nothing of it."""
 
 
 class Results(_Named[Sequence[Arrays]]):
@@ -393,10 +423,7 @@ class Program:
 
     def report(self, model: Mapping[str, Any]) -> str:
         """What `regrow run` prints of a model."""
-        return "\n".join(
-            f"{name}: {len(value):,} strings" if isinstance(value, Strings) else f"{name}: {value.dtype} {value.shape}"
-            for name, value in model.items()
-        )
+        return "\n".join(f"{name}: {_in_short(value)}" for name, value in model.items())
 
     def warm(self) -> None:
         """Call the compiled kernels once on tiny arrays: done before the first worker starts, so that none compiles."""

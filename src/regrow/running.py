@@ -24,7 +24,7 @@ import json
 import os
 import shutil
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -34,7 +34,8 @@ from regrow.crash import point
 from regrow.errors import DamagedData, DataError, Paused, ProgramError, RegrowError, UsageError
 from regrow.identity import difference, identity_of
 from regrow.interrupts import Interrupts
-from regrow.job import Job, guest, loading
+from regrow.job import Job, loading
+from regrow.mirror import Mirror, check_empty
 from regrow.outlet import Outlet
 from regrow.preparing import Preparing
 from regrow.program import Value, as_value
@@ -47,6 +48,7 @@ from regrow.store.lock import Lock, is_lock
 from regrow.store.model import publish_model
 from regrow.story import VERSION, Story
 from regrow.summary import Session, is_published, published, summary_of
+from regrow.traces import guest
 from regrow.worker import ENVIRONMENT
 
 __all__ = ["Watcher", "begin", "resume"]
@@ -61,7 +63,7 @@ def begin(spec: Spec, run: Path, how: How, watcher: Watcher | None = None, *, ov
     _refuse_imports()
     _refuse_to_lose(spec, run)
     interrupts = Interrupts(f"go on with it: regrow resume {run}")
-    with _patient_with_disk(run), interrupts.caught(), _new_directory(run, overwrite):
+    with _patient_with_disk(run), interrupts.caught(), _reached(how, overwrite), _new_directory(run, overwrite):
         spec = spec.settled(run)
         spec.write(run)
         point("begin-spec")
@@ -75,12 +77,14 @@ def begin(spec: Spec, run: Path, how: How, watcher: Watcher | None = None, *, ov
         return _Run(run, spec, how, watcher or Watcher(), interrupts).to_the_end()
 
 
-def resume(run: Path, watcher: Watcher | None = None, *, accept_changes: bool = False, **changes: Any) -> dict[str, Any]:
-    """Go on with a run, with its own engine and workers unless others are given; returns its summary."""
+def resume(
+    run: Path, watcher: Watcher | None = None, *, accept_changes: bool = False, how: How | None = None, **changes: Any
+) -> dict[str, Any]:
+    """Go on with a run, with its own engine and workers unless others are given (`how`, or some changes of it); returns its summary."""
     _refuse_imports()
     if not (run / "run.json").exists():
         raise DataError(f"{run} is no run", "name the folder that training printed first")
-    spec, how = Spec.read(run), How.read(run).changed(changes)
+    spec, how = Spec.read(run), how or How.read(run).changed(changes)
     interrupts = Interrupts(f"go on with it: regrow resume {run}")
     with _patient_with_disk(run), interrupts.caught(), _locked(run):
         if is_published(run) and (run / "done").exists():
@@ -107,6 +111,18 @@ MARK = ".regrow-begins"
 """Stands in a directory from the moment it is ours until run.json does."""
 BEGUN = {"lock", "program", "run.new", "how.new", MARK}
 """What a run consists of that was stopped before run.json was written."""
+
+
+@contextlib.contextmanager
+def _reached(how: How, overwrite: bool) -> Iterator[None]:
+    """Cluster and storage are there, before anything is written. Raises UsageError or DataError."""
+    try:
+        if how.durable is not None and not overwrite:
+            check_empty(how.durable)
+        how.reach()
+        yield
+    finally:
+        how.leave()
 
 
 @contextlib.contextmanager
@@ -170,6 +186,7 @@ class _Run:
         resumed: bool = False,
         accept_changes: bool = False,
     ) -> None:
+        self.mirror: Mirror | None = None
         self.run, self.spec, self.how, self.watcher = run, spec, how, watcher
         self.interrupts, self.resumed, self.accept_changes = interrupts, resumed, accept_changes
         self.story = Story(run, watcher.event)
@@ -186,12 +203,17 @@ class _Run:
     def to_the_end(self) -> dict[str, Any]:
         """Prepare, run the program, publish the model. What stops it is told in the story."""
         with self.control.listening():
-            return self._to_the_end()
+            try:
+                return self._to_the_end()
+            finally:
+                self.how.leave()
 
     def _to_the_end(self) -> dict[str, Any]:
         self.story.tell("coordinator started", story=VERSION, engine=self.how.engine, workers=self.how.crew, process=os.getpid())
         try:
             with _patient_with_disk(self.run):
+                if self.how.durable is not None:
+                    self.mirror = Mirror(self.run, self.how.durable, self.story)
                 if is_published(self.run):
                     self._finish()  # it was published, and then this run was stopped
                 else:
@@ -206,7 +228,7 @@ class _Run:
         return summary_of(self.run)
 
     def _around(self) -> Around:
-        return Around(self.run, self.how, self.story, self.session, self.watcher, self.interrupts, self.control)
+        return Around(self.run, self.how, self.story, self.session, self.watcher, self.interrupts, self.control, self.mirror)
 
     # The program that was asked for
 
@@ -231,7 +253,7 @@ class _Run:
             outcome = self._to_the_last_round(job, stage)
             try:
                 with guest(f"{type(outcome.program).__name__}.model()"):
-                    return outcome, {name: as_value(name, value) for name, value in outcome.program.model(outcome.results).items()}
+                    return outcome, _named_values(outcome.program.model(outcome.results))
             except ResultLost:
                 if again == LOST_AGAIN_MAX:
                     raise
@@ -312,6 +334,8 @@ class _Run:
             self.story.tell("finished", digest=about["digest"], rounds=about["rounds"])
             point("finish-told")
             (self.run / "done").write_text(about["digest"] + "\n")
+        if self.mirror is not None:
+            self.mirror.publish(last=True)
 
     def _check_identity(self, job: Job, dataset: Dataset, stage: Stage) -> None:
         """Refuse to mix artifacts of two different runs."""
@@ -336,6 +360,13 @@ class _Run:
         path = self.run / "accepted.json"
         found: list[str] = json.loads(path.read_text()) if path.exists() else []
         return found
+
+
+def _named_values(made: Any) -> dict[str, Value]:
+    """What a program's `model` returned, as it is stored. Raises ProgramError."""
+    if not isinstance(made, Mapping) or not all(isinstance(name, str) for name in made):
+        raise ProgramError(f"model() returned a {type(made).__name__}", 'return arrays by name, e.g. {"centers": centers}')
+    return {name: as_value(name, value) for name, value in made.items()}
 
 
 LOST_AGAIN_MAX = 3

@@ -13,10 +13,14 @@ from typing import TYPE_CHECKING, Any, Literal
 from regrow.data import Source, TextOptions, content_digest
 from regrow.data.clicks.options import ClickOptions
 from regrow.data.clicks.source import ClickSource
+from regrow.data.graphs.options import GraphOptions
+from regrow.data.graphs.source import GraphSource
+from regrow.data.matrix.source import MatrixSource
 from regrow.errors import DataError, UsageError
 from regrow.identity import source_name
 from regrow.job import Job, ProgramName
 from regrow.sources import copy_sources
+from regrow.store.bucket import is_url
 from regrow.store.durable import sync
 from regrow.store.model import read_model
 
@@ -34,12 +38,13 @@ class Spec:
 
     source, options     files of text, or of rows (ClickSource); how they are read: TextOptions, or ClickOptions
     pipeline        "text": the program reads the layout "text"; "grid": it reads rows, columns and vocabulary; "clicks": slots, start,
-                    dictionary and fields
-    grid            rows and columns, or partitions of examples and of weights; None: from the data
-    topics          keeps the default grid small where there are very many; None: no matter
+                    dictionary and fields; "graph": parts; "matrix": rows, columns, vocabulary and about, in cells
+    grid            rows and columns, or partitions of examples and of weights, or partitions and 1; None: from the data
+    topics          keeps the default grid small where there are very many; None: no matter. Of a matrix, the rank
     model           a run or a model folder whose arrays are the layout "model" of the data; None: no such layout
     start           a finished run that this one goes on from, with its data and any new documents; None: from nothing
     spooled         input files that were made for this run (from stdin, from memory): they move into it
+    origin          the folder in which the author of a program has the file of which the run holds a copy
     """
 
     command: str
@@ -48,7 +53,7 @@ class Spec:
     seed: int
     source: Source
     options: Any
-    pipeline: Literal["text", "grid", "clicks"]
+    pipeline: Literal["text", "grid", "clicks", "graph", "matrix"]
     grid: tuple[int, int] | None = None
     topics: int | None = None
     input_digest: str = ""
@@ -56,6 +61,7 @@ class Spec:
     model_digest: str = ""
     start: str | None = None
     spooled: tuple[str, ...] = ()
+    origin: str = ""
 
     def __post_init__(self) -> None:
         if not 0 <= self.seed < 2**63:
@@ -77,12 +83,13 @@ class Spec:
         source = self._moved(run)
         digest = input_digest(source)
         model = read_model(Path(self.model or self.start or "")).digest if self.model or self.start else ""
-        program = self.program
+        program, origin = self.program, ""
         if program.is_file:
+            origin = str(Path(program.place).absolute().parent)
             name = source_name(Path(program.place))
             copy_sources(Path(program.place), (run / name).parent)
             program = replace(program, place=name)
-        return replace(self, source=source, input_digest=digest, program=program, model_digest=model, spooled=())
+        return replace(self, source=source, input_digest=digest, program=program, model_digest=model, spooled=(), origin=origin)
 
     def _moved(self, run: Path) -> Source:
         """The source after its spooled files have moved into the run."""
@@ -99,7 +106,7 @@ class Spec:
     def job(self, run: Path) -> Job:
         """The job of the last program."""
         program = replace(self.program, place=str((run / self.program.place).resolve())) if self.program.is_file else self.program
-        return Job(program, self.parameters, self.seed, run / "data", run)
+        return Job(program, self.parameters, self.seed, run / "data", run, self.origin)
 
     def options_json(self) -> dict[str, Any]:
         """The text options as JSON values."""
@@ -122,6 +129,7 @@ class Spec:
             "model": self.model,
             "model_digest": self.model_digest,
             "start": self.start,
+            "origin": self.origin,
         }
         write_json(run / "run.json", content)
 
@@ -135,14 +143,20 @@ class Spec:
                     f"{run} has format {found['format']}, this regrow works on format {FORMAT}", "resume it with the regrow that began it"
                 )
             grid = tuple(found["grid"]) if found["grid"] else None
-            clicks = "plan" in found["source"]
+            kinds: tuple[type[Source], type[Any]] = (Source, TextOptions)
+            if "plan" in found["source"]:
+                kinds = (ClickSource, ClickOptions)
+            elif "graph" in found["source"]:
+                kinds = (GraphSource, GraphOptions)
+            elif "matrix" in found["source"]:
+                kinds = (MatrixSource, TextOptions)
             return Spec(
                 found["command"],
                 ProgramName.parse(found["program"]),
                 found["parameters"],
                 found["seed"],
-                (ClickSource if clicks else Source).from_json(found["source"]),
-                (ClickOptions if clicks else TextOptions)(**found["options"]),
+                kinds[0].from_json(found["source"]),
+                kinds[1](**found["options"]),
                 found["pipeline"],
                 grid,
                 found["topics"],
@@ -150,6 +164,7 @@ class Spec:
                 found["model"],
                 found["model_digest"],
                 found["start"],
+                origin=found.get("origin", ""),
             )
         except (OSError, ValueError, KeyError, TypeError) as why:
             raise DataError(f"{run}/run.json cannot be read: {why!r}", "is it the folder of a run?") from None
@@ -165,6 +180,9 @@ class How:
     memory_max      bytes that the tasks of all workers together may take; None: whatever the machine gives
     verify_all      repeat every task, not only some of the first rounds
     notice          seconds from a worker's SIGTERM to its end: what it cannot finish in half of them it hands back
+    address         of the Ray cluster (--engine ray); None: Ray is started on this machine
+    durable         a URL: storage in which each cut has a copy, from which another machine can go on; None: none
+    label           "kind=spot": nodes of the cluster that have this label get workers; None: all
     """
 
     engine: str = "local"
@@ -176,10 +194,19 @@ class How:
     memory_max: int | None = None
     verify_all: bool = False
     notice: float = 30.0
+    address: str | None = None
+    label: str | None = None
+    durable: str | None = None
 
     def __post_init__(self) -> None:
-        if self.engine not in ("local", "inline", "sim"):
-            raise UsageError(f'there is no engine "{self.engine}"', "the engines are local and inline")
+        if self.engine not in ("local", "inline", "ray", "sim"):
+            raise UsageError(f'there is no engine "{self.engine}"', "the engines are local, inline and ray")
+        if self.engine != "ray" and (self.address or self.label):
+            raise UsageError(f"--address and --label belong to a cluster, and the engine is {self.engine}", "add --engine ray")
+        if self.label is not None and not all(self.label.partition("=")):
+            raise UsageError(f"--label {self.label}", "a label of nodes and its value, e.g. --label kind=spot")
+        if self.durable is not None and not is_url(self.durable):
+            raise UsageError(f"--durable {self.durable}", "a URL, e.g. --durable s3://bucket/runs/x, or file:///folder")
         if self.workers < 0 or self.workers > 4096:
             raise UsageError(f"{self.workers} workers", "a number from 1 to 4096; leave it out for as many as there are cores")
         if self.preempt is not None and not 0 < self.preempt < float("inf"):
@@ -213,11 +240,37 @@ class How:
             from regrow.engines.sim import SimEngine
 
             return SimEngine(self.crew if workers is None else workers, lose_seconds=self.preempt)
+        if self.engine == "ray":
+            return self._ray_engine(self.crew if workers is None else workers)
         from regrow.engines.local import LocalEngine
 
         wanted = self.crew if workers is None else workers
         checkers = max(1, wanted) if self.verify_all else 1
         return LocalEngine(wanted, preempt_seconds=self.preempt, verify=self.verify, checkers=checkers, memory_max=self.memory_max)
+
+    def _ray_engine(self, workers: int) -> Engine:
+        """Unless somebody says how many, a cluster's nodes say it: as many workers as they have room for."""
+        from regrow.engines.fleet import join
+        from regrow.engines.ray_engine import RayEngine
+
+        follows = self.address is not None and not self.workers and workers == self.crew
+        checkers = max(1, workers) if self.verify_all else 1
+        fleet = join(self.address, self.label)
+        return RayEngine(fleet, None if follows else workers, preempt_seconds=self.preempt, verify=self.verify, checkers=checkers)
+
+    def reach(self) -> None:
+        """Join the cluster. Raises UsageError or DataError if that cannot be."""
+        if self.engine == "ray":
+            from regrow.engines.fleet import join
+
+            join(self.address, self.label)
+
+    def leave(self) -> None:
+        """The run is over, or pauses: leave the cluster."""
+        if self.engine == "ray":
+            from regrow.engines.fleet import leave
+
+            leave()
 
     def write(self, run: Path) -> None:
         """Write RUN/how.json."""
@@ -236,6 +289,8 @@ class How:
         given = {name: value for name, value in changes.items() if value is not None}
         if given.get("engine") == "inline" and "preempt" not in given:
             given["preempt"] = None
+        if given.get("engine", self.engine) != "ray":
+            given |= {name: given.get(name) for name in ("address", "label")}
         return replace(self, **given)
 
 

@@ -19,6 +19,7 @@ from regrow.engines.base import Engine
 from regrow.errors import DamagedData, DataError, Paused, ProgramError
 from regrow.interrupts import Interrupts
 from regrow.job import Job
+from regrow.mirror import Mirror
 from regrow.outlet import Outlet
 from regrow.program import Results, Roles
 from regrow.spec import How
@@ -28,6 +29,7 @@ from regrow.store.differences import differences
 from regrow.store.directory import Directory
 from regrow.story import Story
 from regrow.summary import Session
+from regrow.traces import shown_place
 from regrow.worker import checked_roles
 
 __all__ = ["Around", "ResultLost", "Stage", "Watcher"]
@@ -61,6 +63,8 @@ class Around:
     watcher: Watcher
     interrupts: Interrupts
     control: Control
+    mirror: Mirror | None = None
+    """The copy of the run in durable storage, if there is to be one."""
 
 
 class Stage:
@@ -86,6 +90,9 @@ class Stage:
         """Run it; afterwards `results` are there. Artifacts go to the outlet as they come. Raises ProgramError, DataError or Paused."""
         self._outlet = outlet
         how, session = self.around.how, self.around.session
+        mirror = self.around.mirror if self.name == "training" else None
+        if mirror is not None:
+            self.directory.copied_away = lambda everything: mirror.publish(everything=everything)
         limits = Limits(cut_every_seconds=how.durable_every, notice_seconds=how.notice)
         machine = Machine(self.plan, limits, verify=how.verify, verify_all=how.verify_all)
         engine = how.make_engine(self.around.control.workers)
@@ -100,6 +107,8 @@ class Stage:
             seconds = time.monotonic() - began
         finally:
             with self.around.interrupts.shielded():
+                if mirror is not None:
+                    mirror.hurry()
                 engine.close()
                 session.write()
         session.stage_done(seconds if self.name == "training" else 0.0)
@@ -141,8 +150,14 @@ class Stage:
             if isinstance(event, ArtifactsLost):
                 self.directory.mark_lost(event.tasks)
             actions = machine.handle(event or Tick(), engine.now())
-            self.around.session.round = machine.ledger.floor
-            self.around.session.write()
+            self._account(machine, engine)
+
+    def _account(self, machine: Machine, engine: Engine) -> None:
+        session, wanted = self.around.session, engine.tally.workers_wanted
+        session.round = machine.ledger.floor
+        if wanted is not None and wanted != session.workers:
+            session.have(wanted)
+        session.write()
 
     def _perform(self, actions: list[Action], engine: Engine) -> Finish | Fail | Pause | None:
         """Perform actions in their order; returns the one that ends the run."""
@@ -168,7 +183,7 @@ class Stage:
     def _tell(self, what: str, facts: Mapping[str, Any]) -> None:
         if what == "rounds complete":
             self.around.session.round = facts["rounds"]
-            note = ", ".join(f"{name} {value:.4f}" for name, value in self._latest.items() if self.name == "training")
+            note = ", ".join(f"{name} {_shown(value)}" for name, value in self._latest.items() if self.name == "training")
             self.around.watcher.progress(self.name, facts["rounds"], facts["of"], note)
             return
         self.story.tell(what, stage=self.name, **facts)
@@ -195,12 +210,17 @@ class Stage:
                 where = differences(self.directory.disputed, task)
                 raise ProgramError(f"{self.job.program.name}: {reason}{where}", WHAT_TO_DO[who].format(run=self.around.run))
             case Fail(_, reason):
-                place = self.job.program.place if self.job.program.is_file else "the program"
-                raise ProgramError(
-                    f"{self.job.program.name}: {reason}", f"mend {place}, then go on: regrow resume {self.around.run} --accept-changes"
-                )
+                raise ProgramError(f"{self.job.program.name}: {reason}", self._how_to_mend())
             case Pause(reason):
                 raise Paused(reason, f"go on with it: regrow resume {self.around.run}")
+
+    def _how_to_mend(self) -> str:
+        """What an author may do whose program raised."""
+        go_on = f"then go on from what is done: regrow resume {self.around.run} --accept-changes"
+        if not self.job.program.is_file:
+            return f"mend the program, {go_on}"
+        copy = self.around.run / "program" / Path(self.job.program.place).name
+        return f"mend {shown_place(self.job.program.place)} and begin anew; or mend the run's own copy, {copy}, {go_on}"
 
     def _read_results(self, machine: Machine, last: int) -> Results:
         for role in self.plan.roles:
@@ -256,6 +276,11 @@ WHAT_TO_DO = {
     "environment": "run it where all workers are alike, then go on: regrow resume {run}",
     "machine": "go on without that machine: regrow resume {run}; it goes back to before this task",
 }
+
+
+def _shown(value: float) -> str:
+    """A metric in a few digits, however small it is."""
+    return f"{value:.4f}" if abs(value) >= 0.001 or not value else f"{value:.1e}"
 
 
 def _boot_id() -> str:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import inspect
 import json
 import signal
 import socket
 import time
-import traceback
 from collections.abc import Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
@@ -21,14 +21,16 @@ from regrow import rng
 from regrow.coordinator.events import Receipt
 from regrow.coordinator.plan import PhaseKey, Plan, Task
 from regrow.environment import environment
-from regrow.errors import DamagedData, DataError, ProgramError, RegrowError
-from regrow.job import Job, guest
+from regrow.errors import DamagedData, DataError, ProgramError
+from regrow.job import Job
 from regrow.packed import Strings
 from regrow.program import Inputs, Message, Partition, Program, Roles, Value
-from regrow.store.artifact import BrokenArtifact, messages, read_state, write_artifact
+from regrow.store.artifact import BrokenArtifact, State, fold, messages, write_artifact
 from regrow.store.container import Broken
 from regrow.store.dataset import Dataset
 from regrow.store.directory import Directory
+from regrow.store.held import HeldStates
+from regrow.traces import guest, users_trace
 
 __all__ = ["AttemptError", "Workshop", "serve"]
 
@@ -53,11 +55,11 @@ class Workshop:
         """frozen_sends: check that arrays do not change after they were sent (costs a hash of each)."""
         self.job = job
         self.program: Program = job.load()
-        self.dataset = Dataset.open(job.data)
+        self.dataset, self.directory = _files_of(job)
         self.roles: Roles = checked_roles(self.program, self.dataset)
         self.plan = Plan(self.roles)
-        self.directory = Directory(job.run)
         self.environment = environment()
+        self.held = HeldStates()
         self._frozen_sends = frozen_sends
 
     def warm(self) -> None:
@@ -83,16 +85,16 @@ class Workshop:
         except OSError as error:
             if error.errno in ENVIRONMENT:
                 raise _environment(error, path) from None
-            raise AttemptError("program", _trace(error)) from None
-        except RegrowError as error:
-            raise AttemptError("program", str(error)) from None
+            raise AttemptError("program", users_trace(error)) from None
         except (Exception, SystemExit) as error:
-            raise AttemptError("program", _trace(error)) from None
+            raise AttemptError("program", users_trace(error) + _hint(error)) from None
 
     def _attempt(self, task: Task, chain: tuple[int, ...], path: Path) -> Receipt:
         part = _Part(self, task, chain)
         try:
-            getattr(self.program, task.role)(part)
+            returned = getattr(self.program, task.role)(part)
+            if returned is not None:
+                raise ProgramError(*_nothing_to_return(f"{type(self.program).__name__}.{task.role}()", returned))
             part.check_sent()
             return self._write(path, task, chain, part)
         finally:
@@ -102,12 +104,15 @@ class Workshop:
         """Write what an attempt made. This is our own work: where the disk refuses it, the program is not to blame."""
         try:
             try:
-                return write_artifact(path, task, part.outputs, chain, lambda: part.state)
+                receipt, state = write_artifact(path, task, part.outputs, chain, lambda: part.before)
             except FileNotFoundError:  # somebody removed the folder of the attempts
                 path.parent.mkdir(exist_ok=True)
-                return write_artifact(path, task, part.outputs, chain, lambda: part.state)
+                receipt, state = write_artifact(path, task, part.outputs, chain, lambda: part.before)
         except OSError as error:
             raise _environment(error, path) from None
+        if state is not None:
+            self.held.put(task, receipt, state)
+        return receipt
 
     def _broken_inputs(self, task: Task, chain: tuple[int, ...]) -> tuple[Task, ...]:
         """All artifacts that a task reads and that do not check: named at once, so that they are rebuilt together."""
@@ -130,7 +135,7 @@ class _Part(Partition):
     def __init__(self, shop: Workshop, task: Task, chain: tuple[int, ...]) -> None:
         self._shop, self._task, self._chain = shop, task, chain
         self._sent: list[tuple[str, np.ndarray[Any, Any], int]] = []
-        inputs = Inputs(self._fixed_arrays, lambda: self._state, self._messages, self._states)
+        inputs = Inputs(self._fixed_arrays, lambda: self._seen_state, self._messages, self._states)
         seed = shop.job.seed
         super().__init__(
             shop.roles,
@@ -147,14 +152,20 @@ class _Part(Partition):
         return self._shop.dataset.part(role.data, role.part_of(self.index, self.round, self._shop.dataset.layouts[role.data]))
 
     @cached_property
-    def _state(self) -> Mapping[str, Value]:
-        return read_state(self._shop.directory.open, self.role, self.index, self._chain)
+    def before(self) -> State:
+        """The state before the task."""
+        return self._shop.held.take(self._shop.directory.open, self.role, self.index, self._chain)
+
+    @cached_property
+    def _seen_state(self) -> Mapping[str, Value]:
+        return self.before.view()
 
     def _messages(self, role: str, offset: int) -> Iterator[Message]:
         round = self._shop.plan.newest(role, self.round + offset)
         if round < 0:
             return iter(())
-        return messages(self._shop.directory.open, self._shop.plan, PhaseKey(role, round), self._task)
+        directory = self._shop.directory
+        return messages(directory.open, directory.sections, self._shop.plan, PhaseKey(role, round), self._task)
 
     def _states(self, role: str) -> Iterator[Mapping[str, Value]]:
         """The last states of a role. Its artifacts say themselves in which rounds they lie."""
@@ -165,7 +176,7 @@ class _Part(Partition):
                 chain = tuple(open_artifact(task).note["chain"])
             except Broken as broken:
                 raise BrokenArtifact(task, str(broken)) from None
-            yield read_state(open_artifact, role, index, chain)
+            yield fold(open_artifact, role, index, chain).view()
 
     def _put(self, role: str, receiver: int | None, arrays: Mapping[str, Any]) -> None:
         super()._put(role, receiver, arrays)
@@ -186,6 +197,17 @@ class _Part(Partition):
                 raise ProgramError(f'role "{self.role}" changed "{name}" after it was sent', "send a copy, or send at the end")
 
 
+def _files_of(job: Job) -> tuple[Dataset, Directory]:
+    """The data and the artifacts of a job: here, or on another machine."""
+    if job.far is None:
+        return Dataset.open(job.data), Directory(job.run)
+    from regrow.far.directory import FarDataset, FarDirectory
+    from regrow.far.ranges import Reader
+
+    reader, far = Reader(job.far.token), job.far
+    return FarDataset.of(job.data, reader, far.coordinator), FarDirectory(job.run, far.epoch, far.coordinator, reader)
+
+
 def checked_roles(program: Program, dataset: Dataset) -> Roles:
     """The roles of a program on its data. Raises ProgramError or DataError for roles without a method or data."""
     with guest(f"{type(program).__name__}.roles()"):
@@ -195,11 +217,13 @@ def checked_roles(program: Program, dataset: Dataset) -> Roles:
     for name, role in roles.items():
         if not callable(getattr(program, name, None)):
             raise ProgramError(f'{type(program).__name__} has a role "{name}" but no method of that name', f"define def {name}(self, part)")
+        _check_signature(program, name)
         if role.data is None:
             continue
         if role.data not in dataset.layouts:
             raise DataError(
-                f'role "{name}" reads the layout "{role.data}", which the data has not', f"it has: {', '.join(dataset.layouts)}"
+                f'role "{name}" reads the layout "{role.data}", which the data has not',
+                f"it has: {', '.join(dataset.layouts)}" if dataset.layouts else "name the files that it is made of",
             )
         parts = dataset.layouts[role.data]
         if parts % role.partitions if role.turn else parts != role.partitions:
@@ -210,16 +234,39 @@ def checked_roles(program: Program, dataset: Dataset) -> Roles:
     return roles
 
 
+def _check_signature(program: Program, name: str) -> None:
+    """Raise ProgramError for a role method that does not take a partition and nothing else."""
+    with contextlib.suppress(ValueError):  # what is written in C has no signature
+        signature = inspect.signature(getattr(program, name))
+        try:
+            signature.bind(None)
+        except TypeError as why:
+            raise ProgramError(f"{type(program).__name__}.{name}{signature} is no role: {why}", f"define def {name}(self, part)") from None
+
+
+def _nothing_to_return(what: str, returned: Any) -> tuple[str, str]:
+    """What is said of a role method that returns something."""
+    if inspect.isgenerator(returned) or inspect.iscoroutine(returned):
+        returned.close()
+        return (
+            f"{what} has a yield or is async: its body never ran",
+            "write a plain method; what it makes goes out by part.send, part.result",
+        )
+    return (
+        f"{what} returned a {type(returned).__name__}, which goes nowhere",
+        "a role returns nothing: what it makes goes out by part.send, part.keep, part.result",
+    )
+
+
+def _hint(error: BaseException) -> str:
+    """One line more for what is easily misread."""
+    if isinstance(error, ValueError) and "read-only" in str(error):
+        return "\nwhat a task reads is read-only: change a copy of it, e.g. np.array(part.state[...])"
+    return ""
+
+
 def _environment(error: OSError, path: Path) -> AttemptError:
     return AttemptError("environment", f"{error.strerror}: {error.filename or path}")
-
-
-def _trace(error: BaseException) -> str:
-    """The traceback from the first line of the program on: what lies above it is ours."""
-    frames = traceback.extract_tb(error.__traceback__)
-    own = next((place for place, frame in enumerate(frames) if frame.name == "_attempt"), -1)
-    lines = traceback.format_list(frames[own + 1 :]) + traceback.format_exception_only(error)
-    return "".join(lines).rstrip()
 
 
 def serve(connection: socket.socket, shop: Workshop) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import time
 from dataclasses import dataclass
 
@@ -68,3 +69,81 @@ class CountsItsCalls(Program):
 
 
 CALLS: list[int] = []
+
+
+class OneRound(Program):
+    """Three tasks, one round: what they make is the result."""
+
+    def roles(self, data: Data) -> Roles:
+        return Roles(work=Role(3))
+
+
+@dataclass(frozen=True)
+class Chance(OneRound):
+    """Draws from a generator of the process."""
+
+    def work(self, part: Partition) -> None:
+        part.result(lot=random.random())
+
+
+@dataclass(frozen=True)
+class HashOrder(OneRound):
+    """Puts words into the order of Python's hash."""
+
+    def work(self, part: Partition) -> None:
+        words = {word: len(word) for word in sorted(("these", "come", "in", "any", "order"), key=hash)}
+        part.result(lengths=np.array(list(words.values())))
+
+
+@dataclass(frozen=True)
+class LeavesForTheNext(OneRound):
+    """The first task leaves something for the others: sound as long as one process does all of them in their order."""
+
+    def work(self, part: Partition) -> None:
+        LEFT.setdefault("first", part.index)
+        part.result(first=LEFT["first"])
+
+
+@dataclass(frozen=True)
+class KeepsAList(OneRound):
+    """Its parameters are frozen, the list that one of them holds is not."""
+
+    seen: tuple[list[int], ...] = ([],)
+
+    def work(self, part: Partition) -> None:
+        self.seen[0].append(part.index)
+        part.result(seen=len(self.seen[0]))
+
+
+@dataclass(frozen=True)
+class Blas(OneRound):
+    """A matrix product: its last bits depend on the CPU."""
+
+    def work(self, part: Partition) -> None:
+        x = 1 / (1 + np.arange(90_000.0).reshape(300, 300))
+        part.result(product=x @ x)
+
+
+@dataclass(frozen=True)
+class Exponential(OneRound):
+    """numpy's exp: its last bits depend on the CPU."""
+
+    def work(self, part: Partition) -> None:
+        part.result(e=np.exp(-np.arange(100_000.0) / 1_234))
+
+
+@dataclass(frozen=True)
+class ChangesWhatItReads(Program):
+    """Changes a message that it got."""
+
+    def roles(self, data: Data) -> Roles:
+        return Roles(2, work=Role(2, reads={"work": -1}))
+
+    def work(self, part: Partition) -> None:
+        for message in part.inbox("work"):
+            message["value"][0] = 7
+        part.send("work", part.index, value=np.arange(3))
+        part.result(value=part.index)
+
+
+LEFT: dict[str, int] = {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 import tempfile
 from pathlib import Path
 
@@ -28,7 +29,7 @@ def test_a_sound_program_comes_out_the_same_in_every_way(shell: Shell) -> None:
     ended = shell("check", f"{EXAMPLES}/kmeans.py:KMeans", "data.csv", "--set", "k=3")
     assert ended.code == 0, ended.err
     *ways, last = ended.out.splitlines()
-    assert len(ways) == 4
+    assert len(ways) == 5
     assert last.startswith("deterministic as far as can be seen; digest ")
     digest = last.split()[-1]
     assert all(digest[:16] in way for way in ways)
@@ -53,6 +54,10 @@ def test_an_ordinary_run_overlooks_it(shell: Shell) -> None:
         ("SetOrder", "another hash seed"),
         ("ChangesWhatItSent", 'changed "value" after it was sent'),
         ("CountsItsCalls", 'result: "calls"'),
+        ("Chance", "a random number of its own"),
+        ("HashOrder", "or on hash()"),
+        ("KeepsAList", 'result: "seen"'),
+        ("LeavesForTheNext", "leaves something for the next"),
     ],
 )
 def test_other_sins_are_found_too(shell: Shell, name: str, words: str) -> None:
@@ -60,6 +65,21 @@ def test_other_sins_are_found_too(shell: Shell, name: str, words: str) -> None:
     assert ended.code == 4
     assert "is not deterministic" in ended.err
     assert words in ended.err
+
+
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="what is an older CPU is known of x86 only")
+@pytest.mark.parametrize("name", ["Blas", "Exponential"])
+def test_what_another_cpu_would_make_of_it_is_found_here(shell: Shell, name: str) -> None:
+    ended = shell("check", f"{BAD}:{name}", "data.csv")
+    assert ended.code == 4
+    assert "is not deterministic" in ended.err
+    assert "Most likely: " in ended.err
+
+
+def test_a_task_that_changes_what_it_reads_is_told_so(shell: Shell) -> None:
+    ended = shell("check", f"{BAD}:ChangesWhatItReads", "data.csv")
+    assert ended.code == 4
+    assert "what a task reads is read-only: change a copy of it" in ended.err
 
 
 def test_a_program_that_raises_is_not_called_nondeterministic(shell: Shell) -> None:

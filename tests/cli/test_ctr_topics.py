@@ -48,5 +48,11 @@ def test_topics_serve_ads_that_were_never_seen(shell: Shell) -> None:
     assert max(line["p"] for line in lines) > 0.6
     told = shell.run("ctr", "explain", "run", "1,ad1,words,t0")
     assert {part["field"] for part in told["features"]} == {"", "ad", "topics"}
+    third = (shell.folder / "test.csv").read_text().splitlines()[3]
+    for row in ("test.csv:4", third, third.partition(",")[2]):
+        told = shell.run("ctr", "explain", "run", row)
+        assert {part["field"] for part in told["features"]} == {"", "ad", "topics"}, "topics are inferred"
+        assert told["p"] == pytest.approx(lines[2]["p"], abs=1e-6)
     shutil.rmtree(shell.folder / "topics")
     refuses(shell("ctr", "predict", "run", "test.csv", *INLINE), 3, "topics holds no model")
+    refuses(shell("ctr", "explain", "run", third), 3, "topics holds no model")

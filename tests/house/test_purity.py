@@ -10,7 +10,13 @@ import pytest
 
 SOURCE = Path(__file__).parents[2] / "src" / "regrow"
 
-PURE = [*sorted((SOURCE / "coordinator").glob("*.py")), SOURCE / "program.py", SOURCE / "rng.py", SOURCE / "arithmetic.py"]
+PURE = [
+    *sorted((SOURCE / "coordinator").glob("*.py")),
+    *(SOURCE / "serving" / name for name in ("hedging.py", "moves.py", "pace.py")),
+    SOURCE / "program.py",
+    SOURCE / "rng.py",
+    SOURCE / "arithmetic.py",
+]
 IMPURE_MODULES = {
     "time": "take `now` as an argument",
     "datetime": "take `now` as an argument",

@@ -172,14 +172,14 @@ import sys
 from pathlib import Path
 from regrow.coordinator.plan import Attempt, Task
 from regrow.program import Outputs
-from regrow.store.artifact import write_artifact
+from regrow.store.artifact import State, write_artifact
 from regrow.store.directory import Directory
 directory, task = Directory(Path(sys.argv[1])), Task("work", 0, 0)
 directory.begin_epoch()
 present, broken = directory.present(check=True)
 for number in (1, 2):
     attempt = Attempt(task, number)
-    receipt = write_artifact(directory.attempt_path(attempt), task, Outputs(), (), dict)
+    receipt = write_artifact(directory.attempt_path(attempt), task, Outputs(), (), State)[0]
     assert directory.commit(attempt, receipt.digest)
     if number == 1:
         directory.artifact_path(task).write_bytes(b"torn")

@@ -12,7 +12,7 @@ from regrow.coordinator.actions import Record
 from regrow.coordinator.plan import Attempt, PhaseKey, Task
 from regrow.errors import RegrowError, UsageError
 from regrow.program import Outputs
-from regrow.store.artifact import write_artifact
+from regrow.store.artifact import State, write_artifact
 from regrow.store.container import Broken, write
 from regrow.store.directory import Directory
 from regrow.store.lock import Lock, is_locked
@@ -28,7 +28,7 @@ def directory(tmp_path: Path) -> Directory:
 def attempt(directory: Directory, task: Task, number: int, value: int = 1) -> tuple[Attempt, str]:
     made = Attempt(task, number)
     outputs = Outputs(results={"n": np.array([value])}, metrics={"m": value})
-    return made, write_artifact(directory.attempt_path(made), task, outputs, (), dict).digest
+    return made, write_artifact(directory.attempt_path(made), task, outputs, (), State)[0].digest
 
 
 def commit(directory: Directory, *tasks: Task) -> None:

@@ -1,4 +1,4 @@
-"""make torture [SEED=n] [HISTORIES=n]: topics and k-means, each quietly once, then through one history after the other.
+"""make torture [SEED=n] [HISTORIES=n]: topics, k-means and ranks, each quietly once, then through one history after the other.
 
 A history that fails prints the one command that repeats it.
 """
@@ -33,7 +33,11 @@ def programs(folder: Path) -> dict[str, Sequence[str]]:
     (folder / "points.csv").write_text("".join(points))
     topics = ["lda", "train", str(folder / "docs.txt"), "--topics", "50", "--rounds", "60", "--grid", "4x4", "--likelihood-every", "5"]
     kmeans = ["run", f"{ROOT}/examples/kmeans.py:KMeans", str(folder / "points.csv"), "--set", "k=12", "--set", "rounds=40"]
-    return {"topics": topics, "k-means": kmeans}
+    edges = (f"{int(20_000 * chance.random() ** 2)}\t{int(20_000 * chance.random() ** 3)}\n" for _ in range(200_000))
+    (folder / "edges.tsv").write_text("".join(edges))
+    ranks = ["pagerank", "train", str(folder / "edges.tsv"), "--partitions", "5", "--tolerance", "1e-13"]
+    factors = ["svd", "train", str(folder / "docs.txt"), "--rank", "60", "--power", "20", "--grid", "4x4"]
+    return {"topics": topics, "k-means": kmeans, "ranks": ranks, "factors": factors}
 
 
 def torture(seed: int, histories: int, only: str | None = None) -> int:

@@ -6,11 +6,15 @@ from typing import Annotated
 
 import typer
 
+from regrow.cli.ask import ask
 from regrow.cli.ctr import ctr
 from regrow.cli.lda import lda
+from regrow.cli.pagerank import pagerank
 from regrow.cli.runs import add_run_commands
+from regrow.cli.serve import serve
 from regrow.cli.simulate import simulate
 from regrow.cli.steering import add_steering_commands
+from regrow.cli.svd import svd
 
 __all__ = ["app"]
 
@@ -25,8 +29,12 @@ app = typer.Typer(
 )
 app.add_typer(lda, name="lda")
 app.add_typer(ctr, name="ctr")
+app.add_typer(pagerank, name="pagerank")
+app.add_typer(svd, name="svd")
 add_run_commands(app)
 add_steering_commands(app)
+app.command(short_help="Serve a model over HTTP: several processes, the first answer goes out.")(serve)
+app.command(short_help="Ask a service for the topics of a text, or the chance of a click.")(ask)
 app.add_typer(simulate, name="simulate")
 
 

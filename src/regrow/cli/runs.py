@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from regrow.cli.options import (
+    Address,
+    Durable,
     DurableEvery,
     Engine,
     Json,
+    Label,
     MemoryMax,
     Notice,
     Overwrite,
@@ -46,8 +49,8 @@ def add_run_commands(app: typer.Typer) -> None:
 def run(
     program: Annotated[str, typer.Argument(metavar="FILE.py:Class", help="A program of your own.", show_default=False)],
     files: Annotated[
-        list[str], typer.Argument(metavar="DATA", help='Text files, plain or gzipped; the layout "text".', show_default=False)
-    ],
+        list[str] | None, typer.Argument(metavar="DATA", help='Text files, plain or gzipped; the layout "text".', show_default=False)
+    ] = None,
     set: Annotated[
         list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="A parameter of the program.", show_default=False)
     ] = None,
@@ -59,6 +62,9 @@ def run(
     durable_every: DurableEvery = None,
     memory_max: MemoryMax = None,
     notice: Notice = None,
+    address: Address = None,
+    label: Label = None,
+    durable: Durable = None,
     verify: Verify = "auto",
     overwrite: Overwrite = False,
     json: Json = False,
@@ -68,15 +74,27 @@ def run(
     from regrow.launch import default_run
     from regrow.running import begin
 
-    spec = _spec(program, files, set, seed)
-    way = how(engine, workers, preempt, durable_every, verify, memory_max=memory_max, notice=notice, cache=False)
+    spec = _spec(program, files or [], set, seed)
+    way = how(
+        engine,
+        workers,
+        preempt,
+        durable_every,
+        verify,
+        memory_max=memory_max,
+        notice=notice,
+        address=address,
+        label=label,
+        durable=durable,
+        cache=False,
+    )
     path = run or default_run("run")
     run_and_show(path, lambda watcher: begin(spec, path, way, watcher, overwrite=overwrite), json)
 
 
 def check(
     program: Annotated[str, typer.Argument(metavar="FILE.py:Class", help="A program of your own.", show_default=False)],
-    files: Annotated[list[str], typer.Argument(metavar="DATA", help="Text files, rather small ones.", show_default=False)],
+    files: Annotated[list[str] | None, typer.Argument(metavar="DATA", help="Text files, rather small ones.", show_default=False)] = None,
     set: Annotated[
         list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="A parameter of the program.", show_default=False)
     ] = None,
@@ -93,7 +111,7 @@ def check(
     from regrow.cli.shown import print_json
     from regrow.errors import ProgramError
 
-    spec = _spec(program, files, set, seed)
+    spec = _spec(program, files or [], set, seed)
     findings = check_all(spec, lambda found: None if json else print(_told(found), flush=True))
     last = findings[-1]
     if json:
@@ -116,14 +134,17 @@ def _told(found: Finding) -> str:
 
 def _spec(program: str, files: list[str], set: list[str] | None, seed: int) -> Spec:
     """What to do, from what the command line says."""
-    from regrow.data import TextOptions, describe
+    from regrow.data import Source, TextOptions, describe
     from regrow.job import ProgramName, make
+    from regrow.parameters import check_parameters
     from regrow.spec import Spec
 
     name = ProgramName.parse(program)
     made = make(name.load(), dict(_pair(text) for text in set or []))
     options = TextOptions(format="txt")
-    return Spec("run", name, made.parameters(), seed, describe(files, options), options, "text")
+    check_parameters(made)
+    source = describe(files, options) if files else Source("txt", ())
+    return Spec("run", name, made.parameters(), seed, source, options, "text")
 
 
 def _pair(text: str) -> tuple[str, str]:
@@ -134,13 +155,17 @@ def _pair(text: str) -> tuple[str, str]:
 
 
 def resume(
-    run: RunPath,
+    where: Annotated[str, typer.Argument(metavar="RUN", help="The directory of a run, or the URL of --durable.", show_default=False)],
+    into: RunDir = None,
     workers: Workers = None,
     engine: Engine = None,
     preempt: Preempt = None,
     durable_every: DurableEvery = None,
     memory_max: MemoryMax = None,
     notice: Notice = None,
+    address: Address = None,
+    label: Label = None,
+    durable: Durable = None,
     accept_changes: Annotated[
         bool, typer.Option("--accept-changes", help="Go on from the newest cut although code, parameters or versions changed.")
     ] = False,
@@ -151,20 +176,40 @@ def resume(
     from regrow.running import resume as go_on
     from regrow.summary import is_published, summary_of
 
+    run = _brought_here(where, into)
     if (run / "done").exists() and is_published(run):
         print(f"{run} is finished already: nothing is left to do", file=sys.stderr)
         run_and_show(run, lambda _: summary_of(run), json)
         return
     limit = parse_size(memory_max) if memory_max is not None else None
-    changes = {
+    changes: dict[str, Any] = {
         "workers": workers,
         "engine": engine,
         "preempt": preempt,
         "durable_every": durable_every,
         "memory_max": limit,
         "notice": notice,
+        "address": address,
+        "label": label,
+        "durable": durable,
     }
     run_and_show(run, lambda watcher: go_on(run, watcher, accept_changes=accept_changes, **changes), json)
+
+
+def _brought_here(where: str, into: Path | None) -> Path:
+    """The directory of a run; one that lies in storage is copied here first."""
+    from regrow.store.bucket import is_url
+
+    if not is_url(where):
+        if into is not None:
+            raise UsageError(f"{where} is resumed where it is", "--run DIR is for a run that comes from storage")
+        return Path(where)
+    from regrow.mirror import fetch
+
+    run = into or Path("runs") / where.rstrip("/").rpartition("/")[2]
+    fetch(where, run)
+    print(f"{run}: copied from {where}", file=sys.stderr)
+    return run
 
 
 def status(run: RunPath, json: Json = False) -> None:

@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from regrow.errors import ProgramError
-from regrow.job import guest, make
+from regrow.job import make
 from regrow.running import Watcher
 from regrow.spec import Spec
 from regrow.store.model import read_model
 from regrow.story import sentence
+from regrow.traces import guest
 
 __all__ = ["Bar", "Lines", "print_json", "run_and_show"]
 
@@ -57,7 +58,7 @@ def _print_summary(run: Path, summary: Mapping[str, Any]) -> None:
 
 def _report(run: Path) -> str:
     files = read_model(run)
-    program = make(Spec.read(run).job(run).program.load(), files.parameters)
+    program = make(Spec.read(run).job(run).kind(), files.parameters)
     with guest(f"the model is made, but {type(program).__name__}.report() failed"):
         return str(program.report(files.arrays))
 

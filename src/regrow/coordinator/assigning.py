@@ -73,7 +73,7 @@ class Assigning:
         self.queue.take_aside()
         held: list[Task] = []
         while self.crew.idle and self.memory.room(len(self.crew.running)) and (task := self.queue.pop()) is not None:
-            worker, why = pick_worker(self.crew.idle, self.budgets.avoid(task), self.budgets.losses(task))
+            worker, why = pick_worker(self.crew.idle, self.budgets.avoid(task), self.budgets.losses(task), self._last(task))
             if worker is None:
                 held.append(task)
                 continue
@@ -83,6 +83,11 @@ class Assigning:
             yield self._start(worker, task, now)
         for task in held:
             self.queue.push(task)
+
+    def _last(self, task: Task) -> str | None:
+        """Who did the task before this one of the same partition, if that left a state."""
+        chain = self.ledger.chain_before(task)
+        return self.ledger.maker(Task(task.role, chain[-1], task.partition)) if chain else None
 
     def _assign_checks(self, now: float) -> Iterator[Action]:
         free = [worker for worker, idle in self.checks.workers.items() if idle]

@@ -119,12 +119,15 @@ def more_partitions(task_seconds: float, lives: Sequence[float], limits: Limits)
     return True, f"its tasks take {task_seconds:.1f} s and workers live {life:.1f} s: more partitions would lose less"
 
 
-def pick_worker(idle: Mapping[str, float], avoid: Collection[str], losses: int) -> tuple[str | None, str]:
+def pick_worker(idle: Mapping[str, float], avoid: Collection[str], losses: int, last: str | None = None) -> tuple[str | None, str]:
     """Which idle worker (name -> time it joined, oldest wait first) takes a task that was lost `losses` times.
 
-    A task that was lost twice goes to the longest-lived worker: that one is the least likely to be taken next.
+    last: who did the task before it of the same partition, and may still have its state in memory; nobody waits for it. A task that was
+    lost twice goes to the longest-lived worker: that one is the least likely to be taken next.
     """
     if not avoid and losses < 2:
+        if last in idle:
+            return last, "it did the one before"
         return next(iter(idle), None), "first to be idle"
     usable = [worker for worker in idle if worker not in avoid]
     if not usable:

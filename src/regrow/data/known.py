@@ -27,7 +27,7 @@ from regrow.data.wordset_kernels import find_words
 from regrow.packed import Strings, strings
 from regrow.program import Fixed
 
-__all__ = ["DROPPED", "UNKNOWN", "KnownDocuments", "Reading", "known_documents", "lexicon", "names", "warm_reading"]
+__all__ = ["DROPPED", "UNKNOWN", "KnownDocuments", "Reading", "known_documents", "known_texts", "lexicon", "names", "warm_reading"]
 
 UNKNOWN = -1
 """The number of a word that the model has never seen."""
@@ -113,19 +113,23 @@ def known_documents(
     The text of a document, for its hash: its wanted fields joined by one space, in UTF-8, with quotes undoubled and without the
     line's end; for given words and bags: its words in order, joined by one space each. Raises as `documents` does.
     """
-    if numbers is not None and words is not None:
-        stream, doc_ptr = bag_tokens(part, reading.format)
-        if not len(words):  # there is no vocabulary: words are called by their numbers
-            stream, words = numbered_words(part, reading.format, stream)
-            numbers = _looked_up(words, lexicon)
-        sha, ids = _words_sha(stream, doc_ptr, words), None
-    else:
-        found = documents(part, reading.format, reading.text_fields, reading.id_field)
-        stream, doc_ptr, own, _, _ = count_words(found, reading.lower, reading.token_pattern, reading.segment)
-        numbers = _looked_up(own, lexicon)
-        sha, ids = _words_sha(stream, doc_ptr, own) if found.words_given else _texts_sha(found), found.ids
+    if numbers is None or words is None:
+        return known_texts(documents(part, reading.format, reading.text_fields, reading.id_field), reading, lexicon)
+    stream, doc_ptr = bag_tokens(part, reading.format)
+    if not len(words):  # there is no vocabulary: words are called by their numbers
+        stream, words = numbered_words(part, reading.format, stream)
+        numbers = _looked_up(words, lexicon)
     known, known_ptr = map_stream(read_only(stream), read_only(doc_ptr), read_only(numbers), UNKNOWN)
-    return KnownDocuments(known, known_ptr, sha, ids)
+    return KnownDocuments(known, known_ptr, _words_sha(stream, doc_ptr, words))
+
+
+def known_texts(found: Documents, reading: Reading, lexicon: Mapping[str, Any]) -> KnownDocuments:
+    """Documents that are there already under a model's vocabulary: see `known_documents`. Of `reading` only the ways of training count."""
+    stream, doc_ptr, own, _, _ = count_words(found, reading.lower, reading.token_pattern, reading.segment)
+    numbers = _looked_up(own, lexicon)
+    sha = _words_sha(stream, doc_ptr, own) if found.words_given else _texts_sha(found)
+    known, known_ptr = map_stream(read_only(stream), read_only(doc_ptr), read_only(numbers), UNKNOWN)
+    return KnownDocuments(known, known_ptr, sha, found.ids)
 
 
 def _words_sha(stream: npt.NDArray[np.int32], doc_ptr: npt.NDArray[np.int64], words: Strings) -> npt.NDArray[np.uint64]:

@@ -20,12 +20,12 @@ import signal
 import socket
 import sys
 import time
-import traceback
 from pathlib import Path
 from typing import Any
 
 from regrow.errors import RegrowError
 from regrow.job import Job
+from regrow.traces import users_trace
 from regrow.worker import Workshop, serve
 
 __all__ = ["main"]
@@ -145,8 +145,7 @@ def main() -> None:
         _refuse(control, type(error).__name__, error.message, error.advice)
         return
     except Exception as error:
-        trace = "".join(traceback.format_list(traceback.extract_tb(error.__traceback__)[1:])).rstrip()
-        _refuse(control, "ProgramError", f"{job.program} cannot be made ready: {type(error).__name__}: {error}\n{trace}", "")
+        _refuse(control, "ProgramError", f"{job.program} cannot be made ready\n{users_trace(error)}", "")
         return
     if sys.argv[2] == "worker":
         be_killed_first()

@@ -27,8 +27,10 @@ IN_VAIN_MAX = 3
 class InlineEngine(Engine):
     """One worker, which is this process; and one that checks, which is this process too."""
 
-    def __init__(self) -> None:
+    def __init__(self, workers: int = 1, *, backwards: bool = False) -> None:
+        """workers: so many tasks are asked for at a time; backwards: of those, the last is done first."""
         super().__init__()
+        self._workers, self._next = workers, -1 if backwards else 0
         self._queue: list[Start] = []
         self._joined = 0
         self._in_vain = 0
@@ -42,7 +44,8 @@ class InlineEngine(Engine):
         self._memory = MemoryWatch()
         self._memory.idle([])
         self._cpu = cpu_seconds()
-        self._join()
+        for _ in range(self._workers):
+            self._join()
         self._join(checks=True)
 
     def _join(self, *, checks: bool = False) -> None:
@@ -81,7 +84,11 @@ class InlineEngine(Engine):
                 self._cutting.join(seconds)
             return
         self._in_vain = 0
-        action = self._queue.pop(0)
+        self._attempt(self._queue.pop(self._next))
+        self._memory.sample([], self.now())
+
+    def _attempt(self, action: Start) -> None:
+        """Try a task, here and now."""
         began = cpu_seconds()
         try:
             with contextlib.redirect_stdout(sys.stderr):  # what a task prints is no result
@@ -91,7 +98,6 @@ class InlineEngine(Engine):
         else:
             self._reported[action.attempt] = (receipt, cpu_seconds() - began)
             self._events.append(AttemptDone(action.worker, action.attempt, receipt))
-        self._memory.sample([], self.now())
 
     def close(self) -> None:
         """Nothing outlives the run."""

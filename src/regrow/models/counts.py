@@ -21,7 +21,8 @@ COUNT_MAX = (1 << 31) - 1
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """The cells above 0 by rows: row d has columns[ptr[d]:ptr[d + 1]], ascending, with as many counts (int64).
+    """The cells that are not 0 by rows: row d has columns[ptr[d]:ptr[d + 1]], ascending, with as many counts (int64, or float64 if they
+    may be any numbers).
 
     names   of the columns, if they have any
     """
@@ -33,20 +34,24 @@ class Counts:
     names: tuple[str, ...] | None = None
 
 
-def counts_of(table: Any, learner: str) -> Counts:
-    """The counts in a table of two dimensions. `learner` is named in the messages.
+def counts_of(table: Any, learner: str, *, whole: bool = True) -> Counts:
+    """The counts in a table of two dimensions; not `whole`: numbers of any kind. `learner` is named in the messages.
 
-    Raises WrongData for what is no table of whole numbers from 0 to 2^31 - 1, WrongKind for what is no table of numbers at all.
+    Raises WrongData for what is no table of whole numbers from 0 to 2^31 - 1 (or of finite numbers), WrongKind for what is no table of
+    numbers at all.
     """
     names = column_names(table)
     ptr, columns, values, shape = _sparse(table) if hasattr(table, "tocsr") else _dense(table)
     for size, what in zip(shape, ("sample", "feature"), strict=True):
         if not size:
             raise WrongData(f"Found array with 0 {what}(s) (shape={shape}) while a minimum of 1 is required.", "give at least one")
-    _check_values(values, learner)
-    kept = values > 0
+    if whole:
+        _check_values(values, learner)
+    else:
+        _check_finite(values, "leave it out, or fill it in")
+    kept, kind = values != 0, np.int64 if whole else np.float64
     ptr = np.concatenate([[0], np.cumsum(kept)])[ptr]
-    return Counts(ptr.astype(np.int64), columns[kept].astype(np.int64), values[kept].astype(np.int64), shape, names)
+    return Counts(ptr.astype(np.int64), columns[kept].astype(np.int64), values[kept].astype(kind), shape, names)
 
 
 def _sparse(table: Any) -> tuple[Array, Array, Array, tuple[int, int]]:
@@ -92,14 +97,18 @@ def _numbers(array: Array) -> Array:
 
 def _check_values(values: Array, learner: str) -> None:
     advice = "counts are whole numbers from 0 on: how often each word is in each document, as CountVectorizer gives them"
-    if values.dtype.kind == "f" and not np.isfinite(values).all():
-        raise WrongData(f"Input X contains {'NaN' if np.isnan(values).any() else 'infinity'}.", advice)
+    _check_finite(values, advice)
     if values.size and values.min() < 0:
         raise WrongData(f"Negative values in data passed to {learner}: {values.min():g}", advice)
     if values.dtype.kind == "f" and (odd := values[values != np.rint(values)]).size:
         raise WrongData(f"{odd.size:,} of the counts passed to {learner} are no whole numbers, the first {odd[0]:g}", advice)
     if values.size and values.max() > COUNT_MAX:
         raise WrongData(f"a count of {values.max():,} passed to {learner} is more than {COUNT_MAX:,}", advice)
+
+
+def _check_finite(values: Array, advice: str) -> None:
+    if values.dtype.kind == "f" and not np.isfinite(values).all():
+        raise WrongData(f"Input X contains {'NaN' if np.isnan(values).any() else 'infinity'}.", advice)
 
 
 # Names of columns

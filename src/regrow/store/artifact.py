@@ -6,7 +6,8 @@ changed), "result". The note holds the receipt: what the coordinator must know w
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,16 +16,18 @@ import numpy as np
 from regrow.coordinator.events import Receipt
 from regrow.coordinator.plan import PhaseKey, Plan, Task
 from regrow.errors import ProgramError
+from regrow.packed import Strings
 from regrow.program import Message, Outputs, Value
 from regrow.store.container import Broken, Container, write
 
-__all__ = ["CHAIN_MAX", "BrokenArtifact", "messages", "read_receipt", "read_state", "write_artifact"]
+__all__ = ["CHAIN_MAX", "BrokenArtifact", "State", "fold", "messages", "read_receipt", "write_artifact"]
 
 CHAIN_MAX = 16
 """A task whose state lies in so many artifacts writes it whole again. It depends on the history of the state alone,
 never on time, so the bytes of an artifact do not."""
 
 Open = Callable[[Task], Container]
+Known = Callable[[Task], Collection[str] | None]
 
 
 class BrokenArtifact(Exception):
@@ -35,45 +38,99 @@ class BrokenArtifact(Exception):
         self.task = task
 
 
-def write_artifact(path: Path, task: Task, outputs: Outputs, chain: tuple[int, ...], state: Callable[[], Mapping[str, Value]]) -> Receipt:
-    """Write what a task put out; returns its receipt.
+@dataclass(slots=True)
+class State:
+    """The state of a partition in memory.
 
-    chain: the rounds that hold the state before the task; state: that state, read only to fold a long chain.
+    arrays      by name: views of mapped artifacts, or arrays of its own
+    own         the names of those that are its own: they alone may be changed where they are
+    """
+
+    arrays: dict[str, Value] = field(default_factory=dict)
+    own: set[str] = field(default_factory=set)
+
+    def view(self) -> dict[str, Value]:
+        """The arrays as a program may see them: it changes its state by keep and change alone."""
+        return {name: _read_only(value) if name in self.own else value for name, value in self.arrays.items()}
+
+    def changed(self, rows: np.ndarray[Any, Any], values: Mapping[str, Value]) -> State:
+        """A state of its own with other values in some rows of some arrays; this one stays as it is."""
+        after = State(dict(self.arrays))
+        after.change(rows, values)
+        return after
+
+    def change(self, rows: np.ndarray[Any, Any], values: Mapping[str, Value]) -> None:
+        """Replace some rows of some arrays, where they are; those that are not its own become that before."""
+        for name, value in values.items():
+            if name not in self.own:
+                self.arrays[name] = np.array(self.arrays[name])
+                self.own.add(name)
+            array = self.arrays[name]
+            assert isinstance(array, np.ndarray)
+            array[rows] = value
+
+    def let_go(self) -> None:
+        """Keep no artifact mapped: copy what is not its own."""
+        for name in self.arrays.keys() - self.own:
+            value = self.arrays[name]
+            self.arrays[name] = Strings(value.offsets.copy(), value.utf8.copy()) if isinstance(value, Strings) else np.array(value)
+            self.own.add(name)
+
+    @property
+    def bytes(self) -> int:
+        """What its arrays take."""
+        return sum(v.offsets.nbytes + v.utf8.nbytes if isinstance(v, Strings) else v.nbytes for v in self.arrays.values())
+
+
+def _read_only(value: Value) -> Value:
+    if isinstance(value, np.ndarray):
+        value = value.view()
+        value.flags.writeable = False
+    return value
+
+
+def write_artifact(
+    path: Path, task: Task, outputs: Outputs, chain: tuple[int, ...], before: Callable[[], State]
+) -> tuple[Receipt, State | None]:
+    """Write what a task put out; returns its receipt, and, if rows of the state were changed, the state after it.
+
+    chain: the rounds that hold the state before the task; before: that state, asked for only where rows of it change. Nothing of it is
+    touched before all is written: messages may be views of it.
     """
     sections: dict[str, Mapping[str, Value]] = {}
     for (role, receiver), arrays in outputs.messages.items():
         sections[f"all/{role}" if receiver is None else f"to/{role}/{receiver}"] = arrays
-    chain = _put_state(sections, task, outputs, chain, state)
+    chain, after = _put_state(sections, task, outputs, chain, before)
     if outputs.results:
         sections["result"] = outputs.results
     holds = bool(outputs.results)
     note = {"task": str(task), "chain": chain, "holds": holds, "stop": outputs.stop, "metrics": outputs.metrics}
     digest = write(path, sections, note)
-    return Receipt(digest, chain, holds, outputs.stop, outputs.metrics)
+    if outputs.rows is not None and after is None:
+        assert outputs.state is not None
+        after = before()
+        after.change(outputs.rows, outputs.state)
+    return Receipt(digest, chain, holds, outputs.stop, outputs.metrics), after
 
 
 def _put_state(
-    sections: dict[str, Mapping[str, Value]],
-    task: Task,
-    outputs: Outputs,
-    chain: tuple[int, ...],
-    state: Callable[[], Mapping[str, Value]],
-) -> tuple[int, ...]:
-    """Add the state to the sections; returns the chain after the task."""
+    sections: dict[str, Mapping[str, Value]], task: Task, outputs: Outputs, chain: tuple[int, ...], before: Callable[[], State]
+) -> tuple[tuple[int, ...], State | None]:
+    """Add the state to the sections; returns the chain after the task, and the state if a long chain was folded."""
     if outputs.state is None:
-        return chain
+        return chain, None
     if outputs.rows is None:
         sections["state"] = outputs.state
-        return (task.round,)
+        return (task.round,), None
     if not chain:
         raise ProgramError(f'role "{task.role}" changes a state that it never kept', "call part.keep(...) first")
+    _check_change(before().arrays, outputs.rows, outputs.state)
     if len(chain) >= CHAIN_MAX:
-        _check_change(state(), outputs.rows, outputs.state)
-        sections["state"] = _changed(dict(state()), outputs.rows, outputs.state, set())
-        return (task.round,)
-    _check_change(state(), outputs.rows, outputs.state)
+        after = before().changed(outputs.rows, outputs.state)
+        sections["state"] = after.arrays
+        return (task.round,), after
     sections["change"] = {**outputs.state, "@rows": outputs.rows}
-    return (*chain, task.round)
+    return (*chain, task.round), None
 
 
 def _check_change(state: Mapping[str, Value], rows: np.ndarray[Any, Any], values: Mapping[str, Value]) -> None:
@@ -90,18 +147,6 @@ def _check_change(state: Mapping[str, Value], rows: np.ndarray[Any, Any], values
             raise ProgramError(f'change("{name}"): row {rows.min()} or {rows.max()} is outside 0..{len(old) - 1}')
 
 
-def _changed(state: dict[str, Value], rows: Any, values: Mapping[str, Value], copied: set[str]) -> dict[str, Value]:
-    """Replace some rows of some arrays of a state. Arrays named in `copied` are its own; others are copied before, and added."""
-    for name, value in values.items():
-        if name not in copied:
-            copied.add(name)
-            state[name] = np.array(state[name])
-        array = state[name]
-        assert isinstance(array, np.ndarray)
-        array[rows] = value
-    return state
-
-
 def read_receipt(container: Container) -> Receipt:
     """The receipt in an artifact's note. Raises Broken if it is no artifact."""
     note = container.note
@@ -111,36 +156,42 @@ def read_receipt(container: Container) -> Receipt:
         raise Broken(f"{container.path} is no artifact: no {missing}") from None
 
 
-def read_state(open_artifact: Open, role: str, partition: int, chain: tuple[int, ...]) -> dict[str, Value]:
-    """The state of a partition, folded from the artifacts of a chain of rounds. Raises BrokenArtifact."""
-    state: dict[str, Value] = {}
-    copied: set[str] = set()
+def fold(open_artifact: Open, role: str, partition: int, chain: tuple[int, ...], state: State | None = None) -> State:
+    """The state of a partition, folded from the artifacts of a chain of rounds. Raises BrokenArtifact.
+
+    state: the state before this chain, of which this makes the one after it.
+    """
+    state = state or State()
     for round in chain:
         task = Task(role, round, partition)
         try:
             container = open_artifact(task)
-            whole = container.section("state")
             change = dict(container.section("change"))
+            whole = {} if change else container.section("state")
         except Broken as broken:
             raise BrokenArtifact(task, str(broken)) from None
         if change:
             rows = change.pop("@rows")
-            state = _changed(state, rows, change, copied)
+            assert isinstance(rows, np.ndarray)
+            state.change(rows, change)
         else:
-            state, copied = dict(whole), set()
-    for name in copied:
-        array = state[name]
-        assert isinstance(array, np.ndarray)
-        array.flags.writeable = False  # as those that are mapped: the state changes by keep and change alone
+            state = State(dict(whole))
     return state
 
 
-def messages(open_artifact: Open, plan: Plan, sender: PhaseKey, reader: Task) -> Iterator[Message]:
-    """The messages of a phase to a task, one at a time, in partition order. Raises BrokenArtifact."""
+def messages(open_artifact: Open, known: Known, plan: Plan, sender: PhaseKey, reader: Task) -> Iterator[Message]:
+    """The messages of a phase to a task, one at a time, in partition order. Raises BrokenArtifact.
+
+    known: the sections of an artifact, if they are known: one that has nothing for the reader is not opened.
+    """
+    mine = f"all/{reader.role}", f"to/{reader.role}/{reader.partition}"
     for task in plan.tasks(sender):
+        sections = known(task)
+        if sections is not None and not any(name in sections for name in mine):
+            continue
         try:
             container = open_artifact(task)
-            arrays = {**container.section(f"all/{reader.role}"), **container.section(f"to/{reader.role}/{reader.partition}")}
+            arrays = {**container.section(mine[0]), **container.section(mine[1])}
         except Broken as broken:
             raise BrokenArtifact(task, str(broken)) from None
         if arrays:

@@ -17,7 +17,7 @@ import json
 import os
 import shutil
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +48,8 @@ class Directory:
         self.ground_folders: tuple[Path, ...] = ()
         """The folders above this one that belong to the run."""
         self._grounded = False
+        self.copied_away: Callable[[bool], None] = lambda everything: None
+        """Makes another copy of what a cut holds, or of everything; a cut counts only then."""
         self.epoch: Path = path / "attempts" / "none"
         self._digests: dict[Task, str] = {}
         self._headers: dict[str, tuple[int, dict[int, Header]]] = {}
@@ -91,6 +93,12 @@ class Directory:
             self._headers[task.role] = task.round, headers
         headers[task.partition] = container.header
         return container
+
+    def sections(self, task: Task) -> Collection[str] | None:
+        """The sections of an artifact that was opened before, lately; else None."""
+        round, headers = self._headers.get(task.role, (-1, {}))
+        header = headers.get(task.partition) if round == task.round else None
+        return None if header is None else header.checks
 
     def _artifact(self, task: Task) -> str:
         return f"{self.committed}/{task.role}.{task.round}.{task.partition}"
@@ -271,6 +279,7 @@ class Directory:
         point("cut-published")
         sync(self.cuts)
         point("cut-durable")
+        self.copied_away(False)
 
     def _sync_ground(self) -> None:
         """Make durable what the artifacts stand on, once: the data that they are made of, and the folders that they are in."""
@@ -288,6 +297,7 @@ class Directory:
             if path.exists():
                 sync(path)
         point("save-synced")
+        self.copied_away(True)
 
     def drop_cut(self, round: int) -> None:
         """Remove the manifest of a cut."""

@@ -18,8 +18,8 @@ import scipy.sparse
 import regrow
 from regrow.errors import DataError, UsageError
 from regrow.models.counts import counts_of
+from regrow.models.given import Given, given
 from regrow.models.lda import estimator
-from regrow.models.lda.given import Given, given
 from shell import Shell
 
 

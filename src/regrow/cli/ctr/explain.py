@@ -26,9 +26,10 @@ def explain(
     from regrow.data.clicks import ClickOptions
     from regrow.models.logistic.explaining import explained
     from regrow.models.logistic.specs import read_clicks
+    from regrow.models.logistic.topic_specs import with_topics_here
 
     clicks, files = read_clicks(model)
-    found = explained(clicks, ClickOptions(**files.about["text"]), row, header)
+    found = explained(clicks, ClickOptions(**files.about["text"]), row, header, with_topics_here)
     if json:
         print_json(found.to_json())
         return

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import itertools
 import sys
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -17,6 +18,9 @@ from regrow.cli.options import (
 )
 from regrow.cli.training import GoingOn, Training, refuse_the_runs_own, training_command
 from regrow.errors import UsageError
+
+if TYPE_CHECKING:
+    from regrow.data.clicks import ClickOptions
 
 __all__ = ["train"]
 
@@ -94,7 +98,6 @@ def train(
     Each value of a column is a feature with a weight of its own, however rare; --backoff adds what it falls back on.
     """
     from regrow.data.clicks import ClickOptions
-    from regrow.data.clicks.containment import containments
     from regrow.data.clicks.options import names_of
     from regrow.launch import with_stdin
     from regrow.models.logistic.program import FTRL
@@ -116,12 +119,9 @@ def train(
         options = replace(options, topics=known.topics, text_field=known.text_field, topics_digest=known.topics_digest)
     with with_stdin(files) as (given, own), with_topics(given, own, options, training.way) as (names, spooled, options):
         if options.backoff and options.backoff[0] in ("find", "auto"):
-            found = containments(names, options)
-            levels = [f"{fine}:{','.join(coarser)}" for fine, coarser in found.items()]
+            levels = _found_backoffs(names, options)
             if options.backoff[0] == "find":
-                print("\n".join(f"--backoff {text}" for text in levels) or "no column lies within another")
                 return
-            print("\n".join(f"back-off {text}" for text in levels) or "no column lies within another", file=sys.stderr)
             options = replace(options, backoff=levels)
         if going_on is not None:
             refuse_the_runs_own(context, THE_RUNS_OWN)
@@ -136,6 +136,17 @@ RATES = ("alpha", "beta", "l1", "l2")
 
 THE_RUNS_OWN = "label features numeric binned multi cross backoff weight alpha beta l1 l2 field min_count admit hash_bits seed"
 THE_RUNS_OWN += " partitions calibrate topics text_field"
+
+
+def _found_backoffs(names: Sequence[str], options: ClickOptions) -> list[str]:
+    """The columns that lie within others, as --backoff takes them; shown, as the answer if they were only asked for."""
+    from regrow.data.clicks.containment import containments
+
+    levels = [f"{fine}:{','.join(coarser)}" for fine, coarser in containments(names, options).items()]
+    asked = options.backoff[0] == "find"
+    shown = [f"--backoff {text}" if asked else f"back-off {text}" for text in levels]
+    print("\n".join(shown) or "no column lies within another", file=sys.stdout if asked else sys.stderr)
+    return levels
 
 
 def _numbers(name: str, text: str) -> list[float]:

@@ -15,10 +15,10 @@ import numpy as np
 import numpy.typing as npt
 
 from regrow.data.clicks.example_kernels import admitted, first_of_field, numbered
+from regrow.data.clicks.feature_set import FeatureSet, cells_of, with_ahead
 from regrow.data.clicks.parsed import Parsed
 from regrow.data.clicks.plan import Plan
 from regrow.data.clicks.registry import click_format
-from regrow.data.clicks.set_kernels import empty_set, merged, with_room
 from regrow.data.clicks.warming import warm_format
 from regrow.data.readonly import read_only
 from regrow.data.vocabulary import taken
@@ -32,8 +32,6 @@ Array = npt.NDArray[Any]
 
 BIAS = "(bias)"
 """The value of feature 0, which every example has; its field is called ""."""
-_merge: Any = merged
-_room: Any = with_room
 _numbered: Any = numbered
 BUCKET_BYTES = 1 << 25
 BUCKETS_MAX = 256
@@ -177,21 +175,20 @@ class ClickExamples(Program):
     def dictionary(self, part: Partition) -> None:
         """Add up the features of a bucket, and number them."""
         (fields,) = part.inbox("fields")
-        whole, features, numbers, examples = empty_set(1 << 12), 0, [], 0
+        whole, numbers, examples = FeatureSet(), [], 0
         if part.index == 0:  # the bias has the first place whatever comes
-            whole, features, _ = _merged(_bias(), np.zeros(1, np.int32), whole, 0)
+            _merged(_bias(), np.zeros(1, np.int32), whole)
         known = next(part.inbox("known")) if self.continued else None
         if known is not None and part.index == 0:
             examples += int(known["bias_count"])
         if known is not None and not self.hash_bits:
             more = {"hash": known["hash"], "value": known["value"], "counts": known["count"]}
-            whole, features, _ = _merged(more, known["field"], whole, features)
+            _merged(more, known["field"], whole)
         for message in part.inbox("text"):
             field = fields[f"part{message.sender}"][message["field"]]
-            whole, features, mine = _merged(message, field, whole, features)
-            numbers.append((message.sender, mine))
+            numbers.append((message.sender, _merged(message, field, whole)))
             examples += int(message["examples"])
-        found = _Bucket.of(whole, features, examples if part.index == 0 else None)
+        found = _Bucket.of(whole, examples if part.index == 0 else None)
         if known is not None:
             found.start(known, self.hash_bits)
         rank = found.hashed(self.hash_bits, self.buckets, part.index) if self.hash_bits else found.ordered(self.min_count, self.admit)
@@ -200,7 +197,7 @@ class ClickExamples(Program):
         part.broadcast("places", features=len(found.kept))
         part.result(**found.results(self.hash_bits))
         part.metric("features", len(found.kept))
-        part.metric("dropped_features", 0 if self.hash_bits else features - len(found.kept))
+        part.metric("dropped_features", 0 if self.hash_bits else whole.size - len(found.kept))
 
     def places(self, part: Partition) -> None:
         """Where the features of each bucket begin, and the examples of each part."""
@@ -233,7 +230,7 @@ class ClickExamples(Program):
 
     def warm(self) -> None:
         """Compile or load the kernels."""
-        _merged(_bias(), np.zeros(1, np.int32), empty_set(1), 0)
+        _merged(_bias(), np.zeros(1, np.int32), FeatureSet())
         admitted(np.zeros(1, np.uint64), np.ones(1, np.int64), 0.5)
         one = [read_only(np.array(array, kind)) for array, kind in (([0, 1], np.int64), ([0], np.int32), ([1], np.float32))]
         _numbered(*one, read_only(np.zeros(1, np.int64)), read_only(np.zeros(1, np.int64)))
@@ -251,14 +248,12 @@ def _bias() -> Mapping[str, Any]:
     return {"hash": np.zeros(1, np.uint64), "value": strings([BIAS]), "counts": np.zeros(1, np.int64)}
 
 
-def _merged(message: Mapping[str, Any], field: Array, whole: Any, features: int) -> tuple[Any, int, Array]:
-    """Add the features of a message to a set: (the set, its size, the numbers of the message's)."""
-    value, numbers = message["value"], np.empty(len(field), np.int32)
-    if len(whole[0]) < 2 * (features + len(field)) or whole[3][features] + len(value.utf8) > len(whole[5]):
-        whole = _room(*whole, features, max(len(field), features), max(len(value.utf8), int(whole[3][features])))
-    arrays = [read_only(a) for a in (message["hash"], field, value.offsets, value.utf8, message["counts"])]
-    features = _merge(*arrays, numbers, *whole, features)
-    return whole, features, numbers
+def _merged(message: Mapping[str, Any], field: Array, whole: FeatureSet) -> Array:
+    """Add the features of a message to a set: the numbers of the message's."""
+    value = message["value"]
+    numbers = whole.number(with_ahead(value.utf8), cells_of(message["hash"], value, field))
+    whole.add(numbers, message["counts"])
+    return numbers
 
 
 @dataclass
@@ -276,14 +271,12 @@ class _Bucket:
     known: int = 0
 
     @staticmethod
-    def of(whole: Any, features: int, examples: int | None) -> _Bucket:
+    def of(whole: FeatureSet, examples: int | None) -> _Bucket:
         """From a set; examples: the count of the bias, where it is the first feature."""
-        _, hashes, fields, starts, _, pool, _, counts = whole
-        counts = counts[:features].copy()
+        counts = whole.counts
         if examples is not None:
             counts[0] = examples
-        value = Strings(starts[: features + 1].copy(), pool[: starts[features]].copy())
-        return _Bucket(hashes[:features], fields[:features], value, counts, np.empty(0, np.int64), int(examples is not None), counts)
+        return _Bucket(whole.hashes, whole.fields, whole.values, counts, np.empty(0, np.int64), int(examples is not None), counts)
 
     def start(self, message: Mapping[str, Any], bits: int) -> None:
         """Take over the state of an earlier run's features, which came first, behind the bias."""

@@ -13,10 +13,11 @@ from typing import Any, ClassVar
 import numpy as np
 
 from regrow.data.clicks import line_kernels as lines
-from regrow.data.clicks.parsed import Broken, Parsed, features_of
+from regrow.data.clicks.feature_set import with_ahead
+from regrow.data.clicks.parsed import Broken, Parsed
 from regrow.data.clicks.plan import Plan, seeds_of
 from regrow.data.clicks.reading import Filled
-from regrow.data.clicks.table_kernels import LEFT_OUT, column_rows, pairs_of, table_fields
+from regrow.data.clicks.table_kernels import column_rows, pairs_of, table_fields, written_by
 from regrow.data.formats.cutting import LineEnd, cut, without_lines
 from regrow.data.formats.facts import SourceFile
 from regrow.data.formats.format import Arrays, Format
@@ -29,6 +30,8 @@ __all__ = ["LINES_AND_TABLES", "ClickFormat", "TableFormat", "of_columns"]
 
 CRITEO = ("label", *(f"I{i}" for i in range(1, 14)), *(f"C{i}" for i in range(1, 27)))
 """The columns of Criteo's files, which have no header."""
+OWN_BYTES = 1 << 16
+"""Room for crosses and bins of several rows."""
 
 
 class ClickFormat(Format):
@@ -62,17 +65,21 @@ class Libsvm(ClickFormat):
 
     def rows(self, part: Fixed, plan: Plan, *, needs_label: bool, skip: bool) -> Parsed:
         """Read the lines."""
-        text = read_only(part["text"])
+        size, text = len(part["text"]), read_only(with_ahead(part["text"]))
         positive = float(plan.positive) if plan.positive else np.nan
-        into = Filled(*lines.pairs_in(text, lines.COLON))
+        into = Filled(*lines.pairs_in(text, size, lines.COLON))
         into.seeds[0] = seeds_of([""])[0]
         if self.has_field:
             into.field_of = np.full(1 << 16, -1, np.int32)
-        while not lines.libsvm_rows(
-            text, self.has_field, positive, needs_label, skip, into.state, into.row_ptr, into.feature, into.value, into.label,
-            into.names, into.seeds, into.field_of, into.broken, *into.set,
-        ):  # fmt: skip
-            into.make_room()
+
+        def read() -> bool:
+            done: bool = lines.libsvm_rows(
+                text, size, self.has_field, positive, needs_label, skip, into.state, into.row_ptr, into.value, into.label,
+                into.names, into.seeds, into.field_of, into.broken, into.cells,
+            )  # fmt: skip
+            return done
+
+        into.read(text, read)
         fields = _texts(text, into) if self.has_field else ("",)
         return _of_lines(part, text, into, fields, self.form)
 
@@ -101,15 +108,19 @@ class Vw(ClickFormat):
 
     def rows(self, part: Fixed, plan: Plan, *, needs_label: bool, skip: bool) -> Parsed:
         """Read the lines."""
-        text = read_only(part["text"])
+        size, text = len(part["text"]), read_only(with_ahead(part["text"]))
         positive = float(plan.positive) if plan.positive else np.nan
-        rows, blanks = lines.pairs_in(text, ord(" "))
+        rows, blanks = lines.pairs_in(text, size, ord(" "))
         into = Filled(rows, rows + blanks + int(np.count_nonzero(text == 9)))
-        while not lines.vw_rows(
-            text, positive, needs_label, skip, into.state, into.row_ptr, into.feature, into.value, into.label, into.weight,
-            into.names, into.seeds, into.broken, *into.set,
-        ):  # fmt: skip
-            into.make_room()
+
+        def read() -> bool:
+            done: bool = lines.vw_rows(
+                text, size, positive, needs_label, skip, into.state, into.row_ptr, into.value, into.label, into.weight,
+                into.names, into.seeds, into.broken, into.cells,
+            )  # fmt: skip
+            return done
+
+        into.read(text, read)
         return _of_lines(part, text, into, _texts(text, into), "name or name:value")
 
 
@@ -131,8 +142,8 @@ class TableFormat(ClickFormat):
 
     def rows(self, part: Fixed, plan: Plan, *, needs_label: bool, skip: bool) -> Parsed:
         """Find the fields of each record, then the features of each field."""
-        text = np.array(part["text"])
-        starts, ends, line, kind, found = table_fields(text, ord(self.delimiter), self.quote, len(plan.columns))
+        size, text = len(part["text"]), with_ahead(part["text"])
+        starts, ends, line, kind, found = table_fields(text, size, ord(self.delimiter), self.quote, len(plan.columns))
         parsed = of_columns(text, starts, ends, kind, plan, needs_label, skip)
 
         def about(row: int) -> str:
@@ -201,22 +212,25 @@ def of_columns(text: Any, starts: Any, ends: Any, kind: Any, plan: Plan, needs_l
     special = np.array([plan.label, plan.weight, plan.time, needs_label], np.int64)
     names = tuple(item.name for item in plan.items)
     parts_of = np.array(parts, np.int64)
-    into = Filled(len(starts), pairs_of(text, starts, ends, items, parts_of))
-    longest = (ends - starts).max(axis=0, initial=0) if len(starts) else np.zeros(len(plan.columns), np.int64)
-    own = len(text)
-    room = np.zeros(8 + max((sum(int(longest[part]) + 1 for part in item.parts) for item in plan.items), default=0), np.uint8)
-    text = np.concatenate([text, room])
+    most = written_by(starts, ends, items, parts_of)
+    into = Filled(len(starts), pairs_of(text, starts, ends, items, parts_of), own=len(text))
+    text = with_ahead(text, most + OWN_BYTES)
     moment, missing = np.zeros(len(starts), np.uint64), np.zeros(len(items), np.int64)
-    while not column_rows(
-        text, starts, ends, kind, items, parts_of, seeds_of(names), special, _bytes(plan.positive), _bytes(plan.since), _bytes(plan.until),
-        skip, own, moment, missing, into.state, into.row_ptr, into.feature, into.value, into.label, into.weight, into.broken, *into.set,
-    ):  # fmt: skip
-        into.make_room()
+    seeds, bounds = seeds_of(names), (_bytes(plan.positive), _bytes(plan.since), _bytes(plan.until))
+
+    def read() -> bool:
+        done: bool = column_rows(
+            text, starts, ends, kind, items, parts_of, seeds, special, *bounds, skip, most, moment, missing,
+            into.state, into.row_ptr, into.value, into.label, into.weight, into.broken, into.cells,
+        )  # fmt: skip
+        return done
+
+    into.read(text, read)
     found = tuple(Broken(row, how, bytes(text[start:end])) for row, how, start, end in into.broken_lines)
     rows = into.rows
     return Parsed(
-        **rows, moment=moment[: len(rows["label"])].copy(), **features_of(into.set, int(into.state[lines.FEATURES])), names=names,
-        broken=found, missing=int(missing.sum()), left_out=int(into.state[LEFT_OUT]),
+        **rows, moment=moment[: len(rows["label"])].copy(), **into.features, names=names,
+        broken=found, missing=int(missing.sum()), left_out=int(into.state[lines.LEFT_OUT]),
     )  # fmt: skip
 
 
@@ -234,7 +248,7 @@ def _of_lines(part: Fixed, text: Any, into: Filled, names: tuple[str, ...], form
     first, rows = int(part["source"][1]), into.rows
     broken = tuple(Broken(first + line, kind, bytes(text[start:end]), form) for line, kind, start, end in into.broken_lines)
     moment = np.zeros(len(rows["label"]), np.uint64)
-    return Parsed(**rows, moment=moment, **features_of(into.set, int(into.state[lines.FEATURES])), names=names, broken=broken)
+    return Parsed(**rows, moment=moment, **into.features, names=names, broken=broken)
 
 
 LINES_AND_TABLES: tuple[ClickFormat, ...] = (Vw(), Libffm(), Libsvm(), CriteoTsv(), Tsv(), Csv())

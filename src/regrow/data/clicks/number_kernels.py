@@ -6,7 +6,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-__all__ = ["decimal"]
+__all__ = ["decimal", "number_in"]
 
 _TENS = np.array([10.0**power for power in range(23)])
 
@@ -59,3 +59,15 @@ def decimal(text, i, end):
     if value == np.inf:
         return 0.0, False
     return (-value if negative else value), True
+
+
+@njit(inline="always")
+def number_in(text, start, end):
+    """As `decimal`: digits alone, which most numbers are, are read here."""
+    mantissa, i = np.int64(0), start
+    while i < end and i - start < 15 and 48 <= text[i] <= 57:
+        mantissa = 10 * mantissa + np.int64(text[i]) - 48
+        i += 1
+    if i == end and i > start:
+        return np.float64(mantissa), True
+    return decimal(text, start, end)

@@ -12,7 +12,7 @@ from regrow.data.formats.facts import shown_line
 from regrow.errors import DataError
 from regrow.packed import Strings
 
-__all__ = ["Broken", "Parsed", "features_of"]
+__all__ = ["Broken", "Parsed"]
 
 Array = npt.NDArray[Any]
 
@@ -80,10 +80,3 @@ class Parsed:
     def numbered(self, lines: Array, unit: str) -> Parsed:
         """With the lines of broken records, which were numbers of records."""
         return replace(self, broken=tuple(replace(bad, line=int(lines[bad.line]), unit=unit) for bad in self.broken))
-
-
-def features_of(whole: Any, features: int) -> dict[str, Any]:
-    """The features of a set, as `Parsed` has them."""
-    _, hashes, fields, starts, _, pool, _, counts = whole
-    value_of = Strings(starts[: features + 1].copy(), pool[: starts[features]].copy())
-    return {"hash": hashes[:features].copy(), "field": fields[:features].copy(), "value_of": value_of, "counts": counts[:features].copy()}

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from regrow.data.clicks.feature_set import with_ahead
 from regrow.data.clicks.options import ClickOptions, named_lists
 from regrow.data.clicks.set_kernels import SEED, hashes_of
 from regrow.data.clicks.table_kernels import BINNED, CATEGORY, CROSS, MULTI, NUMERIC
@@ -57,7 +58,9 @@ class Plan:
 def seeds_of(names: Sequence[str]) -> npt.NDArray[np.uint64]:
     """The hash of each field's name, of which the hashes of its features begin: uint64."""
     packed = strings(names)
-    seeds: npt.NDArray[np.uint64] = hashes_of(read_only(packed.offsets), read_only(packed.utf8), np.full(len(names), SEED, np.uint64))
+    seeds: npt.NDArray[np.uint64] = hashes_of(
+        read_only(packed.offsets), read_only(with_ahead(packed.utf8)), np.full(len(names), SEED, np.uint64)
+    )
     return seeds
 
 

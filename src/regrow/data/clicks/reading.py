@@ -2,37 +2,58 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from regrow.data.clicks.line_kernels import AT, BAD, FEATURES, KNOWN, ROWS
-from regrow.data.clicks.set_kernels import empty_set, with_room
+from regrow.data.clicks.feature_set import FeatureSet
+from regrow.data.clicks.line_kernels import AT, BAD, BASE, FULL, FULL_CELLS, FULL_NAMES, KNOWN, OWN, ROWS
 
 __all__ = ["Filled"]
 
 Array = npt.NDArray[Any]
-_with_room: Any = with_room
+CELLS = 1 << 14
+"""Features that are read before they get their numbers: they and what is known of them stay in the cache."""
 
 
 class Filled:
-    """The arrays that a kernel fills: rows, at most so many, with at most so many features; fields, broken lines, the set of features."""
+    """The arrays that a kernel fills: rows, at most so many, with at most so many features; fields, broken lines.
 
-    def __init__(self, rows: int, pairs: int) -> None:
-        self.state = np.zeros(8, np.int64)
+    Features come as `cells` (see `set_kernels`), and get numbers whenever these are full.
+    """
+
+    def __init__(self, rows: int, pairs: int, own: int = 0) -> None:
+        """own: where in its text a kernel may write."""
+        self.state = np.zeros(10, np.int64)
         self.row_ptr, self.label, self.weight = np.zeros(rows + 1, np.int64), np.empty(rows, np.uint8), np.ones(rows, np.float32)
         self.feature, self.value = np.empty(pairs, np.int32), np.empty(pairs, np.float32)
         self.names, self.seeds, self.field_of = np.zeros((64, 2), np.int64), np.zeros(64, np.uint64), np.full(1, -1, np.int32)
-        self.broken = np.empty((16, 4), np.int64)
-        self.set: Any = empty_set(1 << 12)
+        self.broken, self.cells = np.empty((16, 4), np.int64), np.empty((CELLS, 4), np.int64)
+        self.set, self._counted, self._own = FeatureSet(), 0, own
+        self.state[OWN] = own
 
-    def make_room(self) -> None:
-        """Twice as much of all that may be full. What a line had added that was not finished is forgotten."""
-        self.set = _with_room(*self.set, self.state[FEATURES], self.set[0].size // 2, self.set[5].size)
-        self.names, self.seeds = np.concatenate([self.names, self.names]), np.concatenate([self.seeds, self.seeds])
-        self.field_of[self.field_of >= self.state[KNOWN]] = -1
-        self.broken = np.concatenate([self.broken, self.broken])
+    def read(self, text: Array, kernel: Callable[[], bool]) -> None:
+        """Call a kernel until it has come to the end."""
+        while not kernel():
+            full, cells = int(self.state[FULL]), int(self.state[AT] - self.state[BASE])
+            self._number(text)
+            if full == FULL_CELLS and not cells:  # one row has more than that
+                self.cells = np.empty((2 * len(self.cells), 4), np.int64)
+            elif full == FULL_NAMES:
+                self.names, self.seeds = np.concatenate([self.names, self.names]), np.concatenate([self.seeds, self.seeds])
+            elif full != FULL_CELLS:
+                self.broken = np.concatenate([self.broken, self.broken])
+            self.field_of[self.field_of >= self.state[KNOWN]] = -1  # what a line had added that was not finished is forgotten
+        self._number(text)
+
+    def _number(self, text: Array) -> None:
+        """Give the features that were read their numbers, and count their rows."""
+        base, at, rows = (int(self.state[place]) for place in (BASE, AT, ROWS))
+        self.feature[base:at] = self.set.number(text, self.cells[: at - base])
+        self.set.count(self.row_ptr, self._counted, rows, self.feature)
+        self._counted, self.state[BASE], self.state[OWN] = rows, at, self._own
 
     @property
     def rows(self) -> dict[str, Any]:
@@ -40,7 +61,12 @@ class Filled:
         rows, at = int(self.state[ROWS]), int(self.state[AT])
         found: dict[str, Any] = {"row_ptr": self.row_ptr[: rows + 1], "feature": self.feature[:at], "value": self.value[:at]}
         found |= {"label": self.label[:rows], "weight": self.weight[:rows]}
-        return {name: array.copy() for name, array in found.items()}
+        return found
+
+    @property
+    def features(self) -> dict[str, Any]:
+        """hash, field, value_of, counts: as `Parsed` has them."""
+        return {"hash": self.set.hashes, "field": self.set.fields, "value_of": self.set.values, "counts": self.set.counts}
 
     @property
     def broken_lines(self) -> list[tuple[int, int, int, int]]:

@@ -1,11 +1,12 @@
 """Sets of features: (field, value) -> numbers, in the order of their first appearance. Exact: bytes are compared, not only hashes.
 
-A set is eight arrays and the number of its features: `slots` int32 (open addressing by hash, -1 is free, a power of two long, at most
-half full), `hashes` uint64, `fields` int32, `starts` int64 (in pool, one longer), `lengths` int32, `pool` uint8 (the values' bytes),
-`seen` int64 (the last row that had the feature), `counts` int64 (how many rows have it).
+A feature that is looked for is a row of `cells`, int64 [.., 4]: its hash, where its value begins in a text, its bytes, its field.
+A set is
 
-To find a feature: from the slot of its hash on, until one is free, compare hash, field, length and bytes. The kernels that do so write it
-out: at a call numba counts references to all these arrays, which costs more than the lookup.
+    slots       int64, open addressing by the low bits of the hash, at most half full: the hash's high half and the feature's number; or -1
+    records     int64 [features + 1, 4]: hash, the first eight bytes of the value, field and length in one number, where the value begins
+                in `pool`, uint8; of the one after the last feature only that. To compare takes one line of the cache
+    marks       int32 [features, 2]: the last row that had it, and how many rows have it
 
 The hash is of the value's bytes, eight at a time, begun with the hash of its field's name; the finaliser is SplitMix64's.
 """
@@ -16,37 +17,30 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-__all__ = ["SEED", "empty_set", "hashed", "hashes_of", "merged", "put", "with_room"]
+from regrow.data.clicks.byte_kernels import word_at, word_of
+
+__all__ = ["SEED", "count_rows", "hashed", "hashes_of", "number", "place"]
 
 SEED = np.uint64(0xCBF29CE484222325)
 _MIX = np.uint64(0x9E3779B97F4A7C15)
 _MIX_1 = np.uint64(0xBF58476D1CE4E5B9)
 _MIX_2 = np.uint64(0x94D049BB133111EB)
+AT_ONCE = 32
+"""So many slots, and then records, are touched before the first is looked at: their lines come from memory at the same time."""
+_HIGH = np.int64(-1) << 32
 
 
 @njit(inline="always")
 def hashed(text, start, end, seed):
-    """The hash of text[start:end], begun with `seed`."""
+    """The hash of text[start:end], begun with `seed`; eight bytes behind it are read too, and change nothing."""
     value, i = np.uint64(seed), start
     while i + 8 <= end:
-        line = (
-            np.uint64(text[i])
-            | np.uint64(text[i + 1]) << np.uint64(8)
-            | np.uint64(text[i + 2]) << np.uint64(16)
-            | np.uint64(text[i + 3]) << np.uint64(24)
-            | np.uint64(text[i + 4]) << np.uint64(32)
-            | np.uint64(text[i + 5]) << np.uint64(40)
-            | np.uint64(text[i + 6]) << np.uint64(48)
-            | np.uint64(text[i + 7]) << np.uint64(56)
-        )
-        value = (value ^ line) * _MIX
+        value = (value ^ word_at(text, i)) * _MIX
         value ^= value >> np.uint64(32)
         i += 8
-    line, shift = np.uint64(end - start) << np.uint64(56), np.uint64(0)
-    while i < end:
-        line ^= np.uint64(text[i]) << shift
-        shift += np.uint64(8)
-        i += 1
+    line = np.uint64(end - start) << np.uint64(56)
+    if i < end:
+        line ^= word_of(text, i, end - i)
     value = (value ^ line) * _MIX
     value = (value ^ (value >> np.uint64(30))) * _MIX_1
     value = (value ^ (value >> np.uint64(27))) * _MIX_2
@@ -55,7 +49,7 @@ def hashed(text, start, end, seed):
 
 @njit(cache=True)
 def hashes_of(offsets, utf8, seeds):
-    """The hash of each packed string, begun with its own seed: uint64."""
+    """The hash of each packed string, begun with its own seed: uint64. utf8 with eight bytes more."""
     values = np.empty(offsets.size - 1, np.uint64)
     for i in range(values.size):
         values[i] = hashed(utf8, offsets[i], offsets[i + 1], seeds[i])
@@ -63,87 +57,63 @@ def hashes_of(offsets, utf8, seeds):
 
 
 @njit(cache=True)
-def empty_set(size):
-    """The arrays of a set with room for `size` features or more."""
-    slots = 1 << 10
-    while slots < 2 * size:
-        slots *= 2
-    room = slots // 2
-    return (
-        np.full(slots, -1, np.int32),
-        np.empty(room, np.uint64),
-        np.empty(room, np.int32),
-        np.zeros(room + 1, np.int64),
-        np.empty(room, np.int32),
-        np.empty(8 * room, np.uint8),
-        np.empty(room, np.int64),
-        np.zeros(room, np.int64),
-    )
+def number(text, cells, numbers, slots, records, pool, features):
+    """The numbers of features, int32, and the size of the set with those that are new, for which there is room.
 
-
-@njit(cache=True)
-def _longer(array, size):
-    copy = np.empty(max(size, array.size), array.dtype)
-    copy[: array.size] = array
-    return copy
-
-
-@njit(cache=True)
-def with_room(slots, hashes, fields, starts, lengths, pool, seen, counts, features, more, more_bytes):
-    """The arrays of a set of `features` with room for `more` of `more_bytes` together; what lies beyond its features is forgotten."""
-    size = slots.size
-    while size < 2 * (features + more):
-        size *= 2
-    slots = np.full(size, -1, np.int32)
-    for feature in range(features):
-        at = np.int64(hashes[feature]) & (size - 1)
-        while slots[at] >= 0:
-            at = (at + 1) & (size - 1)
-        slots[at] = feature
-    room = size // 2
-    hashes, fields, lengths = _longer(hashes, room), _longer(fields, room), _longer(lengths, room)
-    starts, seen, counts = _longer(starts, room + 1), _longer(seen, room), _longer(counts, room)
-    return slots, hashes, fields, starts, lengths, _longer(pool, starts[features] + more_bytes), seen, counts
-
-
-@njit(cache=True)
-def put(slots, hashes, fields, starts, lengths, pool, seen, counts, features, value, field, text, start, end):
-    """Put a feature that is not there, and for which there is room, at the end of the set."""
-    mask = slots.size - 1
-    at = np.int64(value) & mask
-    while slots[at] >= 0:
-        at = (at + 1) & mask
-    slots[at] = features
-    hashes[features], fields[features], lengths[features] = value, field, end - start
-    seen[features], counts[features] = -1, 0
-    first = starts[features]
-    for i in range(end - start):
-        pool[first + i] = text[start + i]
-    starts[features + 1] = first + end - start
-
-
-@njit(cache=True)
-def merged(values, field, offsets, utf8, rows, numbers, slots, hashes, fields, starts, lengths, pool, seen, counts, features):
-    """Add packed features with their hashes to a set with room, and the rows that have them to its counts; numbers int32 is filled with
-    theirs. Returns the size of the set."""
-    for i in range(values.size):
-        start, end = offsets[i], offsets[i + 1]
-        code, own = values[i], field[i]
-        spot = np.int64(code) & (slots.size - 1)
-        number = np.int64(slots[spot])
-        while number >= 0:
-            if hashes[number] == code and fields[number] == own and lengths[number] == end - start:
-                origin, k = starts[number], 0
-                while k < end - start and pool[origin + k] == utf8[start + k]:
-                    k += 1
-                if k == end - start:
+    Returns (size, anything: so that nobody leaves the first looks out).
+    """
+    mask, touched = slots.size - 1, 0
+    for first in range(0, numbers.size, AT_ONCE):
+        last = min(first + AT_ONCE, numbers.size)
+        for i in range(first, last):
+            touched ^= slots[cells[i, 0] & mask]
+        for i in range(first, last):
+            touched ^= records[max(np.int64(np.int32(slots[cells[i, 0] & mask])), 0), 0]
+        for i in range(first, last):
+            code, start, length = cells[i, 0], cells[i, 1], cells[i, 2]
+            word, key = np.int64(word_of(text, start, length)), cells[i, 3] << 32 | length
+            spot = code & mask
+            while True:
+                slot = slots[spot]
+                if slot == -1:
+                    slots[spot] = code & _HIGH | features
+                    begin = records[features, 3]
+                    records[features, 0], records[features, 1], records[features, 2] = code, word, key
+                    for k in range(length):
+                        pool[begin + k] = text[start + k]
+                    found = features
+                    features += 1
+                    records[features, 3] = begin + length
                     break
-            spot = (spot + 1) & (slots.size - 1)
-            number = np.int64(slots[spot])
-        if number < 0:
-            put(slots, hashes, fields, starts, lengths, pool, seen, counts, features, values[i], field[i], utf8, start, end)
-            number = features
-            features += 1
-        counts[number] += rows[i]
-        numbers[i] = number
-    return features
+                found = slot & 0xFFFFFFFF
+                same = slot & _HIGH == code & _HIGH and records[found, 0] == code
+                if same and records[found, 1] == word and records[found, 2] == key:
+                    begin, k = records[found, 3], 8
+                    while k < length and pool[begin + k] == text[start + k]:
+                        k += 1
+                    if k >= length:
+                        break
+                spot = (spot + 1) & mask
+            numbers[i] = found
+    return features, touched
+
+
+@njit(cache=True)
+def count_rows(row_ptr, first, last, feature, marks):
+    """Count the rows first:last of each feature that they have: each once, however often it stands there."""
+    for r in range(first, last):
+        for j in range(row_ptr[r], row_ptr[r + 1]):
+            own = feature[j]
+            marks[own, 1] += marks[own, 0] != r
+            marks[own, 0] = r
+
+
+@njit(cache=True)
+def place(slots, records, features):
+    """Put the features of a set into empty slots."""
+    mask = slots.size - 1
+    for feature in range(features):
+        spot = records[feature, 0] & mask
+        while slots[spot] != -1:
+            spot = (spot + 1) & mask
+        slots[spot] = records[feature, 0] & _HIGH | feature

@@ -7,37 +7,57 @@ import numpy as np
 from numba import njit
 
 from regrow.arithmetic import log
-from regrow.data.clicks.line_kernels import AT, BAD, FEATURES, FIELDS, LABEL, NO_LABEL, NUMBER, PLACE, QUOTE, ROWS, WEIGHT
-from regrow.data.clicks.number_kernels import decimal
-from regrow.data.clicks.set_kernels import hashed, put
+from regrow.data.clicks.byte_kernels import AHEAD, first_of_two, repeated
+from regrow.data.clicks.line_kernels import (
+    AT,
+    BAD,
+    BASE,
+    FIELDS,
+    FULL,
+    FULL_BROKEN,
+    FULL_CELLS,
+    LABEL,
+    LEFT_OUT,
+    NO_LABEL,
+    NUMBER,
+    OWN,
+    PLACE,
+    QUOTE,
+    ROWS,
+    WEIGHT,
+    note,
+)  # fmt: skip
+from regrow.data.clicks.number_kernels import decimal, number_in
+from regrow.data.clicks.set_kernels import hashed
 
-__all__ = ["BETWEEN", "BINNED", "CATEGORY", "CROSS", "LEFT_OUT", "MULTI", "NUMERIC", "column_rows", "pairs_of", "table_fields"]
+__all__ = ["BETWEEN", "BINNED", "CATEGORY", "CROSS", "MULTI", "NUMERIC", "column_rows", "pairs_of", "table_fields", "written_by"]
 
 NEWLINE, RETURN, DOUBLE_QUOTE = 10, 13, 34
 CATEGORY, MULTI, NUMERIC, BINNED, CROSS = 0, 1, 2, 3, 4
 """What becomes of a column: its value is a feature; each of its values is; sign(x) log(1 + |x|) of its number
 is the value of one feature; its number falls into
 a bin (as it is up to 2, then floor(log(x)^2), the recipe of the winners of Criteo's competition); several columns make one value."""
-LEFT_OUT = 7
-"""Where `state` counts rows that are left out."""
+BIN_BYTES = 8
+"""No bin takes more."""
 BETWEEN = 31
 """What stands between the values of a cross: the unit separator of ASCII."""
 
 
 @njit(cache=True)
-def table_fields(text, delimiter, quote, columns):
+def table_fields(text, size, delimiter, quote, columns):
     """Where the fields of each record are; `text` is changed where doubled quotes become single ones.
 
-    quote: a byte, or -1. Blanks around fields without quotes are left out. Records without any byte are no records.
+    text[:size], with eight bytes more; quote: a byte, or -1. Blanks around fields without quotes are left out. Records without any byte are
+    no records.
     Returns (starts, ends: int64 [records, columns], line int64: newlines before each record, kind uint8: 0, FIELDS or QUOTE,
     found int32: how many fields it has).
     """
     bound = 1
-    for i in range(text.size):
+    for i in range(size):
         bound += text[i] == NEWLINE
-    starts, ends = np.zeros((bound, columns), np.int64), np.zeros((bound, columns), np.int64)
+    starts, ends = np.empty((bound, columns), np.int64), np.empty((bound, columns), np.int64)
     lines, kinds, found = np.empty(bound, np.int64), np.zeros(bound, np.uint8), np.empty(bound, np.int32)
-    records, line, i, size = 0, 0, 0, text.size
+    records, line, i, between, newline = 0, 0, 0, repeated(delimiter), repeated(NEWLINE)
     while i < size:
         if text[i] == NEWLINE or (text[i] == RETURN and i + 1 < size and text[i + 1] == NEWLINE):
             i += 1 if text[i] == NEWLINE else 2
@@ -59,13 +79,9 @@ def table_fields(text, delimiter, quote, columns):
                     end += 1
                 if i >= size:
                     kinds[records] = QUOTE
-                i += 1
-                while i < size and text[i] != delimiter and text[i] != NEWLINE:
-                    i += 1
+                i = first_of_two(text, i + 1, size, between, newline)
             else:
-                while i < size and text[i] != delimiter and text[i] != NEWLINE:
-                    i += 1
-                end = i
+                end = i = first_of_two(text, i, size, between, newline)
                 while end > start and (text[end - 1] == 32 or text[end - 1] == RETURN):
                     end -= 1
                 while start < end and text[start] == 32:
@@ -75,6 +91,8 @@ def table_fields(text, delimiter, quote, columns):
             column += 1
             more = i < size and text[i] == delimiter
             i += 1
+        for missing in range(column, columns):
+            starts[records, missing] = ends[records, missing] = 0
         found[records] = column
         if column != columns and not kinds[records]:
             kinds[records] = FIELDS
@@ -102,7 +120,7 @@ def _truth(text, start, end):
     """1 or 0 for what says so, 255 for nothing, 2 for what is neither."""
     if end == start:
         return 255
-    value, fine = decimal(text, start, end)
+    value, fine = number_in(text, start, end)
     if fine:
         return 1 if value == 1.0 else 0 if value == 0.0 or value == -1.0 else 2
     if _is_word(text, start, end, _TRUE) or _is_word(text, start, end, _YES) or _is_word(text, start, end, _T):
@@ -138,58 +156,115 @@ def pairs_of(text, starts, ends, items, parts):
     return pairs
 
 
+@njit(inline="always")
+def _left_out(text, begin, end, since, since_value, since_fine, until, until_value, until_fine):
+    """Whether a time lies before `since` or not before `until`; an empty bound is none."""
+    if since.size and not _later(text, begin, end, since, since_value, since_fine):
+        return True
+    return until.size > 0 and _later(text, begin, end, until, until_value, until_fine)
+
+
+@njit(inline="always")
+def _label(text, begin, end, positive):
+    """1, 0, 255 for none, 2 for what is neither."""
+    if not positive.size:
+        return _truth(text, begin, end)
+    if end - begin != positive.size:
+        return 0
+    for j in range(positive.size):
+        if text[begin + j] != positive[j]:
+            return 0
+    return 1
+
+
+@njit(inline="always")
+def _crossed(text, own, starts, ends, r, parts, first, last):
+    """Write the values of several columns side by side at `own`; returns where they end."""
+    for p in range(first, last):
+        if p > first:
+            text[own] = BETWEEN
+            own += 1
+        for j in range(starts[r, parts[p]], ends[r, parts[p]]):
+            text[own] = text[j]
+            own += 1
+    return own
+
+
+@njit(inline="always")
+def _binned(text, own, x):
+    """Write the bin of a number above 2 at `own`; returns where it ends."""
+    bin = np.int64(np.floor(log(x) * log(x)))
+    text[own], own = 62, own + 1  # ">"
+    for unit in (100000, 10000, 1000, 100, 10, 1):
+        if bin >= unit or unit == 1:
+            text[own], own = 48 + bin // unit % 10, own + 1
+    return own
+
+
+@njit(cache=True)
+def written_by(starts, ends, items, parts):
+    """How many bytes `column_rows` may write for a record: crosses and bins."""
+    most = 0
+    for r in range(starts.shape[0]):
+        own = 0
+        for item in range(items.shape[0]):
+            if items[item, 0] == CROSS:
+                for p in range(items[item, 1], items[item, 2]):
+                    own += ends[r, parts[p]] - starts[r, parts[p]] + 1
+            elif items[item, 0] in (NUMERIC, BINNED):
+                own += BIN_BYTES
+        most = max(most, own)
+    return most
+
+
 @njit(cache=True)
 def column_rows(
-    text, starts, ends, kinds, items, parts, seeds, special, positive, since, until, skip, own, moment, missing,
-    state, row_ptr, feature, value, label, weight, broken, slots, hashes, fields, starts_of, lengths, pool, seen, counts,
+    text, starts, ends, kinds, items, parts, seeds, special, positive, since, until, skip, longest, moment, missing,
+    state, row_ptr, value, label, weight, broken, cells,
 ):  # fmt: skip
     """The rows of records whose fields are text[starts:ends].
 
+    text        with eight bytes more; from state[OWN] on it is written to: crosses and bins
     kinds       uint8: records that are broken already
     items       int64 [items, 4]: (what becomes of it, its first column in `parts`, one after its last, the byte between the values of one)
     parts       int64: columns
     seeds       uint64 [items]: the hash of its name, of which the features' hashes begin
     special     int64 [4]: the columns of label, weight and time, or -1; whether rows need a label
     positive    uint8: the label that means 1; empty: 1, true, yes and the like
-    since, until    uint8: rows are left out whose time is before the first or not before the second; empty: none
-    own         where in `text` there is room for the longest cross, and for 8 bytes more: it is written to
+    since, until    uint8, with eight bytes more: rows are left out whose time is before the first or not before the second; empty: none
+    longest     how many bytes a record may write
     Filled, besides what `libsvm_rows` says: moment uint64, a hash of the time; missing int64 [items]; broken has records instead of lines.
     `state` says where it stands, in records. Returns whether it has come to the end.
     """
-    records, r, rows, at = starts.shape[0], state[PLACE], state[ROWS], state[AT]
-    features, bad, room = state[FEATURES], state[BAD], slots.size // 2
+    records, r, rows, at, base, own = starts.shape[0], state[PLACE], state[ROWS], state[AT], state[BASE], state[OWN]
     since_value, since_fine = decimal(since, 0, since.size)
     until_value, until_fine = decimal(until, 0, until.size)
     while r < records:
-        state[PLACE], state[ROWS], state[AT], state[FEATURES], state[BAD] = r, rows, at, features, bad
-        if bad == broken.shape[0]:
+        state[PLACE], state[ROWS], state[AT], state[OWN] = r, rows, at, own
+        if state[BAD] == broken.shape[0]:
+            state[FULL] = FULL_BROKEN
+            return False
+        if own + longest + AHEAD > text.size:
+            state[FULL] = FULL_CELLS
             return False
         first, kind, y, begin, end = at, int(kinds[r]), 255, 0, 0
         if kind == 0 and special[2] >= 0:
             begin, end = starts[r, special[2]], ends[r, special[2]]
             moment[rows] = hashed(text, begin, end, np.uint64(7))
-            if (since.size and not _later(text, begin, end, since, since_value, since_fine)) or (
-                until.size and _later(text, begin, end, until, until_value, until_fine)
-            ):
+            if _left_out(text, begin, end, since, since_value, since_fine, until, until_value, until_fine):
                 state[LEFT_OUT] += 1
                 r += 1
                 continue
         if kind == 0 and special[0] >= 0:
             begin, end = starts[r, special[0]], ends[r, special[0]]
-            if positive.size:
-                y = 1 if end - begin == positive.size else 0
-                for j in range(positive.size):
-                    if y and text[begin + j] != positive[j]:
-                        y = 0
-            else:
-                y = _truth(text, begin, end)
-                if y == 2:
-                    kind = LABEL
+            y = _label(text, begin, end, positive)
+            if y == 2:
+                kind = LABEL
         if kind == 0 and y == 255 and special[3]:
             kind = NO_LABEL
         if kind == 0 and special[1] >= 0:
             begin, end = starts[r, special[1]], ends[r, special[1]]
-            w, fine = decimal(text, begin, end)
+            w, fine = number_in(text, begin, end)
             if not fine or w < 0.0:
                 kind = WEIGHT
             weight[rows] = w
@@ -197,88 +272,53 @@ def column_rows(
         while kind == 0 and item < items.shape[0]:
             what, column = items[item, 0], parts[items[item, 1]]
             begin, end = starts[r, column], ends[r, column]
-            from_, to, x = begin, end, 1.0
+            place, to, x = begin, end, 1.0
             if what == CROSS:
-                size = own
-                for p in range(items[item, 1], items[item, 2]):
-                    if p > items[item, 1]:
-                        text[size] = BETWEEN
-                        size += 1
-                    for j in range(starts[r, parts[p]], ends[r, parts[p]]):
-                        text[size] = text[j]
-                        size += 1
-                from_, to = own, size
+                place, to = own, _crossed(text, own, starts, ends, r, parts, items[item, 1], items[item, 2])
+                own = to
             elif what in (NUMERIC, BINNED) and begin < end:
-                x, fine = decimal(text, begin, end)
+                x, fine = number_in(text, begin, end)
                 if not fine:
                     kind = NUMBER
                     break
                 if what == NUMERIC:
                     x = log(1.0 + x) if x >= 0.0 else -log(1.0 - x)
                     text[own] = 35  # "#": the number itself
-                    from_, to = own, own + 1
+                    place, to, own = own, own + 1, own + 1
                 else:
                     if x > 2.0:
-                        bin = np.int64(np.floor(log(x) * log(x)))
-                        text[own], size = 62, own + 1  # ">"
-                        for unit in (100000, 10000, 1000, 100, 10, 1):
-                            if bin >= unit or unit == 1:
-                                text[size], size = 48 + bin // unit % 10, size + 1
-                        from_, to = own, size
+                        place, to = own, _binned(text, own, x)
+                        own = to
                     x = 1.0
-            place = from_
+            only, stop = place == to, to
             while place <= to:
-                stop = to
                 if what == MULTI:
                     stop = place
                     while stop < to and text[stop] != items[item, 3]:
                         stop += 1
-                    if stop == place and to > from_:  # nothing between two separators
-                        place = stop + 1
-                        continue
-                code = hashed(text, place, stop, seeds[item])
-                spot = np.int64(code) & (slots.size - 1)
-                number = np.int64(slots[spot])
-                while number >= 0:
-                    if hashes[number] == code and fields[number] == item and lengths[number] == stop - place:
-                        origin, k = starts_of[number], 0
-                        while k < stop - place and pool[origin + k] == text[place + k]:
-                            k += 1
-                        if k == stop - place:
-                            break
-                    spot = (spot + 1) & (slots.size - 1)
-                    number = np.int64(slots[spot])
-                if number < 0:
-                    if features == room or starts_of[features] + stop - place > pool.size:
+                if (what != MULTI or stop > place or only) and x != 0.0:  # between two separators may be nothing
+                    n = at - base
+                    if n == cells.shape[0]:
+                        state[FULL] = FULL_CELLS
                         return False
-                    put(slots, hashes, fields, starts_of, lengths, pool, seen, counts, features, code, item, text, place, stop)
-                    number = features
-                    features += 1
-                if x != 0.0:
-                    feature[at], value[at] = number, x
+                    cells[n, 0] = np.int64(hashed(text, place, stop, seeds[item]))
+                    cells[n, 1], cells[n, 2], cells[n, 3] = place, stop - place, item
+                    value[at] = x
                     at += 1
                 place = stop + 1
-                if what != MULTI:
-                    break
             item += 1
         if kind:
-            broken[bad, 0], broken[bad, 1], broken[bad, 2], broken[bad, 3] = r, kind, begin, end
-            bad += 1
+            note(broken, state, r, kind, begin, end)
             at = first
             if not skip:
-                state[BAD] = bad
                 return True
         else:
             for item in range(items.shape[0]):
                 column = parts[items[item, 1]]
                 missing[item] += starts[r, column] == ends[r, column]
-            for j in range(first, at):
-                if seen[feature[j]] != rows:
-                    seen[feature[j]] = rows
-                    counts[feature[j]] += 1
             label[rows] = y
             rows += 1
             row_ptr[rows] = at
         r += 1
-    state[PLACE], state[ROWS], state[AT], state[FEATURES], state[BAD] = r, rows, at, features, bad
+    state[PLACE], state[ROWS], state[AT], state[OWN] = r, rows, at, own
     return True

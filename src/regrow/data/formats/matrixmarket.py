@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -22,7 +23,10 @@ from regrow.errors import DataError
 from regrow.packed import strings
 from regrow.program import Fixed
 
-__all__ = ["MATRIXMARKET"]
+__all__ = ["MATRIXMARKET", "MatrixMarket"]
+
+Entries = tuple[npt.NDArray[np.int64], npt.NDArray[np.int32], npt.NDArray[Any]]
+"""Documents, words and values, from 0."""
 
 ENTRIES_HELD = 1 << 25
 """How many entries are held in memory (256 MiB) to put them into the order of the documents: there is a pass for so many."""
@@ -41,6 +45,12 @@ class MatrixMarket(BagFormat):
     suffixes = (".mtx", ".mm")
     magic = True
     exact = False
+    number: ClassVar[Any] = np.int32
+    """What the values of entries are."""
+    read_entries: ClassVar[Any] = staticmethod(entries)
+    """The kernel that reads them."""
+    told: ClassVar[Any] = staticmethod(told_of_count)
+    """What is wrong with one."""
 
     def sniff(self, name: str, head: bytes, has_vocabulary: bool) -> bool:
         """By its first word."""
@@ -96,7 +106,7 @@ class MatrixMarket(BagFormat):
             for part in document_parts(file, stream, target, "entries"):
                 yield {**part, "width": np.array([file.width], np.int64)}
         else:
-            yield from _ordered(file, stream, target)
+            yield from self._ordered(file, stream, target)
 
     def lines(self, arrays: Arrays) -> int:
         """Lines, or documents of a file in another order."""
@@ -107,11 +117,18 @@ class MatrixMarket(BagFormat):
         if "indptr" in part:
             return matrix_tokens(part)
         first, end = int(part["documents"][0]) - 1, int(part["documents"][1]) - 1
-        documents, words, counts = _entries(part)
-        if len(documents) and (documents[0] < first or documents[-1] >= end or (np.diff(documents) < 0).any()):
-            raise broken(part, ORDER, 0, "documents do not ascend here, and they did before", "")
+        documents, words, counts = self.ascending(part)
         stream, doc_ptr = expanded_entries(documents, words, counts, first, end)
         return stream, doc_ptr
+
+    def ascending(self, part: Fixed) -> Entries:
+        """The entries of a part of a file in the order of the documents. Raises DataError if they are not."""
+        first, end = int(part["documents"][0]) - 1, int(part["documents"][1]) - 1
+        found = self.entries(part)
+        documents = found[0]
+        if len(documents) and (documents[0] < first or documents[-1] >= end or (np.diff(documents) < 0).any()):
+            raise broken(part, ORDER, 0, "documents do not ascend here, and they did before", "")
+        return found
 
     def warm(self) -> None:
         """Compile or load the kernels."""
@@ -127,22 +144,51 @@ class MatrixMarket(BagFormat):
         """As the header says."""
         return int(part["documents"][3])
 
+    def entries(self, part: Fixed) -> Entries:
+        """The entries of a part: documents, words, counts, from 0. Raises DataError for a line that is broken."""
+        text = read_only(part["text"])
+        columns, (documents, words) = int(part["width"][0]), (int(number) for number in part["documents"][2:])
+        rows, columns_, counts, kind, line, start, end = self.read_entries(text, columns, documents, words)
+        if not kind:
+            return rows, columns_, counts
+        piece = text[start:end].tobytes()
+        if kind == DOCUMENT:
+            told = f"the document is not in 1..{documents:,}, the number in the header: {shown_line(piece)}"
+        elif kind == WORD:
+            told = f"the word is not in 1..{words:,}, the number in the header: {shown_line(piece)}"
+        else:
+            told = self.told(kind, piece, "`document word count`" if columns == 3 else "`document word`")
+        raise broken(part, kind, line, told, "the header belongs to another file, or the line was edited: write the file again")
 
-def _entries(part: Fixed) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int32], npt.NDArray[np.int32]]:
-    """The entries of a part: documents, words, counts, from 0. Raises DataError for a line that is broken."""
-    text = read_only(part["text"])
-    columns, (documents, words) = int(part["width"][0]), (int(number) for number in part["documents"][2:])
-    rows, columns_, counts, kind, line, start, end = entries(text, columns, documents, words)
-    if not kind:
-        return rows, columns_, counts
-    piece = text[start:end].tobytes()
-    if kind == DOCUMENT:
-        told = f"the document is not in 1..{documents:,}, the number in the header: {shown_line(piece)}"
-    elif kind == WORD:
-        told = f"the word is not in 1..{words:,}, the number in the header: {shown_line(piece)}"
-    else:
-        told = told_of_count(kind, piece, "`document word count`" if columns == 3 else "`document word`")
-    raise broken(part, kind, line, told, "the header belongs to another file, or the line was edited: write the file again")
+    def _pieces(self, file: SourceFile, stream: Stream, target: int) -> Iterator[Entries]:
+        """The entries of a file, a piece at a time."""
+        line = file.header_lines + 1
+        for text in cut(without_lines(stream.blocks(), file.header_lines), LineEnd(target)):
+            about = {"documents": np.array([0, 0, file.documents, file.words]), "width": np.array([file.width])}
+            about |= {"text": np.frombuffer(text, np.uint8), "source": np.array([0, line])}
+            yield self.entries(Fixed({**about, "file": strings([file.name])}))
+            line += text.count(b"\n")
+
+    def _ordered(self, file: SourceFile, stream: Stream, target: int) -> Iterator[Arrays]:
+        """The parts of a file in any order: one pass to count the entries of each document, then passes that put them in their places."""
+        indptr = np.zeros(file.documents + 1, np.int64)
+        for documents, _, _ in self._pieces(file, stream, target):
+            np.add.at(indptr, documents + 1, 1)
+        np.cumsum(indptr, out=indptr)
+        if indptr[-1] != file.triples:
+            raise mismatched(file.name, file.header_lines, "entries", file.triples, int(indptr[-1]))
+        first = 0
+        while first < file.documents:
+            end = max(first + 1, int(np.searchsorted(indptr, indptr[first] + ENTRIES_HELD, "right")) - 1)
+            size = int(indptr[end] - indptr[first])
+            places, indices, data = indptr[first:end] - indptr[first], np.empty(size, np.int32), np.empty(size, self.number)
+            found = 0
+            for rows, columns, counts in self._pieces(file, Stream(file.name), target):
+                found += placed(rows, columns, counts, first, end, places, indices, data)
+            if found != size:
+                raise DataError(f"{file.name} changed while it was read", "begin again when it is whole")
+            yield from matrix_parts(file, first, indptr[first : end + 1], indices, data, target // ENTRY_BYTES)
+            first = end
 
 
 def _in_order(file: SourceFile) -> bool:
@@ -153,39 +199,6 @@ def _in_order(file: SourceFile) -> bool:
         if down:
             return False
     return True
-
-
-def _pieces(
-    file: SourceFile, stream: Stream, target: int
-) -> Iterator[tuple[npt.NDArray[np.int64], npt.NDArray[np.int32], npt.NDArray[np.int32]]]:
-    """The entries of a file, a piece at a time."""
-    line = file.header_lines + 1
-    for text in cut(without_lines(stream.blocks(), file.header_lines), LineEnd(target)):
-        about = {"documents": np.array([0, 0, file.documents, file.words]), "width": np.array([file.width])}
-        yield _entries(Fixed({**about, "text": np.frombuffer(text, np.uint8), "file": strings([file.name]), "source": np.array([0, line])}))
-        line += text.count(b"\n")
-
-
-def _ordered(file: SourceFile, stream: Stream, target: int) -> Iterator[Arrays]:
-    """The parts of a file in any order: one pass to count the entries of each document, then passes that put them in their places."""
-    indptr = np.zeros(file.documents + 1, np.int64)
-    for documents, _, _ in _pieces(file, stream, target):
-        np.add.at(indptr, documents + 1, 1)
-    np.cumsum(indptr, out=indptr)
-    if indptr[-1] != file.triples:
-        raise mismatched(file.name, file.header_lines, "entries", file.triples, int(indptr[-1]))
-    first = 0
-    while first < file.documents:
-        end = max(first + 1, int(np.searchsorted(indptr, indptr[first] + ENTRIES_HELD, "right")) - 1)
-        size = int(indptr[end] - indptr[first])
-        places, indices, data = indptr[first:end] - indptr[first], np.empty(size, np.int32), np.empty(size, np.int32)
-        found = 0
-        for rows, columns, counts in _pieces(file, Stream(file.name), target):
-            found += placed(rows, columns, counts, first, end, places, indices, data)
-        if found != size:
-            raise DataError(f"{file.name} changed while it was read", "begin again when it is whole")
-        yield from matrix_parts(file, first, indptr[first : end + 1], indices, data, target // ENTRY_BYTES)
-        first = end
 
 
 MATRIXMARKET = MatrixMarket()

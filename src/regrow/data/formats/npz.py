@@ -22,7 +22,7 @@ from regrow.data.streams import Stream, Streams
 from regrow.errors import DataError
 from regrow.program import Fixed
 
-__all__ = ["NPZ"]
+__all__ = ["NPZ", "Npz"]
 
 Array = npt.NDArray[Any]
 

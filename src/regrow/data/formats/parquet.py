@@ -18,7 +18,7 @@ from regrow.errors import DataError
 from regrow.packed import Strings
 from regrow.program import Fixed
 
-__all__ = ["PARQUET"]
+__all__ = ["PARQUET", "opened"]
 
 BATCH_ROWS = 1024
 
@@ -44,7 +44,7 @@ class Parquet(TextFormat):
         """Find the wanted columns in the schema."""
         if file.compressed:
             raise DataError(f"{file.name} is parquet in a compressed file", "decompress it: parquet compresses its columns itself")
-        with _opened(file.name) as parquet:
+        with opened(file.name) as parquet:
             schema, rows = parquet.schema_arrow, parquet.metadata.num_rows
         if not rows:
             raise DataError(f"{file.name} holds no rows", "leave it out")
@@ -84,7 +84,7 @@ class Parquet(TextFormat):
         uint8 [1]; `ids` strings, if there is a column of names.
         """
         stream.raw_whole()
-        with _opened(file.name) as parquet:
+        with opened(file.name) as parquet:
             schema = parquet.schema_arrow
             wanted = [schema.names[column] for column in file.columns]
             id_name = schema.names[file.id_column] if file.id_column >= 0 else None
@@ -172,7 +172,7 @@ class _Held:
 
 
 @contextmanager
-def _opened(name: str) -> Iterator[Any]:
+def opened(name: str) -> Iterator[Any]:
     """A parquet file. Raises DataError for one that is none, or was cut off."""
     import pyarrow as pa
     import pyarrow.parquet as pq

@@ -20,7 +20,7 @@ from regrow.data.formats.format import Arrays
 from regrow.data.formats.ldac import looks_like_ldac
 from regrow.data.streams import Stream, Streams
 
-__all__ = ["SVMLIGHT", "SVMLIGHT0", "SVMLIGHT1"]
+__all__ = ["SVMLIGHT", "SVMLIGHT0", "SVMLIGHT1", "Svmlight", "SvmlightFromOne", "SvmlightFromZero"]
 
 _PAIR = rb"-?\d+:[-+.\daefinEIN]+"
 _LINE = re.compile(rb"\s*([-+]?[\d.][\d.,eE+-]*(?:\s+qid:\d+)?(?=\s|$)|[^\s:|]+\t)?(\s*" + _PAIR + rb"(?=\s|$))*\s*")

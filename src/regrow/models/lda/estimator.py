@@ -16,10 +16,10 @@ from regrow.data.known import KnownDocuments
 from regrow.errors import DataError, RegrowError, UsageError
 from regrow.launch import Run, launch, own_way, shared_cache
 from regrow.models.counts import Counts, check_columns
+from regrow.models.given import Given, as_files, given
 from regrow.models.habits import Estimator, WrongData, WrongUse, number, whole
 from regrow.models.lda import program as programs
 from regrow.models.lda.exports import export_topics, needs_tokens
-from regrow.models.lda.given import Given, as_files, given
 from regrow.models.lda.held_out import HeldOut
 from regrow.models.lda.model import TopicModel
 from regrow.models.lda.reading import Reader

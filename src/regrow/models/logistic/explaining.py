@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 import json
 import os
-from collections.abc import Iterator
-from dataclasses import dataclass
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -26,7 +29,11 @@ from regrow.models.logistic.unseen import probabilities, scored, tables_of
 from regrow.packed import strings
 from regrow.program import Fixed
 
-__all__ = ["Explained", "Part", "explained"]
+__all__ = ["COLUMN", "Explained", "Part", "explained"]
+
+COLUMN = "topics"
+"""The column of a row's topics."""
+WithTopics = Callable[[str, ClickOptions], AbstractContextManager[str]]
 
 
 @dataclass(frozen=True)
@@ -76,22 +83,58 @@ class Explained:
         return f"{aligned(lines)}\nchance {self.p:.6f}{label}"
 
 
-def explained(model: ClickModel, options: ClickOptions, row: str, header: str | None = None) -> Explained:
+def explained(model: ClickModel, options: ClickOptions, row: str, header: str | None, with_topics: WithTopics) -> Explained:
     """Explain a row given as a line like those of training, as JSON, or as FILE:LINE. options: how the model reads rows.
 
-    Raises DataError or UsageError for what is no such row.
+    Topics of a text that are features are inferred, unless the row has them already. Raises DataError or UsageError for what is no such
+    row, or if the topic model is gone.
     """
+    with _with_topics(row, options, header, with_topics) as told:
+        return _explained(model, options, told, header)
+
+
+@contextlib.contextmanager
+def _with_topics(row: str, options: ClickOptions, header: str | None, with_topics: WithTopics) -> Iterator[str]:
+    """The row with its topics behind it: as FILE:LINE of a file of its own; as it is, if topics are no features or it has them."""
+    text = replace(options, columns=[column for column in options.columns or () if column != COLUMN])
+    if options.topics is None or _has_topics(row, options, header):
+        yield row
+        return
+    line, columns = _line(row, text, header, True)
+    with tempfile.TemporaryDirectory(prefix="regrow-row-") as folder:
+        file = os.path.join(folder, f"row.{options.format}")
+        with open(file, "w", encoding="utf-8", newline="") as out:
+            out.write("".join(_written(fields, text) + "\n" for fields in (columns, line)))
+        with with_topics(file, text) as made:
+            yield f"{made}:2"
+
+
+def _has_topics(row: str, options: ClickOptions, header: str | None) -> bool:
+    """Whether a row says its topics: it may have been copied from what training read."""
+    file, _, number = row.rpartition(":")
+    if number.isdecimal() and os.path.isfile(file):
+        return header != "no" and COLUMN in _fields(_line_of(file, 1)[0], options)
+    if row.lstrip().startswith("{"):
+        return f'"{COLUMN}"' in row
+    return len(_fields(row, options)) == len(options.columns or ())
+
+
+def _written(line: list[str], options: ClickOptions) -> str:
+    """Fields as a line of a file."""
+    if options.format in ("tsv", "criteo"):
+        return "\t".join(line)
+    delimited = io.StringIO()
+    csv.writer(delimited).writerow(line)
+    return delimited.getvalue().rstrip("\r\n")
+
+
+def _explained(model: ClickModel, options: ClickOptions, row: str, header: str | None) -> Explained:
     format = click_format(options.format or "")
     line, columns = _line(row, options, header, isinstance(format, TableFormat))
     plan = Plan((), (), positive=split_label(options.label)[1])
     if isinstance(format, TableFormat):
-        delimited = io.StringIO()
-        if format.name == "tsv" or format.name == "criteo":
-            delimited.write("\t".join(line))
-        else:
-            csv.writer(delimited).writerow(line)
         plan, _ = plan_of("ROW", columns, options, needs_label=False)
-        line = [delimited.getvalue().rstrip("\r\n")]
+        line = [_written(line, options)]
     part = Fixed({"text": np.frombuffer((line[0] + "\n").encode(), np.uint8), "source": np.array([0, 1]), "file": strings(["ROW"])})
     parsed = parse(part, format.name if format.name != "parquet" else "csv", plan, needs_label=False)
     if not len(parsed.label):
@@ -141,8 +184,6 @@ def _line(row: str, options: ClickOptions, header: str | None, table: bool) -> t
 def _as_many(fields: list[str], columns: list[str], options: ClickOptions) -> tuple[list[str], list[str]]:
     """The fields with their columns: all of them, or all but the label's."""
     label = split_label(options.label)[0]
-    if options.topics is not None and len(fields) == len(columns) - 1:  # topics are not inferred here: give them, or do without
-        fields = [*fields, ""]
     if len(fields) == len(columns) - 1 and label in columns:
         columns = [column for column in columns if column != label]
     if len(fields) != len(columns):

@@ -31,9 +31,13 @@ __all__ = [
     "rarest_of",
     "scores",
     "sigmoids",
-    "union_size",
+    "union",
     "weights_of",
 ]
+
+
+BLOCK = 4096
+"""Rows whose state is folded at a time: so many stay in the cache while the partitions of examples follow one another."""
 
 
 @njit(inline="always")
@@ -100,22 +104,38 @@ def add_by_band(rarest, lowest, label, weight, losses, units, weights, clicks, b
 
 
 @njit(cache=True)
-def union_size(rows, ptr):
-    """How many different numbers the ascending lists rows[ptr[e]:ptr[e + 1]] have together."""
-    at, count = ptr[:-1].copy(), 0
-    while True:
-        least = np.int64(1) << 40
-        for e in range(at.size):
-            if at[e] < ptr[e + 1] and rows[at[e]] < least:
-                least = np.int64(rows[at[e]])
-        if least == np.int64(1) << 40:
-            return count
-        for e in range(at.size):
-            at[e] += at[e] < ptr[e + 1] and rows[at[e]] == least
-        count += 1
+def union(rows, ptr):
+    """The different numbers in the ascending lists rows[ptr[e]:ptr[e + 1]] together: int64, ascending. Neighbours are merged, two by two,
+    without a branch that depends on the numbers."""
+    source, target = rows.copy(), np.empty(rows.size, rows.dtype)
+    begins, ends = ptr[:-1].copy(), ptr[1:].copy()
+    lists = begins.size
+    while lists > 1:
+        for e in range(0, lists, 2):
+            i, end, at = begins[e], ends[e], begins[e]
+            if e + 1 < lists:
+                j, other = begins[e + 1], ends[e + 1]
+                while i < end and j < other:
+                    a, b = source[i], source[j]
+                    target[at] = min(a, b)
+                    i += a <= b
+                    j += b <= a
+                    at += 1
+                while j < other:
+                    target[at] = source[j]
+                    j += 1
+                    at += 1
+            while i < end:
+                target[at] = source[i]
+                i += 1
+                at += 1
+            begins[e // 2], ends[e // 2] = begins[e], at
+        lists = (lists + 1) // 2
+        source, target = target, source
+    return source[begins[0] : ends[0]].astype(np.int64)
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
 def fold(rows, ptr, g, zn, field, rates, has_bias, touched, fresh):
     """Fold the gradients of a round into the state of a partition of weights.
 
@@ -123,37 +143,43 @@ def fold(rows, ptr, g, zn, field, rates, has_bias, touched, fresh):
     zn float32 [features, models, 2]: the state, which stays as it is
     field int32: of each feature, or empty: then all have rates[0]; rates float64 [fields, models, 4]: alpha, beta, l1, l2
     has_bias: whether row 0 is the bias, which is not regularised
-    touched int64, ascending, and fresh float32 [len(touched), models, 2]: filled with the rows that change and their new state
+    touched int64: the `union` of the rows; fresh float32 [len(touched), models, 2]: filled with their new state
     """
-    at = ptr[:-1].copy()
-    models = zn.shape[1]
-    for t in range(touched.size):
-        least = np.int64(1) << 40
+    at, models = ptr[:-1].copy(), zn.shape[1]
+    work = np.empty((BLOCK, models, 4))  # of each row z, n, its root, and the weight w that the round began with
+    for first in range(0, touched.size, BLOCK):
+        last = min(first + BLOCK, touched.size)
+        for t in range(first, last):
+            row = touched[t]
+            own = 0 if field.size == 0 else np.int64(field[row])
+            for k in range(models):
+                alpha, beta, l1, l2 = rates[own, k, 0], rates[own, k, 1], rates[own, k, 2], rates[own, k, 3]
+                if has_bias and row == 0:
+                    l1, l2 = 0.0, 0.0
+                z, n = np.float64(zn[row, k, 0]), np.float64(zn[row, k, 1])
+                work[t - first, k, 0], work[t - first, k, 1], work[t - first, k, 2] = z, n, np.sqrt(n)
+                work[t - first, k, 3] = np.float64(_weight(z, n, alpha, beta, l1, l2))
         for e in range(at.size):
-            if at[e] < ptr[e + 1] and rows[at[e]] < least:
-                least = np.int64(rows[at[e]])
-        touched[t] = least
-        own = 0 if field.size == 0 else np.int64(field[least])
-        for k in range(models):
-            alpha, beta, l1, l2 = rates[own, k, 0], rates[own, k, 1], rates[own, k, 2], rates[own, k, 3]
-            if has_bias and least == 0:
-                l1, l2 = 0.0, 0.0
-            z, n = np.float64(zn[least, k, 0]), np.float64(zn[least, k, 1])
-            w = np.float64(_weight(z, n, alpha, beta, l1, l2))
-            root = np.sqrt(n)
-            for e in range(at.size):
-                if at[e] < ptr[e + 1] and rows[at[e]] == least:
-                    step = g[at[e], k]
-                    n += step * step
+            i, t = at[e], first
+            while i < ptr[e + 1] and rows[i] <= touched[last - 1]:
+                row = np.int64(rows[i])
+                while touched[t] < row:
+                    t += 1
+                own = 0 if field.size == 0 else np.int64(field[row])
+                for k in range(models):
+                    step = g[i, k]
+                    n = work[t - first, k, 1] + step * step
                     after = np.sqrt(n)
-                    z += step - (after - root) / alpha * w
-                    root = after
-            fresh[t, k, 0], fresh[t, k, 1] = z, n
-        for e in range(at.size):
-            at[e] += at[e] < ptr[e + 1] and rows[at[e]] == least
+                    work[t - first, k, 0] += step - (after - work[t - first, k, 2]) / rates[own, k, 0] * work[t - first, k, 3]
+                    work[t - first, k, 1], work[t - first, k, 2] = n, after
+                i += 1
+            at[e] = i
+        for t in range(first, last):
+            for k in range(models):
+                fresh[t, k, 0], fresh[t, k, 1] = work[t - first, k, 0], work[t - first, k, 1]
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
 def answers(wanted, zn, touched, fresh, field, rates, has_bias, w):
     """The weights of the rows `wanted` (ascending), from a state of which the rows `touched` have just become `fresh`: w float32 is
     filled."""

@@ -86,7 +86,7 @@ class Learner:
             lists.append(own)
             sums.append(g)
         touched_rows, ptr = read_only(np.concatenate(lists)), np.cumsum([0] + [len(own) for own in lists])
-        touched = np.empty(kernels.union_size(touched_rows, ptr), np.int64)
+        touched = kernels.union(touched_rows, ptr)
         fresh = np.empty((len(touched), 1, 2), np.float32)
         kernels.fold(touched_rows, ptr, read_only(np.concatenate(sums)), zn, no_field, self.rates, True, touched, fresh)
         self.zn[touched] = fresh

@@ -137,7 +137,7 @@ class FTRL(Program):
         rows = read_only(np.concatenate([message["rows"] for message in inbox]))
         g = read_only(np.concatenate([message["g"] for message in inbox]))
         ptr = np.cumsum([0] + [len(message["rows"]) for message in inbox])
-        touched = np.empty(kernels.union_size(rows, ptr), np.int64)
+        touched = kernels.union(rows, ptr)
         fresh = np.empty((len(touched), models, 2), np.float32)
         has_bias, zn = part.index == 0, read_only(zn)
         kernels.fold(rows, ptr, g, zn, own, rates, has_bias, touched, fresh)

@@ -25,13 +25,13 @@ from regrow.errors import DataError, UsageError
 from regrow.launch import launch
 from regrow.models.lda.specs import inference_spec
 from regrow.models.lda.unseen.inference import Inference
+from regrow.models.logistic.explaining import COLUMN
 from regrow.running import Watcher
 from regrow.spec import How
 from regrow.store.model import read_model
 
-__all__ = ["COLUMN", "with_topics"]
+__all__ = ["COLUMN", "with_topics", "with_topics_here"]
 
-COLUMN = "topics"
 TOP, MIN_SHARE = 3, 0.1
 
 
@@ -55,6 +55,13 @@ def with_topics(
         made = [_beside(file, number, Path(folder), options, how) for number, file in enumerate(files)]
         multi = [text for text in options.multi if not text.startswith(f"{COLUMN}:")] + [f"{COLUMN}:|"]
         yield made, (*spooled, *made), replace(options, multi=multi, topics_digest=digest, topics=str(Path(options.topics).absolute()))
+
+
+@contextlib.contextmanager
+def with_topics_here(file: str, options: ClickOptions) -> Iterator[str]:
+    """As `with_topics`, for one small file, in this process."""
+    with with_topics([file], (), options, How("inline", verify=False)) as (names, _, _):
+        yield names[0]
 
 
 def _beside(file: str, number: int, folder: Path, options: ClickOptions, how: How) -> str:

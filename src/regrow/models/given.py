@@ -39,22 +39,25 @@ class Given:
     counts: Counts | None = None
 
 
-def given(documents: Any, learner: str) -> Given:
-    """What kind of documents these are. Raises WrongData or WrongKind for what is none; the content of files is not looked at."""
+def given(documents: Any, learner: str, *, whole: bool = True) -> Given:
+    """What kind of documents these are; tables hold counts, or, not `whole`, any numbers.
+
+    Raises WrongData or WrongKind for what is none; the content of files is not looked at.
+    """
     if isinstance(documents, (str, os.PathLike)):
         return Given(files=(os.fspath(documents),))
     if hasattr(documents, "tocsr") or hasattr(documents, "columns"):
-        return Given(counts=counts_of(documents, learner))
+        return Given(counts=counts_of(documents, learner, whole=whole))
     listed = _listed(documents)
     if not listed:
-        return Given(counts=counts_of(documents if listed is None else listed, learner))
+        return Given(counts=counts_of(documents if listed is None else listed, learner, whole=whole))
     if any(isinstance(item, os.PathLike) for item in listed) or _are_files(listed):
         return Given(files=tuple(os.fspath(item) for item in _all_of(listed, (str, os.PathLike), "a file")))
     if isinstance(listed[0], str):
         return Given(texts=_all_of(listed, (str,), "a text"))
     if all(isinstance(item, (list, tuple)) for item in listed) and isinstance(next((word for item in listed for word in item), None), str):
         return Given(words=[_all_of(item, (str,), "a word") for item in listed])
-    return Given(counts=counts_of(documents if not isinstance(documents, Iterator) else listed, learner))
+    return Given(counts=counts_of(documents if not isinstance(documents, Iterator) else listed, learner, whole=whole))
 
 
 def _listed(documents: Any) -> list[Any] | None:

@@ -1,0 +1,16 @@
+"""regrow pagerank: graphs. One file for each command."""
+
+from __future__ import annotations
+
+import typer
+
+from regrow.cli.pagerank.evaluate import evaluate
+from regrow.cli.pagerank.top import top
+from regrow.cli.pagerank.train import train
+
+__all__ = ["pagerank"]
+
+pagerank = typer.Typer(no_args_is_help=True, help="Ranks of the nodes of a graph (PageRank).", rich_markup_mode=None)
+pagerank.command(short_help="Rank the nodes of a graph by its edges.")(train)
+pagerank.command(short_help="Show the nodes with the highest ranks.")(top)
+pagerank.command(short_help="Say how exact the ranks are, from the highest tenth to the lowest.")(evaluate)

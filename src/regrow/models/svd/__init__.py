@@ -1,0 +1,5 @@
+"""Truncated SVD."""
+
+from regrow.models.svd.program import SVD
+
+__all__ = ["SVD"]

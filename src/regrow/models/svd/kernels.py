@@ -1,0 +1,162 @@
+"""The dense and sparse loops of the truncated SVD. Every sum is in a fixed order; only loops over independent numbers are vectorised.
+
+A matrix is in cells: of a cell, line i has the entries [ptr[i], ptr[i + 1]) of `index` and `value`. The same kernel multiplies rows and
+columns. Loops are unrolled by four terms, which changes no order: ((x + a) + b) + c is what the plain loop says.
+"""
+# mypy: allow-untyped-defs, allow-untyped-decorators, allow-untyped-calls
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+from regrow.rng import uniform
+
+__all__ = ["add_gram", "add_product", "add_squares", "added_up", "random_lines", "scale_in_place", "scale_lines", "take_outer", "times"]
+
+
+@njit(cache=True)
+def random_lines(key, first, weight, out):
+    """Lines of uniform numbers in [-1, 1): line i is that of item first + i, and 0 where its weight is 0."""
+    for i in range(out.shape[0]):
+        for k in range(out.shape[1]):
+            out[i, k] = 2.0 * uniform(key, first + i, k) - 1.0 if weight[i] else 0.0
+
+
+@njit(cache=True)
+def add_product(ptr, index, value, other, out):
+    """out[i] += sum over the entries e of line i, in order, of value[e] * other[index[e]].
+
+    ptr int64 [lines + 1], index int32, value float32 or float64 (empty: all are 1), other float32 or float64 and out
+    float64 of the same width. All arithmetic is of float64.
+    """
+    width = out.shape[1]
+    ones = value.size == 0
+    for i in range(out.shape[0]):
+        line = out[i]
+        e, end = ptr[i], ptr[i + 1]
+        while e + 4 <= end:
+            a, b, c, d = other[index[e]], other[index[e + 1]], other[index[e + 2]], other[index[e + 3]]
+            if ones:
+                for k in range(width):
+                    line[k] = (((line[k] + a[k]) + b[k]) + c[k]) + d[k]
+            else:
+                va, vb = np.float64(value[e]), np.float64(value[e + 1])
+                vc, vd = np.float64(value[e + 2]), np.float64(value[e + 3])
+                for k in range(width):
+                    line[k] = (((line[k] + va * a[k]) + vb * b[k]) + vc * c[k]) + vd * d[k]
+            e += 4
+        while e < end:
+            a, va = other[index[e]], np.float64(1.0) if ones else np.float64(value[e])
+            for k in range(width):
+                line[k] += va * a[k]
+            e += 1
+
+
+@njit(cache=True)
+def add_squares(ptr, index, value, weight, out):
+    """out[i] += sum over the entries e of line i of (value[e] * weight[index[e]])^2: float64 [lines]."""
+    ones = value.size == 0
+    for i in range(out.size):
+        total = out[i]
+        for e in range(ptr[i], ptr[i + 1]):
+            one = weight[index[e]] * (1.0 if ones else np.float64(value[e]))
+            total += one * one
+        out[i] = total
+
+
+@njit(cache=True)
+def scale_lines(lines, weight, out):
+    """out[i] = weight[i] * lines[i]."""
+    for i in range(lines.shape[0]):
+        for k in range(lines.shape[1]):
+            out[i, k] = weight[i] * lines[i, k]
+
+
+@njit(cache=True)
+def scale_in_place(lines, weight):
+    """lines[i] *= weight[i]."""
+    for i in range(lines.shape[0]):
+        for k in range(lines.shape[1]):
+            lines[i, k] *= weight[i]
+
+
+@njit(cache=True)
+def take_outer(lines, u, v):
+    """lines[i] -= u[i] * v."""
+    for i in range(lines.shape[0]):
+        for k in range(v.size):
+            lines[i, k] -= u[i] * v[k]
+
+
+@njit(cache=True)
+def added_up(lines, weight):
+    """The sum over the lines, in order, of weight[i] * lines[i]: float64 [width]."""
+    total = np.zeros(lines.shape[1])
+    for i in range(lines.shape[0]):
+        for k in range(total.size):
+            total[k] += weight[i] * lines[i, k]
+    return total
+
+
+@njit(cache=True)
+def add_gram(lines, gram):
+    """gram += lines^T lines, in the order of the lines; only the upper triangle of gram means anything. Two of its rows at a time."""
+    width = lines.shape[1]
+    i, end = 0, lines.shape[0]
+    while i + 4 <= end:
+        a, b, c, d = lines[i], lines[i + 1], lines[i + 2], lines[i + 3]
+        j = 0
+        while j + 2 <= width:
+            upper, lower = gram[j], gram[j + 1]
+            a0, b0, c0, d0 = a[j], b[j], c[j], d[j]
+            a1, b1, c1, d1 = a[j + 1], b[j + 1], c[j + 1], d[j + 1]
+            for k in range(j, width):
+                x, y, z, w = a[k], b[k], c[k], d[k]
+                upper[k] = (((upper[k] + a0 * x) + b0 * y) + c0 * z) + d0 * w
+                lower[k] = (((lower[k] + a1 * x) + b1 * y) + c1 * z) + d1 * w
+            j += 2
+        if j < width:
+            gram[j, j] = (((gram[j, j] + a[j] * a[j]) + b[j] * b[j]) + c[j] * c[j]) + d[j] * d[j]
+        i += 4
+    while i < end:
+        a = lines[i]
+        for j in range(width):
+            row, aj = gram[j], a[j]
+            for k in range(j, width):
+                row[k] += aj * a[k]
+        i += 1
+
+
+@njit(cache=True)
+def times(lines, table, upper, out):
+    """out = lines times table: [lines, width] times [width, k]; each sum in the order of the width. Two lines at a time.
+
+    upper   whether the table is upper triangular: then blocks of zeros are passed over
+    """
+    width, columns = table.shape
+    i, end = 0, lines.shape[0]
+    while i < end:
+        pair = i + 1 < end
+        one, other = lines[i], lines[i + 1] if pair else lines[i]
+        target, second = out[i], out[i + 1] if pair else np.empty(columns)
+        for k in range(columns):
+            target[k] = 0.0
+            second[k] = 0.0
+        j = 0
+        while j + 4 <= width:
+            a, b, c, d = table[j], table[j + 1], table[j + 2], table[j + 3]
+            va, vb, vc, vd = one[j], one[j + 1], one[j + 2], one[j + 3]
+            wa, wb, wc, wd = other[j], other[j + 1], other[j + 2], other[j + 3]
+            for k in range(j if upper else 0, columns):
+                x, y, z, w = a[k], b[k], c[k], d[k]
+                target[k] = (((target[k] + va * x) + vb * y) + vc * z) + vd * w
+                second[k] = (((second[k] + wa * x) + wb * y) + wc * z) + wd * w
+            j += 4
+        while j < width:
+            a, va, wa = table[j], one[j], other[j]
+            for k in range(j if upper else 0, columns):
+                target[k] += va * a[k]
+                second[k] += wa * a[k]
+            j += 1
+        i += 2

@@ -1,0 +1,31 @@
+"""What a service takes at most, unless it is told otherwise."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+__all__ = ["Limits"]
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """body_bytes: of a request; items: documents or rows of a request; item_bytes: of one of them; words: of one document.
+
+    at_once     requests that a replica works on in turns; waiting: those that wait besides; more are refused at once
+    deadline_seconds    of a request that says none; deadline_max_seconds: the longest one
+    drain_seconds       for requests under way when the service ends
+    backlog             connections that wait to be taken
+    line_bytes          of a line of a batch
+    """
+
+    body_bytes: int = 8 << 20
+    items: int = 1024
+    item_bytes: int = 4 << 20
+    words: int = 100_000
+    at_once: int = 4
+    waiting: int = 8
+    deadline_seconds: float = 10.0
+    deadline_max_seconds: float = 300.0
+    drain_seconds: float = 20.0
+    backlog: int = 1024
+    line_bytes: int = 1 << 20

@@ -1,0 +1,164 @@
+"""Replica processes of this machine: started, watched, replaced. Names are used once.
+
+A killed one is known at once, a frozen one within two seconds (stopped, or runnable without gaining CPU time), one that does not
+answer within ten. All of them end with this process, however it ends.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+
+from regrow.engines.frozen import FrozenWatch
+from regrow.engines.processes import how_it_ended
+from regrow.errors import DataError, RegrowError
+from regrow.serving.fleet import Fleet, Member
+from regrow.serving.limits import Limits
+from regrow.serving.nursery import Child, Nursery, adopt
+
+__all__ = ["Supervisor"]
+
+START_SECONDS = 120.0
+LOOK_SECONDS = 0.25
+PROBE_SECONDS, SILENT_SECONDS = 2.0, 10.0
+BACKOFF = (0.05, 10.0)
+"""Seconds before a replica that ended is replaced: at first, and at most; twice as long each time unless it lived for a while."""
+LONG_LIFE = 30.0
+
+
+class Supervisor:
+    """The replicas of one service. files: the tables of the models that a new one maps; tell: where lines for people go."""
+
+    def __init__(self, fleet: Fleet, folder: Path, limits: Limits, tell: Callable[[str], None]) -> None:
+        self.fleet, self.folder, self.limits, self.tell = fleet, folder, limits, tell
+        self.files: list[str] = []
+        self.restarts: Counter[str] = Counter()
+        """How often replicas were replaced, by cause."""
+        self.processes: dict[str, Child] = {}
+        self._descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        self._nursery = Nursery(str(folder), asdict(limits))
+        self._number = 0
+        self._tasks: list[asyncio.Task[None]] = []
+        self._watch = FrozenWatch()
+        self._causes: dict[str, str] = {}
+        self._closing = False
+
+    async def start(self, replicas: int) -> None:
+        """Start so many, and wait until all of them answer. Raises what the first one could not do."""
+        adopt()
+        first = [asyncio.get_running_loop().create_future() for _ in range(replicas)]
+        self._tasks = [asyncio.create_task(self._keep(ready)) for ready in first]
+        self._tasks += [asyncio.create_task(self._look()), asyncio.create_task(self._probe())]
+        await asyncio.gather(*first)
+
+    async def _keep(self, ready: asyncio.Future[None]) -> None:
+        """One place in the fleet: whoever ends is replaced."""
+        wait = BACKOFF[0]
+        while not self._closing:
+            self._number += 1
+            name = f"replica-{self._number}"
+            began = time.monotonic()
+            try:
+                process = await self._started(name)
+            except RegrowError as error:
+                if not ready.done():
+                    ready.set_exception(error)
+                    return
+                self.tell(f"{name} does not start: {error.message}")
+            else:
+                if not ready.done():
+                    ready.set_result(None)
+                await self._lived(name, process)
+            if time.monotonic() - began > LONG_LIFE:
+                wait = BACKOFF[0]
+            await asyncio.sleep(wait)
+            wait = min(2 * wait, BACKOFF[1])
+
+    async def _started(self, name: str) -> Child:
+        """A process that answers. Raises RegrowError."""
+        process, said, pipe = await self._nursery.fork(name, self.files)
+        self.processes[name] = process
+        try:
+            async with asyncio.timeout(START_SECONDS):
+                line = await said.readline()
+            told: dict[str, Any] = json.loads(line) if line else {"error": how_it_ended(await process.wait()), "advice": ""}
+        except (TimeoutError, ValueError):
+            told = {"error": f"it does not answer within {START_SECONDS:.0f} s", "advice": ""}
+        except BaseException:
+            await self._end(name, process)
+            raise
+        finally:
+            pipe.close()
+        if "error" in told:
+            await self._end(name, process)
+            raise DataError(f"a replica ended before it answered: {told['error']}", told["advice"])
+        self.fleet.join(Member(name, "http://replica", socket=f"/proc/self/fd/{self._descriptor}/{name}"))
+        return process
+
+    async def _lived(self, name: str, process: Child) -> None:
+        """Until it ends."""
+        code = await process.wait()
+        await self.fleet.leave(name)
+        self.processes.pop(name, None)
+        self._watch.drop(name)
+        with contextlib.suppress(OSError):
+            (self.folder / name).unlink()
+        if not self._closing:
+            cause = self._causes.pop(name, "")
+            self.restarts["frozen" if cause else "ended"] += 1
+            self.tell(f"{name} is lost: {cause or how_it_ended(code)}; another one is started")
+
+    async def _end(self, name: str, process: Child) -> None:
+        process.kill()
+        await process.wait()
+        self.processes.pop(name, None)
+
+    async def _look(self) -> None:
+        """Kill those that are frozen."""
+        while True:
+            await asyncio.sleep(LOOK_SECONDS)
+            for name, process in list(self.processes.items()):
+                why = self._watch.look(name, process.pid, time.monotonic())
+                if why and name in self.fleet.members:
+                    self._kill(name, process, why)
+
+    async def _probe(self) -> None:
+        """Kill those that do not answer, though they are not frozen."""
+        while True:
+            await asyncio.sleep(PROBE_SECONDS)
+            await asyncio.gather(*(self._probed(name, member) for name, member in list(self.fleet.members.items())))
+
+    async def _probed(self, name: str, member: Member) -> None:
+        process = self.processes.get(name)
+        try:
+            await member.get("/livez", SILENT_SECONDS)
+        except TimeoutError:
+            if process is not None and self.processes.get(name) is process:
+                self._kill(name, process, f"no answer for {SILENT_SECONDS:.0f} s")
+        except (OSError, RuntimeError, aiohttp.ClientError):
+            return  # it is ending, and that is seen elsewhere
+
+    def _kill(self, name: str, process: Child, why: str) -> None:
+        self._causes[name] = why
+        process.kill()
+
+    async def close(self) -> None:
+        """End all of them."""
+        self._closing = True
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        for name, process in list(self.processes.items()):
+            await self._end(name, process)
+        await self._nursery.close()
+        os.close(self._descriptor)

@@ -1,0 +1,84 @@
+"""The contract of a model on real engines: whoever works, whoever is killed, the same bytes."""
+
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+
+import pytest
+import scipy.sparse
+
+from models.svd import texts
+from shell import Shell, await_records
+
+TRAIN = ("svd", "train", "docs.txt", "--rank", 12, "--power", 6, "--grid", "3x3")
+
+
+def text() -> str:
+    return "\n".join(texts.documents(4_000, topics=30)) + "\n"
+
+
+@pytest.fixture(scope="module")
+def quiet(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The digest that all the others must have: inline."""
+    from regrow.launch import launch
+    from regrow.models.svd import SVD
+    from regrow.models.svd.specs import factors_spec
+    from regrow.spec import How
+
+    folder = tmp_path_factory.mktemp("quiet")
+    (folder / "docs.txt").write_text(text())
+    spec = factors_spec([str(folder / "docs.txt")], SVD(12, power=6), blocks=(3, 3))
+    return launch(spec, How("inline"), folder / "run").digest
+
+
+@pytest.fixture
+def shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Shell:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    (tmp_path / "docs.txt").write_text(text())
+    return Shell(tmp_path, capsys)
+
+
+@pytest.mark.processes
+@pytest.mark.parametrize(
+    "how",
+    [
+        ("--workers", 1, "--verify", "off"),
+        ("--workers", 2, "--durable-every", 0.1),
+        ("--workers", 3, "--preempt", 0.1),
+    ],
+    ids=lambda how: " ".join(map(str, how)),
+)
+def test_the_same_digest_whoever_works(shell: Shell, quiet: str, how: tuple[object, ...]) -> None:
+    found = shell.run(*TRAIN, *how, "--run", "run")
+    assert found["digest"] == quiet
+    assert found["cells"] > 40_000
+    assert "tokens" not in found
+    assert ("worker lost" in shell.story("run")) == ("--preempt" in how)
+
+
+@pytest.mark.processes
+def test_the_same_digest_after_the_coordinator_was_killed(shell: Shell, quiet: str) -> None:
+    process = shell.start(*TRAIN, "--workers", 1, "--verify", "off", "--run", "run")
+    await_records(process, shell.folder / "run", 3)
+    os.kill(process.pid, signal.SIGKILL)
+    process.communicate()
+    assert shell.run("status", "run")["state"] == "resumable"
+    assert shell.run("resume", "run", "--workers", 2)["digest"] == quiet
+    assert "going on" in shell.story("run")
+
+
+@pytest.mark.slow
+@pytest.mark.processes
+def test_the_same_digest_on_a_generic_processor(shell: Shell) -> None:
+    scipy.sparse.save_npz(shell.folder / "x.npz", scipy.sparse.csr_matrix(texts.counts(400, 150)))
+    train = ("svd", "train", "x.npz", "--rank", 9, "--grid", "3x2", "--engine", "inline")
+    quiet = shell.run(*train, "--run", "quiet")["digest"]
+    environment = {"NUMBA_CPU_NAME": "generic", "NUMBA_CACHE_DIR": str(shell.folder / "kernels")}
+    process = shell.start(*train, "--run", "run", **environment)
+    _, err = process.communicate(timeout=300)
+    assert process.returncode == 0, err
+    assert list((shell.folder / "kernels").rglob("*.nbc")), "the kernels were not compiled anew"
+    assert shell("digest", "run").out.strip() == quiet

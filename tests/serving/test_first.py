@@ -1,0 +1,193 @@
+"""regrow.first: the first answer, losers cancelled and awaited, one deadline; with asyncio and with threads."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import Awaitable, Callable
+
+import pytest
+
+import regrow
+from regrow.errors import NoAnswer, TooLate, UsageError
+from regrow.serving.first import Refused
+
+
+class Places:
+    """Calls that note what becomes of them."""
+
+    def __init__(self) -> None:
+        self.begun: list[str] = []
+        self.ended: list[str] = []
+
+    def __call__(self, name: str, seconds: float, error: Exception | None = None) -> Callable[[], Awaitable[str]]:
+        async def call() -> str:
+            self.begun.append(name)
+            try:
+                await asyncio.sleep(seconds)
+                if error is not None:
+                    raise error
+                return name
+            except asyncio.CancelledError:
+                await asyncio.sleep(0.01)  # some need a moment to put things away
+                raise
+            finally:
+                self.ended.append(name)
+
+        return call
+
+
+def test_the_first_answer_wins_and_losers_are_cancelled_and_awaited() -> None:
+    async def scene() -> None:
+        place = Places()
+        calls = [place("hangs", 60), place("quick", 0.02), place("slow", 5)]
+        assert await regrow.first(calls, mode="all", deadline=5) == "quick"
+        assert sorted(place.ended) == ["hangs", "quick", "slow"]
+        assert asyncio.all_tasks() == {asyncio.current_task()}
+
+    asyncio.run(scene())
+
+
+def test_hedging_asks_another_one_when_the_answer_is_late() -> None:
+    async def scene() -> None:
+        place = Places()
+        hedge = regrow.Hedge(delay_first=0.02)
+        for _ in range(20):
+            assert await hedge.first({"hangs": place("hangs", 60), "well": place("well", 0.001)}, deadline=5) == "well"
+        counts = hedge.machine.counts
+        assert counts.answered == 20
+        assert counts.hedges == counts.won == place.begun.count("hangs") < 10  # it was found out
+
+    asyncio.run(scene())
+
+
+def test_an_error_is_no_answer_and_the_next_one_is_asked_at_once() -> None:
+    async def scene() -> None:
+        place = Places()
+        calls = [place(name, 0, ConnectionError(f"{name} is down")) for name in "ab"] + [place("c", 0)]
+        began = time.monotonic()
+        assert await regrow.first(calls, deadline=30, delay_first=10) == "c"
+        assert time.monotonic() - began < 5
+        with pytest.raises(NoAnswer, match="2 attempts failed") as caught:
+            await regrow.first(calls[:2], deadline=1)
+        assert isinstance(caught.value.__cause__, ConnectionError)
+
+    asyncio.run(scene())
+
+
+def test_one_deadline_for_all() -> None:
+    async def scene() -> None:
+        place = Places()
+        began = time.monotonic()
+        with pytest.raises(TimeoutError) as caught:
+            await regrow.first([place("a", 60), place("b", 60)], deadline=0.1)
+        assert isinstance(caught.value, TooLate)
+        assert time.monotonic() - began < 5
+        assert sorted(place.ended) == ["a", "b"]
+
+    asyncio.run(scene())
+
+
+def test_whoever_goes_away_takes_the_calls_along() -> None:
+    async def scene() -> None:
+        place = Places()
+        asking = asyncio.create_task(regrow.first([place("a", 60), place("b", 60)], mode="all", deadline=60))
+        await asyncio.sleep(0.02)
+        asking.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await asking
+        assert sorted(place.ended) == ["a", "b"]
+
+    asyncio.run(scene())
+
+
+def test_a_call_that_refuses_ends_it() -> None:
+    async def scene() -> None:
+        place = Places()
+        with pytest.raises(NoAnswer, match="too much"):
+            await regrow.first([place("a", 0, Refused("too much")), place("b", 0, Refused("too much"))], deadline=1)
+        assert len(place.begun) == 1
+
+    asyncio.run(scene())
+
+
+def test_a_loser_that_does_not_end_holds_nobody_up_for_ever() -> None:
+    async def scene() -> None:
+        said: list[str] = []
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: said.append(context["message"]))
+        release = asyncio.Event()
+
+        async def stubborn() -> str:
+            while not release.is_set():
+                try:
+                    await release.wait()
+                except asyncio.CancelledError:
+                    continue
+            return "at last"
+
+        async def quick() -> str:
+            await asyncio.sleep(0.01)
+            return "quick"
+
+        assert await regrow.first([stubborn, quick], mode="all", deadline=0.2) == "quick"
+        assert said == ["a call that lost does not end although it was cancelled"]
+        release.set()
+        await asyncio.sleep(0.01)
+
+    asyncio.run(scene())
+
+
+def test_threads_do_the_same() -> None:
+    release = threading.Event()
+
+    def hangs() -> str:
+        release.wait(30)
+        return "late"
+
+    def fails() -> str:
+        raise ConnectionError("down")
+
+    try:
+        hedge = regrow.Hedge(delay_first=0.02)
+        assert {hedge.first_sync({"hangs": hangs, "well": lambda: "well"}, deadline=10) for _ in range(10)} == {"well"}
+        assert regrow.first_sync([hangs, lambda: "quick"], mode="all", deadline=10) == "quick"
+        assert regrow.first_sync([fails, fails, lambda: "third"], deadline=10) == "third"
+        with pytest.raises(NoAnswer, match="down") as caught:
+            regrow.first_sync([fails], deadline=1)
+        assert isinstance(caught.value.__cause__, ConnectionError)
+        with pytest.raises(TooLate):
+            regrow.first_sync([hangs], deadline=0.05)
+    finally:
+        release.set()
+
+
+def test_what_cannot_be_asked_is_refused() -> None:
+    async def well() -> int:
+        return 1
+
+    for wrong in (
+        {"calls": []},
+        {"calls": [well], "deadline": 0},
+        {"calls": [well], "deadline": float("nan")},
+        {"calls": [well], "mode": "x"},
+    ):
+        with pytest.raises(UsageError):
+            asyncio.run(regrow.first(**wrong))  # type: ignore[arg-type]
+    with pytest.raises(UsageError, match="unknown"):
+        regrow.Hedge(unknown=1)
+    with pytest.raises(NoAnswer, match=r"await regrow\.first"):
+        regrow.first_sync([well])
+
+
+def test_the_example_tells_what_each_way_costs(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    from examples.test_examples import example
+
+    module = example("hundred_machines")
+    monkeypatch.setattr(module, "REQUESTS", 20)
+    asyncio.run(module.main())
+    first, off, everybody, hedge = capsys.readouterr().out.splitlines()
+    assert "an answer from machine" in first
+    assert [line.split()[0] for line in (off, everybody, hedge)] == ["off", "all", "hedge"]
+    assert "failed  0.0 %   asked 100.00" in everybody
+    assert "failed  0.0 %" in hedge

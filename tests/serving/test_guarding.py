@@ -1,0 +1,135 @@
+"""Who may ask, under which names, and what is left behind."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import stat
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from regrow.errors import DataError, UsageError
+from regrow.serving.first import Hedge
+from regrow.serving.fleet import Fleet, Model
+from regrow.serving.guarding import is_loopback, may_ask, meant_for_us, private_folder, read_token
+from regrow.serving.load import Report
+from regrow.serving.remotes import Remotes
+
+
+def test_loopback_is_what_only_this_machine_reaches() -> None:
+    assert all(map(is_loopback, ("127.0.0.1", "127.8.8.8", "::1", "[::1]", "localhost")))
+    assert not any(map(is_loopback, ("0.0.0.0", "::", "10.0.0.1", "example.org", "")))
+
+
+def test_names_of_others_are_not_ours() -> None:
+    names = frozenset({"localhost", "127.0.0.1", "::1"})
+    assert all(meant_for_us(host, names) for host in ("localhost:8000", "LOCALHOST", "127.0.0.1:1", "[::1]:8000", "[::1]", "::1"))
+    assert not any(
+        meant_for_us(host, names) for host in ("evil.example", "localhost.evil.example", "127.0.0.1.evil.example:80", "", "[::2]")
+    )
+
+
+def test_a_token_is_asked_for_as_a_bearer(tmp_path: Path) -> None:
+    (tmp_path / "token").write_text("  0123456789abcdef\n")
+    token = read_token(tmp_path / "token")
+    assert may_ask(token, "Bearer 0123456789abcdef")
+    assert may_ask(token, "bearer  0123456789abcdef")
+    assert not any(
+        may_ask(token, header) for header in (None, "", "Bearer", "Bearer x", "Basic 0123456789abcdef", "0123456789abcdef", "Bearer é")
+    )
+    for wrong in ("short", "with a blank in it", "é" * 20):
+        (tmp_path / "token").write_text(wrong)
+        with pytest.raises(UsageError):
+            read_token(tmp_path / "token")
+    with pytest.raises(UsageError, match="cannot be read"):
+        read_token(tmp_path / "nowhere")
+
+
+def test_a_folder_is_private_and_what_others_left_is_swept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    left = tmp_path / "regrow" / "serving" / "left"
+    left.mkdir(parents=True)
+    os.utime(left, (time.time() - 100, time.time() - 100))
+    with private_folder() as first:
+        assert stat.S_IMODE(first.stat().st_mode) == 0o700
+        assert not left.exists()
+        os.utime(first, (time.time() - 100, time.time() - 100))
+        with private_folder() as second:
+            assert first.exists(), "its owner is alive"
+        assert not second.exists()
+    assert not first.exists()
+
+
+class Elsewhere:
+    """What services elsewhere say of themselves."""
+
+    def __init__(self, remotes: Remotes, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.remotes = remotes
+        for remote in remotes.remotes:
+            monkeypatch.setattr(remote, "look", self.nothing)
+            monkeypatch.setattr(remote, "card", self.card)
+
+    async def nothing(self) -> None:
+        """It was said by `say`."""
+
+    async def card(self) -> Any:
+        return {}
+
+    async def say(self, *models: str) -> None:
+        for remote, model in zip(self.remotes.remotes, models, strict=True):
+            remote.why, remote.digest, remote.kind = "" if model else "away", model, "topics"
+        await self.remotes._look()
+
+
+def test_services_elsewhere_change_their_model_one_by_one_and_we_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def scene() -> None:
+        told: list[str] = []
+        fleet = Fleet(Hedge())
+        remotes = Remotes(["http://a", "http://b", "http://c"], "", fleet, told.append)
+        elsewhere = Elsewhere(remotes, monkeypatch)
+
+        def asked() -> tuple[str, int]:
+            assert isinstance(fleet.model, Model)
+            return fleet.model.digest, len(fleet.members)
+
+        await elsewhere.say("old", "old", "old")
+        assert asked() == ("old", 3)
+        await elsewhere.say("new", "old", "old")
+        assert asked() == ("old", 2)
+        await elsewhere.say("new", "new", "old")
+        assert asked() == ("new", 2)
+        await elsewhere.say("new", "new", "new")
+        assert asked() == ("new", 3)
+        await elsewhere.say("", "new", "")
+        assert asked() == ("new", 1)
+        await elsewhere.say("new", "new", "new")
+        assert asked() == ("new", 3)
+        assert len(set(fleet.members)) == 3
+        assert not set(fleet.members) & {"http://a", "http://c"}, "who comes back has another name"
+        fleet.unreachable(next(iter(fleet.members)))  # type: ignore[misc]
+        await asyncio.sleep(0)
+        assert len(fleet.members) == 2
+        await fleet.close()
+        await remotes.close()
+        assert sum("served from now on" in line for line in told) == 1
+
+    asyncio.run(scene())
+
+
+def test_no_service_elsewhere_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def scene() -> None:
+        remotes = Remotes(["http://127.0.0.1:1"], "", Fleet(Hedge()), print)
+        with pytest.raises(DataError, match="none of the replicas can be asked"):
+            await remotes.first()
+
+    asyncio.run(scene())
+
+
+def test_a_report_counts_failures_and_takes_quantiles_by_rank() -> None:
+    report = Report([0.001 * i for i in range(1, 1001)], Counter({"HTTP 503": 10}))
+    assert (report.at(0.5), report.at(0.99), report.at(0.999)) == (500.0, 990.0, 999.0)
+    assert "failed 1.00 % (10 x HTTP 503)" in str(report)
