@@ -32,7 +32,7 @@ pytestmark = [
 ROUNDS: dict[str, Any] = {"rounds": 30, "kept": 9}
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def cluster() -> Iterator[Nodes]:
     """One cluster for all tests here."""
     with one_cluster() as nodes:
@@ -100,7 +100,7 @@ def test_a_node_that_is_killed_costs_its_attempts_and_nothing_that_was_committed
     assert summary["digest"] == quiet
     assert summary["workers_lost"] == 1
     assert lost(runs)[0]["time"] - when["killed"] < 2
-    assert summary["recovery_seconds"][0] < 3
+    assert (summary["recovery_seconds"] or [0.0])[0] < 3  # none, if its worker was between two tasks
     assert not runs.told("artifacts lost")
     assert summary["moved_bytes"] > 0
 

@@ -35,6 +35,7 @@ SHUN_SECONDS = 30.0
 """So long nothing is placed on a node from which a host was lost."""
 HELLO_SECONDS = 5.0
 CONNECT_SECONDS = 5.0
+LEAVE_SECONDS = 5.0
 NO_CLUSTER = "name one that runs, e.g. --address HEAD:6379; or leave --address out to start Ray on this machine"
 IN_VAIN_MAX = 10
 LOOPBACK = ("127.", "localhost", "[::1]")
@@ -235,6 +236,12 @@ class Fleet:
     def close(self) -> None:
         """End all hosts, and leave Ray."""
         self._ended.set()
+        there = [host for host in self.hosts.values() if host.lines is not None]
+        for host in there:
+            assert host.lines is not None
+            host.lines.connection.close()  # a host that is hung up on leaves nothing behind
+        with contextlib.suppress(Exception):
+            self._ray.wait([host.call for host in there], num_returns=max(1, len(there)), timeout=LEAVE_SECONDS)
         for host in list(self.hosts.values()):
             self.drop(host)
         self.listener.close()

@@ -338,7 +338,9 @@ def _sweep(above: Path) -> None:
     """Remove the folders in which nobody lives any more, also those of hosts that were killed."""
     for folder in above.iterdir():
         with contextlib.suppress(OSError):
-            lock = os.open(folder / "lock", os.O_RDWR | os.O_CLOEXEC)
+            lock = os.open(
+                folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600
+            )  # one that was swept while it was written to has none
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 shutil.rmtree(folder, ignore_errors=True)
