@@ -143,10 +143,12 @@ class Topics(Answers):
 
         method = Method(asked.method, asked.restarts, asked.sweeps, asked.samples, asked.burn_in)
         pieces, given = self._encoded(asked, limits)
+        visits = asked.samples + asked.burn_in if asked.method == "sampling" else 8 * asked.restarts
+        share = min(1.0, 8 / visits)  # of what one piece may hold: argmax visits a text some eight times
         first = start = 0
         while start < len(pieces):
             end, size = start + 1, len(pieces[start])
-            while end < len(pieces) and end - start < PIECE_DOCUMENTS and size + len(pieces[end]) <= PIECE_BYTES:
+            while end < len(pieces) and end - start < share * PIECE_DOCUMENTS and size + len(pieces[end]) <= share * PIECE_BYTES:
                 size += len(pieces[end])
                 end += 1
             yield self._piece(pieces[start:end], given, asked, method, asked.first + first, limits)
