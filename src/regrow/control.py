@@ -48,6 +48,8 @@ class Control:
     def __init__(self, run: Path, workers: int, interrupts: Interrupts, changed: Callable[[int], None], *, elastic: bool) -> None:
         self.run, self.workers, self._interrupts, self._changed, self._elastic = run, workers, interrupts, changed, elastic
         self._engine: Engine | None = None
+        self._asked = False
+        """Whether somebody has asked for another number of workers."""
         self._lock = threading.Lock()
         self._listener: socket.socket | None = None
 
@@ -72,7 +74,7 @@ class Control:
         """Requests, and signals, are for this engine."""
         with self._lock:
             self._engine = engine
-            if self._elastic:
+            if self._elastic and self._asked:
                 engine.scale(self.workers)  # it may have changed while the engine was started
         try:
             with self._interrupts.steering(engine):
@@ -125,7 +127,7 @@ class Control:
         if not self._elastic:
             raise UsageError("the engine inline has one worker, the process itself", "pause the run and resume it with --engine local")
         with self._lock:
-            before, self.workers = self.workers, count(self.workers)
+            before, self.workers, self._asked = self.workers, count(self.workers), True
             wanted, engine = self.workers, self._engine
             self._changed(wanted)
         self._do(engine, lambda: engine.scale(wanted) if engine else None)

@@ -13,7 +13,7 @@ import inspect
 import re
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -23,7 +23,7 @@ from regrow.parameters import make
 from regrow.program import Program
 from regrow.traces import guest, known_as, shown_place
 
-__all__ = ["Job", "ProgramName", "loading", "make"]
+__all__ = ["Far", "Job", "ProgramName", "loading", "make"]
 
 loading: list[str] = []
 """Files of programs that are being imported now: whoever starts a run at that time has no `if __name__ == "__main__"`."""
@@ -181,6 +181,20 @@ def _load_file(place: str) -> ModuleType:
 
 
 @dataclass(frozen=True, slots=True)
+class Far:
+    """Where a run's files are served.
+
+    coordinator     the address at which its coordinator serves them
+    token           what everybody must show who asks for them
+    epoch           the name of this start of the coordinator
+    """
+
+    coordinator: str
+    token: str
+    epoch: str
+
+
+@dataclass(frozen=True, slots=True)
 class Job:
     """A program with its parameters, seed and data, and the directory in which it runs."""
 
@@ -191,6 +205,8 @@ class Job:
     run: Path
     origin: str = ""
     """Where the author of the program has the file of which the run holds a copy: a folder."""
+    far: Far | None = None
+    """Where the run really is, on a machine that is not its coordinator's."""
 
     def kind(self) -> type[Program]:
         """The class of the program."""
@@ -212,10 +228,12 @@ class Job:
             "data": str(self.data),
             "run": str(self.run),
             "origin": self.origin,
+            "far": asdict(self.far) if self.far else None,
         }
 
     @staticmethod
     def from_json(found: Mapping[str, Any]) -> Job:
         """The job of such values."""
         program = ProgramName(found["place"], found["name"])
-        return Job(program, found["parameters"], found["seed"], Path(found["data"]), Path(found["run"]), found["origin"])
+        far = Far(**found["far"]) if found.get("far") else None
+        return Job(program, found["parameters"], found["seed"], Path(found["data"]), Path(found["run"]), found["origin"], far)

@@ -23,6 +23,7 @@ from regrow.parameters import check_parameters
 from regrow.program import Program
 from regrow.running import Watcher, begin
 from regrow.spec import How, Spec
+from regrow.store.bucket import is_url
 from regrow.store.model import ModelFiles, read_model
 
 __all__ = ["Run", "check_names", "default_run", "launch", "own_way", "run", "shared_cache", "text_spec", "unseen_spec", "with_stdin"]
@@ -76,17 +77,21 @@ def run(
     verify: bool = True,
     overwrite: bool = False,
     format: str = "txt",
+    address: str | None = None,
+    label: str | None = None,
+    durable: str | None = None,
 ) -> Run:
     """Run a program of your own on text files (the layout "text"), and come back when it has ended.
 
     data        a file or several, plain or gzipped; each line is a line of `part.fixed.lines()`. None for a program that reads no data
     workers     processes; None: as many as cores may be used
     run         the run's directory; None: a temporary one, which goes away with the Run (a paused one stays, to be resumed)
+    address     of a Ray cluster, for engine="ray"; label: of the nodes that get workers; durable: a URL to which cuts are copied
     The other parameters are those of `regrow run`. Raises ProgramError if the program raises or is not deterministic, DataError for
     data that cannot be read, UsageError for parameters that cannot be.
     """
     spec = text_spec(program, data, seed, format=format, inline=engine == "inline")
-    how = How(engine, workers or 0, preempt, durable_every, verify)
+    how = How(engine, workers or 0, preempt, durable_every, verify, address=address, label=label, durable=durable)
     return launch(spec, how, run, overwrite=overwrite)
 
 
@@ -170,18 +175,25 @@ def _own_fields(about: Mapping[str, Any], files: Sequence[str], options: TextOpt
 
 @contextlib.contextmanager
 def with_stdin(files: Sequence[str]) -> Iterator[tuple[list[str], tuple[str, ...]]]:
-    """The input files with "-", the standard input, written to a file: (names, those of them that were made here).
+    """The input files with those that are not on this machine copied to it: (names, those of them that were made here).
 
-    The file goes away at the end unless a run has taken it (see Spec.spooled).
+    "-" is the standard input; URLs, also with patterns, name what lies in storage. The files go away at the end unless a run has taken
+    them (see Spec.spooled).
     """
-    if "-" not in files:
+    if "-" not in files and not any(is_url(file) for file in files):
         yield list(files), ()
         return
-    with tempfile.TemporaryDirectory(prefix="regrow-stdin-") as folder:
+    with tempfile.TemporaryDirectory(prefix="regrow-input-") as folder:
         from regrow.data.streams import spool
+        from regrow.store.inputs import copied_here
 
-        name = spool(Path(folder) / "stdin")
-        yield [name if file == "-" else file for file in files], (name,)
+        names: list[str] = []
+        made: list[str] = []
+        for file in files:
+            here = [spool(Path(folder) / "stdin")] if file == "-" else copied_here(file, Path(folder)) if is_url(file) else []
+            made += here
+            names += here or [file]
+        yield names, tuple(made)
 
 
 def shared_cache() -> str:

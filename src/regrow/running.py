@@ -35,6 +35,7 @@ from regrow.errors import DamagedData, DataError, Paused, ProgramError, RegrowEr
 from regrow.identity import difference, identity_of
 from regrow.interrupts import Interrupts
 from regrow.job import Job, loading
+from regrow.mirror import Mirror, check_empty
 from regrow.outlet import Outlet
 from regrow.preparing import Preparing
 from regrow.program import Value, as_value
@@ -62,7 +63,7 @@ def begin(spec: Spec, run: Path, how: How, watcher: Watcher | None = None, *, ov
     _refuse_imports()
     _refuse_to_lose(spec, run)
     interrupts = Interrupts(f"go on with it: regrow resume {run}")
-    with _patient_with_disk(run), interrupts.caught(), _new_directory(run, overwrite):
+    with _patient_with_disk(run), interrupts.caught(), _reached(how, overwrite), _new_directory(run, overwrite):
         spec = spec.settled(run)
         spec.write(run)
         point("begin-spec")
@@ -110,6 +111,18 @@ MARK = ".regrow-begins"
 """Stands in a directory from the moment it is ours until run.json does."""
 BEGUN = {"lock", "program", "run.new", "how.new", MARK}
 """What a run consists of that was stopped before run.json was written."""
+
+
+@contextlib.contextmanager
+def _reached(how: How, overwrite: bool) -> Iterator[None]:
+    """Cluster and storage are there, before anything is written. Raises UsageError or DataError."""
+    try:
+        if how.durable is not None and not overwrite:
+            check_empty(how.durable)
+        how.reach()
+        yield
+    finally:
+        how.leave()
 
 
 @contextlib.contextmanager
@@ -173,6 +186,7 @@ class _Run:
         resumed: bool = False,
         accept_changes: bool = False,
     ) -> None:
+        self.mirror: Mirror | None = None
         self.run, self.spec, self.how, self.watcher = run, spec, how, watcher
         self.interrupts, self.resumed, self.accept_changes = interrupts, resumed, accept_changes
         self.story = Story(run, watcher.event)
@@ -189,12 +203,17 @@ class _Run:
     def to_the_end(self) -> dict[str, Any]:
         """Prepare, run the program, publish the model. What stops it is told in the story."""
         with self.control.listening():
-            return self._to_the_end()
+            try:
+                return self._to_the_end()
+            finally:
+                self.how.leave()
 
     def _to_the_end(self) -> dict[str, Any]:
         self.story.tell("coordinator started", story=VERSION, engine=self.how.engine, workers=self.how.crew, process=os.getpid())
         try:
             with _patient_with_disk(self.run):
+                if self.how.durable is not None:
+                    self.mirror = Mirror(self.run, self.how.durable, self.story)
                 if is_published(self.run):
                     self._finish()  # it was published, and then this run was stopped
                 else:
@@ -209,7 +228,7 @@ class _Run:
         return summary_of(self.run)
 
     def _around(self) -> Around:
-        return Around(self.run, self.how, self.story, self.session, self.watcher, self.interrupts, self.control)
+        return Around(self.run, self.how, self.story, self.session, self.watcher, self.interrupts, self.control, self.mirror)
 
     # The program that was asked for
 
@@ -315,6 +334,8 @@ class _Run:
             self.story.tell("finished", digest=about["digest"], rounds=about["rounds"])
             point("finish-told")
             (self.run / "done").write_text(about["digest"] + "\n")
+        if self.mirror is not None:
+            self.mirror.publish(last=True)
 
     def _check_identity(self, job: Job, dataset: Dataset, stage: Stage) -> None:
         """Refuse to mix artifacts of two different runs."""

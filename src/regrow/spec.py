@@ -20,6 +20,7 @@ from regrow.errors import DataError, UsageError
 from regrow.identity import source_name
 from regrow.job import Job, ProgramName
 from regrow.sources import copy_sources
+from regrow.store.bucket import is_url
 from regrow.store.durable import sync
 from regrow.store.model import read_model
 
@@ -179,6 +180,9 @@ class How:
     memory_max      bytes that the tasks of all workers together may take; None: whatever the machine gives
     verify_all      repeat every task, not only some of the first rounds
     notice          seconds from a worker's SIGTERM to its end: what it cannot finish in half of them it hands back
+    address         of the Ray cluster (--engine ray); None: Ray is started on this machine
+    durable         a URL: storage in which each cut has a copy, from which another machine can go on; None: none
+    label           "kind=spot": nodes of the cluster that have this label get workers; None: all
     """
 
     engine: str = "local"
@@ -190,10 +194,19 @@ class How:
     memory_max: int | None = None
     verify_all: bool = False
     notice: float = 30.0
+    address: str | None = None
+    label: str | None = None
+    durable: str | None = None
 
     def __post_init__(self) -> None:
-        if self.engine not in ("local", "inline", "sim"):
-            raise UsageError(f'there is no engine "{self.engine}"', "the engines are local and inline")
+        if self.engine not in ("local", "inline", "ray", "sim"):
+            raise UsageError(f'there is no engine "{self.engine}"', "the engines are local, inline and ray")
+        if self.engine != "ray" and (self.address or self.label):
+            raise UsageError(f"--address and --label belong to a cluster, and the engine is {self.engine}", "add --engine ray")
+        if self.label is not None and not all(self.label.partition("=")):
+            raise UsageError(f"--label {self.label}", "a label of nodes and its value, e.g. --label kind=spot")
+        if self.durable is not None and not is_url(self.durable):
+            raise UsageError(f"--durable {self.durable}", "a URL, e.g. --durable s3://bucket/runs/x, or file:///folder")
         if self.workers < 0 or self.workers > 4096:
             raise UsageError(f"{self.workers} workers", "a number from 1 to 4096; leave it out for as many as there are cores")
         if self.preempt is not None and not 0 < self.preempt < float("inf"):
@@ -227,11 +240,37 @@ class How:
             from regrow.engines.sim import SimEngine
 
             return SimEngine(self.crew if workers is None else workers, lose_seconds=self.preempt)
+        if self.engine == "ray":
+            return self._ray_engine(self.crew if workers is None else workers)
         from regrow.engines.local import LocalEngine
 
         wanted = self.crew if workers is None else workers
         checkers = max(1, wanted) if self.verify_all else 1
         return LocalEngine(wanted, preempt_seconds=self.preempt, verify=self.verify, checkers=checkers, memory_max=self.memory_max)
+
+    def _ray_engine(self, workers: int) -> Engine:
+        """Unless somebody says how many, a cluster's nodes say it: as many workers as they have room for."""
+        from regrow.engines.fleet import join
+        from regrow.engines.ray_engine import RayEngine
+
+        follows = self.address is not None and not self.workers and workers == self.crew
+        checkers = max(1, workers) if self.verify_all else 1
+        fleet = join(self.address, self.label)
+        return RayEngine(fleet, None if follows else workers, preempt_seconds=self.preempt, verify=self.verify, checkers=checkers)
+
+    def reach(self) -> None:
+        """Join the cluster. Raises UsageError or DataError if that cannot be."""
+        if self.engine == "ray":
+            from regrow.engines.fleet import join
+
+            join(self.address, self.label)
+
+    def leave(self) -> None:
+        """The run is over, or pauses: leave the cluster."""
+        if self.engine == "ray":
+            from regrow.engines.fleet import leave
+
+            leave()
 
     def write(self, run: Path) -> None:
         """Write RUN/how.json."""
@@ -250,6 +289,8 @@ class How:
         given = {name: value for name, value in changes.items() if value is not None}
         if given.get("engine") == "inline" and "preempt" not in given:
             given["preempt"] = None
+        if given.get("engine", self.engine) != "ray":
+            given |= {name: given.get(name) for name in ("address", "label")}
         return replace(self, **given)
 
 

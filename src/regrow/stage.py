@@ -19,6 +19,7 @@ from regrow.engines.base import Engine
 from regrow.errors import DamagedData, DataError, Paused, ProgramError
 from regrow.interrupts import Interrupts
 from regrow.job import Job
+from regrow.mirror import Mirror
 from regrow.outlet import Outlet
 from regrow.program import Results, Roles
 from regrow.spec import How
@@ -62,6 +63,8 @@ class Around:
     watcher: Watcher
     interrupts: Interrupts
     control: Control
+    mirror: Mirror | None = None
+    """The copy of the run in durable storage, if there is to be one."""
 
 
 class Stage:
@@ -87,6 +90,9 @@ class Stage:
         """Run it; afterwards `results` are there. Artifacts go to the outlet as they come. Raises ProgramError, DataError or Paused."""
         self._outlet = outlet
         how, session = self.around.how, self.around.session
+        mirror = self.around.mirror if self.name == "training" else None
+        if mirror is not None:
+            self.directory.copied_away = lambda everything: mirror.publish(everything=everything)
         limits = Limits(cut_every_seconds=how.durable_every, notice_seconds=how.notice)
         machine = Machine(self.plan, limits, verify=how.verify, verify_all=how.verify_all)
         engine = how.make_engine(self.around.control.workers)
@@ -101,6 +107,8 @@ class Stage:
             seconds = time.monotonic() - began
         finally:
             with self.around.interrupts.shielded():
+                if mirror is not None:
+                    mirror.hurry()
                 engine.close()
                 session.write()
         session.stage_done(seconds if self.name == "training" else 0.0)
@@ -142,8 +150,14 @@ class Stage:
             if isinstance(event, ArtifactsLost):
                 self.directory.mark_lost(event.tasks)
             actions = machine.handle(event or Tick(), engine.now())
-            self.around.session.round = machine.ledger.floor
-            self.around.session.write()
+            self._account(machine, engine)
+
+    def _account(self, machine: Machine, engine: Engine) -> None:
+        session, wanted = self.around.session, engine.tally.workers_wanted
+        session.round = machine.ledger.floor
+        if wanted is not None and wanted != session.workers:
+            session.have(wanted)
+        session.write()
 
     def _perform(self, actions: list[Action], engine: Engine) -> Finish | Fail | Pause | None:
         """Perform actions in their order; returns the one that ends the run."""

@@ -99,6 +99,7 @@ class Session:
             "attempts": sum(tally.attempts for tally in every),
             "workers_lost": sum(tally.workers_lost for tally in every),
             "recovery_seconds": [seconds for tally in every for seconds in tally.recovery_seconds],
+            "moved_bytes": sum(tally.moved_bytes for tally in training),
             "peak_memory_bytes": max((tally.peak_memory_bytes for tally in training), default=0),
         }
 
@@ -114,7 +115,7 @@ def _sessions(run: Path) -> list[dict[str, Any]]:
 
 
 def _sum(sessions: list[dict[str, Any]], name: str) -> float:
-    return float(sum(session[name] for session in sessions))
+    return float(sum(session.get(name, 0) for session in sessions))
 
 
 SIZES = (("tokens", "tokens"), ("examples", "examples"), ("edges", "edges"), ("cells", "cells"))
@@ -156,6 +157,8 @@ def summary_of(run: Path) -> dict[str, Any]:
     found["workers_lost"] = int(_sum(sessions, "workers_lost"))
     found["recovery_seconds"] = _median_and_95th([seconds for session in sessions for seconds in session["recovery_seconds"]])
     found["peak_memory_bytes"] = max((session["peak_memory_bytes"] for session in sessions), default=0)
+    if moved := int(_sum(sessions, "moved_bytes")):
+        found["moved_bytes"] = moved
     found["metrics"] = about["metrics"]
     found["history"] = about["history"]
     return found

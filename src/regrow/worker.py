@@ -55,10 +55,9 @@ class Workshop:
         """frozen_sends: check that arrays do not change after they were sent (costs a hash of each)."""
         self.job = job
         self.program: Program = job.load()
-        self.dataset = Dataset.open(job.data)
+        self.dataset, self.directory = _files_of(job)
         self.roles: Roles = checked_roles(self.program, self.dataset)
         self.plan = Plan(self.roles)
-        self.directory = Directory(job.run)
         self.environment = environment()
         self.held = HeldStates()
         self._frozen_sends = frozen_sends
@@ -196,6 +195,17 @@ class _Part(Partition):
         for name, array, before in self._sent:
             if xxhash.xxh3_64_intdigest(np.ascontiguousarray(array).data) != before:
                 raise ProgramError(f'role "{self.role}" changed "{name}" after it was sent', "send a copy, or send at the end")
+
+
+def _files_of(job: Job) -> tuple[Dataset, Directory]:
+    """The data and the artifacts of a job: here, or on another machine."""
+    if job.far is None:
+        return Dataset.open(job.data), Directory(job.run)
+    from regrow.far.directory import FarDataset, FarDirectory
+    from regrow.far.ranges import Reader
+
+    reader, far = Reader(job.far.token), job.far
+    return FarDataset.of(job.data, reader, far.coordinator), FarDirectory(job.run, far.epoch, far.coordinator, reader)
 
 
 def checked_roles(program: Program, dataset: Dataset) -> Roles:

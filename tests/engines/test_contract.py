@@ -3,22 +3,44 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from conftest import Runs, reference_digest
+from regrow.engines.fleet import leave
 from regrow.errors import DataError, Paused, ProgramError
 from regrow.spec import How
 from regrow.store.container import Container
 
+RAY = [
+    pytest.mark.processes,
+    pytest.mark.slow,
+    pytest.mark.skipif(find_spec("ray") is None, reason="the engine ray is an extra: pip install 'regrow[ray]'"),
+    pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::DeprecationWarning", "ignore::FutureWarning"),
+]
 ENGINES = [
     pytest.param(How("inline"), id="inline"),
     pytest.param(How("sim", 5, verify=False), id="sim"),
     pytest.param(How("local", 2, verify=False), id="local", marks=pytest.mark.processes),
+    pytest.param(How("ray", 2, verify=False), id="ray", marks=RAY),
 ]
 each_engine = pytest.mark.parametrize("how", ENGINES)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_ray() -> Iterator[None]:
+    """Ray starts once for all tests here."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(How, "leave", lambda how: None)
+        patch.setenv("RAY_AUTH_MODE", "disabled")
+        yield
+    if find_spec("ray") is not None:
+        leave()
+
 
 SHAPES: list[dict[str, Any]] = [{"rounds": 45, "kept": 21}, {"stop_after": 7}, {"rounds": 1, "partitions": 1}]
 
@@ -111,6 +133,12 @@ def test_a_clock_in_a_task_is_found(runs: Runs, how: How) -> None:
         runs.begin("Impure", how=how, way="clock")
     assert caught.value.exit_code == 4
     assert 'role "work", partition 1, round 0' in caught.value.message
+
+
+@pytest.mark.parametrize("how", [pytest.param(How("ray", 1), id="ray", marks=RAY)])
+def test_the_order_of_a_set_is_found_on_a_cluster_too(runs: Runs, how: How) -> None:
+    with pytest.raises(ProgramError, match="the order of a set"):
+        runs.begin("Impure", how=how, way="set")
 
 
 @pytest.mark.processes

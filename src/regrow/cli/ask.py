@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import json as encoding
 import sys
-import urllib.error
-import urllib.request
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from regrow.cli.options import Json
-from regrow.errors import NoAnswer, TooLate, UsageError
+from regrow.errors import UsageError
 
 __all__ = ["ask"]
 
@@ -36,10 +34,12 @@ def ask(
     json: Json = False,
 ) -> None:
     """Ask a service: the topics of texts, the chance of a click of rows, the ranks of nodes, what is like some words."""
+    from regrow.serving.client import Service
+
     if not deadline > 0:
         raise UsageError(f"--deadline {deadline:g}", "seconds, e.g. 1.5")
     items = [line.rstrip("\n") for text in what for line in (sys.stdin if text == "-" else [text])]
-    service = _Service(url, deadline, token_file)
+    service = Service(url, deadline, token_file)
     card = service.get("/v1/model")
     name = str(card.get("name"))
     if name == "topics":
@@ -95,51 +95,3 @@ def _row(text: str) -> Asked:
     if not all(equals for _, equals, _ in pairs):
         raise UsageError(f"{text[:80]} is no row", "write COLUMN=VALUE,COLUMN=VALUE, or JSON")
     return {name.strip(): value for name, _, value in pairs}
-
-
-class _Service:
-    """A service, spoken to without any library."""
-
-    def __init__(self, url: str, deadline: float, token_file: Path | None) -> None:
-        if not url.startswith(("http://", "https://")):
-            raise UsageError(f"{url} is no URL", "e.g. http://127.0.0.1:8000")
-        self.url, self.deadline, self.token_file = url.rstrip("/"), deadline, token_file
-
-    def get(self, path: str) -> Asked:
-        """What a path tells."""
-        return self._opened(urllib.request.Request(self.url + path))
-
-    def post(self, path: str, value: Asked) -> Asked:
-        """What is answered."""
-        headers = {"Content-Type": "application/json", "X-Deadline-Ms": f"{1000 * self.deadline:.0f}"}
-        return self._opened(urllib.request.Request(self.url + path, encoding.dumps(value).encode(), headers))
-
-    def _opened(self, request: urllib.request.Request) -> Asked:
-        if self.token_file is not None:
-            from regrow.serving.guarding import read_token
-
-            request.add_header("Authorization", f"Bearer {read_token(self.token_file)}")
-        try:
-            with urllib.request.urlopen(request, timeout=self.deadline + 1) as response:
-                found: Asked = encoding.load(response)
-                return found
-        except urllib.error.HTTPError as error:
-            raise _refused(self.url, error) from None
-        except TimeoutError:
-            raise TooLate(f"{self.url}: no answer within {self.deadline:g} s", "give it more time: --deadline SECONDS") from None
-        except (OSError, ValueError) as error:
-            why = error.reason if isinstance(error, urllib.error.URLError) else error
-            raise NoAnswer(f"{self.url} does not answer: {why}", "is it running? regrow serve RUN") from None
-
-
-def _refused(url: str, error: urllib.error.HTTPError) -> Exception:
-    """What an answer that is none means for whoever asked."""
-    try:
-        said: Asked = encoding.load(error)
-        message, advice = str(said["error"]), str(said.get("advice", ""))
-    except (OSError, ValueError, KeyError, TypeError):
-        return NoAnswer(f"{url}: HTTP {error.code}, and no word of regrow serve", "is this its URL?")
-    if error.code == 401:
-        return UsageError(f"{url}: {message}", "give it: --token-file FILE")
-    kind = TooLate if error.code == 504 else NoAnswer if error.code >= 500 else UsageError
-    return kind(f"{url}: {message}", advice)

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from regrow.spec import How
 
 __all__ = [
+    "Address",
+    "Durable",
     "DurableEvery",
     "Engine",
     "Files",
@@ -20,8 +22,10 @@ __all__ = [
     "Header",
     "IdField",
     "Json",
+    "Label",
     "MemoryMax",
     "Model",
+    "NodeLabel",
     "Notice",
     "Overwrite",
     "Preempt",
@@ -68,7 +72,11 @@ Workers = Annotated[int | None, typer.Option(metavar="N", help="Worker processes
 Seed = Annotated[int, typer.Option(metavar="N", help="Seed of all random numbers.")]
 Engine = Annotated[
     str | None,
-    typer.Option(metavar="NAME", help="local (worker processes) or inline (in this process, for debugging) [local].", show_default=False),
+    typer.Option(
+        metavar="NAME",
+        help="local (worker processes), inline (this process), or ray (a cluster) [local].",
+        show_default=False,
+    ),
 ]
 Preempt = Annotated[
     float | None,
@@ -85,6 +93,17 @@ Notice = Annotated[
     float | None,
     typer.Option(metavar="SECONDS", help="From a worker's SIGTERM to its end; a longer task is handed back [30].", show_default=False),
 ]
+Address = Annotated[
+    str | None,
+    typer.Option(metavar="ADDR", help="The Ray cluster (--engine ray), e.g. HEAD:6379 or auto [Ray on this machine].", show_default=False),
+]
+LABEL_HELP = "Workers on nodes with this label only, e.g. kind=spot."
+Label = Annotated[str | None, typer.Option("--label", "--node-label", metavar="NAME=VALUE", help=LABEL_HELP, show_default=False)]
+NodeLabel = Annotated[str | None, typer.Option("--node-label", metavar="NAME=VALUE", help=LABEL_HELP, show_default=False)]
+Durable = Annotated[
+    str | None,
+    typer.Option(metavar="URL", help="Copy each durable cut there, e.g. s3://bucket/x; resume it anywhere.", show_default=False),
+]
 Verify = Annotated[str, typer.Option(metavar="auto|off", help="Run a few tasks twice to see that they are deterministic.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Begin anew in place of a run that is there already.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one line of JSON.")]
@@ -100,6 +119,9 @@ def how(
     memory_max: str | None = None,
     notice: float | None = None,
     cache: bool = True,
+    address: str | None = None,
+    label: str | None = None,
+    durable: str | None = None,
 ) -> How:
     """How to run, from options. Raises UsageError."""
     from regrow.launch import shared_cache
@@ -120,6 +142,9 @@ def how(
         shared_cache() if cache else None,
         limit,
         notice=30.0 if notice is None else notice,
+        address=address,
+        label=label,
+        durable=durable,
     )
 
 

@@ -9,9 +9,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from regrow.cli.options import (
+    Address,
+    Durable,
     DurableEvery,
     Engine,
     Json,
+    Label,
     MemoryMax,
     Notice,
     Overwrite,
@@ -59,6 +62,9 @@ def run(
     durable_every: DurableEvery = None,
     memory_max: MemoryMax = None,
     notice: Notice = None,
+    address: Address = None,
+    label: Label = None,
+    durable: Durable = None,
     verify: Verify = "auto",
     overwrite: Overwrite = False,
     json: Json = False,
@@ -69,7 +75,19 @@ def run(
     from regrow.running import begin
 
     spec = _spec(program, files or [], set, seed)
-    way = how(engine, workers, preempt, durable_every, verify, memory_max=memory_max, notice=notice, cache=False)
+    way = how(
+        engine,
+        workers,
+        preempt,
+        durable_every,
+        verify,
+        memory_max=memory_max,
+        notice=notice,
+        address=address,
+        label=label,
+        durable=durable,
+        cache=False,
+    )
     path = run or default_run("run")
     run_and_show(path, lambda watcher: begin(spec, path, way, watcher, overwrite=overwrite), json)
 
@@ -137,13 +155,17 @@ def _pair(text: str) -> tuple[str, str]:
 
 
 def resume(
-    run: RunPath,
+    where: Annotated[str, typer.Argument(metavar="RUN", help="The directory of a run, or the URL of --durable.", show_default=False)],
+    into: RunDir = None,
     workers: Workers = None,
     engine: Engine = None,
     preempt: Preempt = None,
     durable_every: DurableEvery = None,
     memory_max: MemoryMax = None,
     notice: Notice = None,
+    address: Address = None,
+    label: Label = None,
+    durable: Durable = None,
     accept_changes: Annotated[
         bool, typer.Option("--accept-changes", help="Go on from the newest cut although code, parameters or versions changed.")
     ] = False,
@@ -154,6 +176,7 @@ def resume(
     from regrow.running import resume as go_on
     from regrow.summary import is_published, summary_of
 
+    run = _brought_here(where, into)
     if (run / "done").exists() and is_published(run):
         print(f"{run} is finished already: nothing is left to do", file=sys.stderr)
         run_and_show(run, lambda _: summary_of(run), json)
@@ -166,8 +189,27 @@ def resume(
         "durable_every": durable_every,
         "memory_max": limit,
         "notice": notice,
+        "address": address,
+        "label": label,
+        "durable": durable,
     }
     run_and_show(run, lambda watcher: go_on(run, watcher, accept_changes=accept_changes, **changes), json)
+
+
+def _brought_here(where: str, into: Path | None) -> Path:
+    """The directory of a run; one that lies in storage is copied here first."""
+    from regrow.store.bucket import is_url
+
+    if not is_url(where):
+        if into is not None:
+            raise UsageError(f"{where} is resumed where it is", "--run DIR is for a run that comes from storage")
+        return Path(where)
+    from regrow.mirror import fetch
+
+    run = into or Path("runs") / where.rstrip("/").rpartition("/")[2]
+    fetch(where, run)
+    print(f"{run}: copied from {where}", file=sys.stderr)
+    return run
 
 
 def status(run: RunPath, json: Json = False) -> None:

@@ -30,7 +30,7 @@ SIZE_MAX = 1_000_000
 
 @simulate.command(short_help="Run a scenario: a world of workers, costs and losses.")
 def run(
-    file: Annotated[Path | None, typer.Argument(metavar="[FILE]", help="A scenario, e.g. scenarios/spot.toml.", show_default=False)] = None,
+    file: Annotated[Path | None, typer.Argument(metavar="FILE", help="A scenario, e.g. scenarios/spot.toml.", show_default=False)] = None,
     like: Annotated[
         Path | None, typer.Option("--like", metavar="RUN", help="Instead: a job like this finished run.", show_default=False)
     ] = None,
@@ -108,7 +108,7 @@ def _show(scenario: Scenario, outcome: Outcome, as_json: bool, *, brief: bool) -
         return
     print(
         f"{scenario.what or 'a scenario'}\n\n"
-        f"{outcome.workers:,} workers, {outcome.rounds:,} rounds, {outcome.tasks:,} tasks in {outcome.hours:.2f} hours of virtual time\n"
+        f"{outcome.workers:,} workers, {outcome.rounds:,} rounds, {outcome.tasks:,} tasks in {_duration(outcome.hours)} of virtual time\n"
         f"goodput {100 * outcome.goodput:.1f} %, work redone {100 * outcome.redone:.2f} %\n"
         f"lost: {outcome.workers_lost:,} workers ({outcome.frozen:,} froze), {outcome.machines_lost:,} machines ({outcome.notices:,} with "
         f"notice), {outcome.zones_lost} zones, {outcome.artifacts_lost:,} artifacts, {outcome.coordinators_lost} coordinators\n"
@@ -118,6 +118,10 @@ def _show(scenario: Scenario, outcome: Outcome, as_json: bool, *, brief: bool) -
         f"{outcome.events:,} events in {outcome.cpu_seconds:.1f} CPU-s ({outcome.events_per_second:,.0f} a second, the world included), "
         f"{outcome.peak_memory_bytes / 1e9:.2f} GB; the coordinator remembers {outcome.task_bytes_max:.0f} bytes for each worker and task"
     )
+
+
+def _duration(hours: float) -> str:
+    return f"{hours:.2f} hours" if hours >= 0.1 else f"{3600 * hours:.1f} seconds"
 
 
 @simulate.command(short_help="MPI, MapReduce, Pregel, Spark and regrow, side by side.")

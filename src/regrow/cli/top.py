@@ -77,9 +77,11 @@ def _page(found: Mapping[str, Any]) -> RenderableType:
         f"workers {found['workers']}, lost {found['workers_lost']:,}, attempts {found['attempts']:,}\n"
         f"redone {found['redone_seconds']:.2f} CPU-s, goodput {goodput}, disk {found['disk_bytes'] / 1e6:,.1f} MB"
     )
-    table = Table("worker", "pid", "tasks done", "at", "for", box=None, header_style="bold", pad_edge=False)
+    nodes = any(worker.get("node") for worker in found["crew"])
+    table = Table("worker", *(["node"] if nodes else []), "pid", "tasks done", "at", "for", box=None, header_style="bold", pad_edge=False)
     for worker in found["crew"]:
-        table.add_row(*_row(worker))
+        name, *rest = _row(worker)
+        table.add_row(name, *([worker.get("node", "")] if nodes else []), *rest)
     lines = Text("\n".join(_lines(found["events"])), no_wrap=True, overflow="ellipsis")
     crew: list[RenderableType] = [table, Text("")] if found["crew"] else []
     return Group(Text(head), Text(""), *crew, lines)

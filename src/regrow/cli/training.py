@@ -12,10 +12,14 @@ from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 import typer
 
 from regrow.cli.options import (
+    Address,
+    Durable,
     DurableEvery,
     Engine,
     Json,
+    Label,
     MemoryMax,
+    NodeLabel,
     Notice,
     Overwrite,
     Preempt,
@@ -68,6 +72,8 @@ def training_command(name: str) -> Callable[[Callable[..., None]], Callable[...,
             if parameter.name != "training"
         ]
         shared = list(inspect.signature(_training, eval_str=True).parameters.values())[1:]
+        if "label" in hints:  # a column: nodes have theirs by the longer name alone
+            shared = [parameter.replace(annotation=NodeLabel) if parameter.name == "node_label" else parameter for parameter in shared]
 
         @functools.wraps(command)
         def with_options(**given: Any) -> None:
@@ -92,6 +98,9 @@ def _training(
     durable_every: DurableEvery = None,
     memory_max: MemoryMax = None,
     notice: Notice = None,
+    address: Address = None,
+    node_label: Label = None,
+    durable: Durable = None,
     verify: Verify = "auto",
     no_cache: NoCache = False,
     overwrite: Overwrite = False,
@@ -100,7 +109,19 @@ def _training(
     """What the options say. Raises UsageError."""
     from regrow.launch import default_run
 
-    way = how(engine, workers, preempt, durable_every, verify, memory_max=memory_max, notice=notice, cache=not no_cache)
+    way = how(
+        engine,
+        workers,
+        preempt,
+        durable_every,
+        verify,
+        memory_max=memory_max,
+        notice=notice,
+        cache=not no_cache,
+        address=address,
+        label=node_label,
+        durable=durable,
+    )
     return Training(run or default_run(name), way, overwrite, json)
 
 

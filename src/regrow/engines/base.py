@@ -26,6 +26,7 @@ from typing import Any
 from regrow.coordinator.actions import Action, Commit, Discard, DropCut, Forget, KeepAside, MakeCut, Release, Replace, Save, Start
 from regrow.coordinator.events import ArtifactsLost, CutFailed, CutMade, Event, Receipt, Saved, StopAsked
 from regrow.coordinator.plan import Attempt
+from regrow.errors import RegrowError
 from regrow.job import Job
 from regrow.store.container import Broken
 from regrow.store.directory import Directory
@@ -50,6 +51,10 @@ class Tally:
     recovery_seconds: list[float] = field(default_factory=list)
     peak_memory_bytes: int = 0
     compile_seconds: float = 0.0
+    workers_wanted: int | None = None
+    """How many workers the engine wants by itself, where it follows a cluster."""
+    moved_bytes: int = 0
+    """Sent from one machine to another."""
 
 
 class Engine(ABC):
@@ -199,7 +204,7 @@ class Engine(ABC):
     def _save(self) -> None:
         try:
             self.directory.save()
-        except OSError as why:
+        except (OSError, RegrowError) as why:
             self._events.append(Saved(str(why)))
         else:
             self._events.append(Saved())
@@ -210,6 +215,9 @@ class Engine(ABC):
             self.directory.make_cut(cut.round, cut.tasks)
         except (OSError, Broken) as why:
             self._events.append(CutFailed(cut.round, str(why)))
+        except RegrowError as error:
+            self._events.append(CutFailed(cut.round, str(error)))
+            self._events.append(StopAsked(error.message))
         else:
             self._events.append(CutMade(cut.round))
         self._wake()

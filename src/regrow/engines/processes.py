@@ -18,7 +18,7 @@ from typing import Any
 from regrow import errors
 from regrow.coordinator.plan import Attempt
 
-__all__ = ["Server", "ServerEnded", "Worker", "end_of", "how_it_ended", "spawn"]
+__all__ = ["Server", "ServerEnded", "Worker", "end_of", "how_it_ended", "spawn", "spawn_with"]
 
 ENVIRONMENT = {
     "PYTHONHASHSEED": "0",
@@ -102,8 +102,9 @@ class Worker:
 class Server:
     """The fork server of a job."""
 
-    def __init__(self, job_file: Path) -> None:
-        self.process, self.control = spawn("server", "0", job_file)
+    def __init__(self, job_file: Path, stderr: int | None = None) -> None:
+        """stderr: where what programs print goes; None: where ours goes."""
+        self.process, self.control = spawn("server", "0", job_file, stderr)
         self.ended = False
         self.cause = ""
         """Why it was killed, if we did that."""
@@ -136,11 +137,15 @@ class Server:
     def fork(self, name: str) -> socket.socket:
         """Let it fork a worker; returns the connection to that."""
         ours, theirs = socket.socketpair()
+        self.fork_with(name, theirs)
+        return ours
+
+    def fork_with(self, name: str, theirs: socket.socket) -> None:
+        """Let it fork a worker that speaks over this connection, which is closed here."""
         command = json.dumps({"fork": name}).encode()
         with contextlib.suppress(*GONE):
             self.control.sendmsg([command], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array("i", [theirs.fileno()]))])
         theirs.close()
-        return ours
 
     def kill(self, name: str) -> None:
         """Let it kill a worker that it forked: only it can tell that the process is still that one."""
@@ -169,21 +174,30 @@ class Server:
         self.control.close()
 
 
-def spawn(kind: str, hash_seed: str, job_file: Path) -> tuple[subprocess.Popen[bytes], socket.socket]:
+def spawn(kind: str, hash_seed: str, job_file: Path, stderr: int | None = None) -> tuple[subprocess.Popen[bytes], socket.socket]:
     """Start a process of `forkserver`, in a session of its own: a Ctrl-C in the terminal is for the coordinator alone."""
     ours, theirs = socket.socketpair(type=socket.SOCK_SEQPACKET if kind == "server" else socket.SOCK_STREAM)
-    command = [sys.executable, "-P", "-m", "regrow.engines.forkserver", str(theirs.fileno()), kind, str(os.getpid()), str(job_file)]
-    environment = {**os.environ, **ENVIRONMENT, "PYTHONHASHSEED": hash_seed}
     try:
-        process = subprocess.Popen(
-            command, pass_fds=[theirs.fileno()], env=environment, stdin=subprocess.DEVNULL, stdout=2, start_new_session=True
-        )
+        return spawn_with(theirs, kind, hash_seed, job_file, stderr), ours
     except BaseException:
         ours.close()
         raise
-    finally:
-        theirs.close()
-    return process, ours
+
+
+def spawn_with(theirs: socket.socket, kind: str, hash_seed: str, job_file: Path, stderr: int | None = None) -> subprocess.Popen[bytes]:
+    """The same with a connection of the caller's, which is closed here."""
+    command = [sys.executable, "-P", "-m", "regrow.engines.forkserver", str(theirs.fileno()), kind, str(os.getpid()), str(job_file)]
+    environment = {**os.environ, **ENVIRONMENT, "PYTHONHASHSEED": hash_seed}
+    with theirs:
+        return subprocess.Popen(
+            command,
+            pass_fds=[theirs.fileno()],
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=2 if stderr is None else stderr,
+            stderr=stderr,
+            start_new_session=True,
+        )
 
 
 def end_of(code: int) -> str:

@@ -7,7 +7,7 @@
     replica, desk           a process that answers; what it does when
     supervisor, following   replicas that are started, watched, replaced; models that are swapped
     fleet, router, batch    who asks the replicas, and what the world sees
-    forms, openapi, metrics, guarding, limits
+    forms, openapi, metrics, guarding, limits; client: who asks it
     service                 all of it together: `regrow serve`
 
 What is imported where matters: the router never loads numba, `regrow.first` never loads aiohttp.

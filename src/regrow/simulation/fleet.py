@@ -14,7 +14,6 @@ import heapq
 import math
 import random
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -48,67 +47,30 @@ from regrow.coordinator.events import (
     WorkerJoined,
     WorkerLost,
 )
+from regrow.coordinator.ledger import FORGOTTEN
 from regrow.coordinator.machine import Machine
 from regrow.coordinator.plan import Attempt, PhaseKey, Plan, Task
 from regrow.coordinator.policy import Limits
 from regrow.errors import DataError
 from regrow.simulation import promises
+from regrow.simulation.accounts import Tally, Under
 from regrow.simulation.cluster import Cluster
 from regrow.simulation.holdings import NOBODY, Holdings
+from regrow.simulation.prices import prices, size_of
 from regrow.simulation.scenario import Scenario
 from regrow.simulation.world import Broken
 
-__all__ = ["Fleet", "Under"]
+__all__ = ["Fleet"]
 
 TICK_SECONDS = 1.0
+ROUNDS_KEPT = 4
+"""Of older ones the world forgets what was in artifacts that are gone."""
 STILL_SECONDS = 6 * 3600.0
 SCAN_EVENTS = 10_000
 SCAN_ALWAYS_BELOW = 1_000
 CHANCES = 1 << 16
 MASK = (1 << 64) - 1
 METRICS = {"tasks": 1.0}
-
-
-@dataclass(slots=True)
-class Under:
-    """An attempt under way: when it began, when it will end, and how much of that is work that counts."""
-
-    attempt: Attempt
-    began: float
-    ends: float
-    useful: float
-    digest: int
-    chain: tuple[int, ...]
-    missing: list[Task]
-
-
-@dataclass(slots=True)
-class Tally:
-    """What happened."""
-
-    events: int = 0
-    attempts: int = 0
-    commits: int = 0
-    workers_lost: int = 0
-    machines_lost: int = 0
-    zones_lost: int = 0
-    frozen: int = 0
-    notices: int = 0
-    copies_again: int = 0
-    artifacts_lost: int = 0
-    coordinators_lost: int = 0
-    cuts: int = 0
-    late_answers: int = 0
-    scans: int = 0
-    useful_seconds: float = 0.0
-    """Of computing that was committed."""
-    committed_seconds: float = 0.0
-    """Of attempts that were committed, moving things included."""
-    spent_seconds: float = 0.0
-    paid_seconds: float = 0.0
-    task_bytes_max: float = 0.0
-    rounds: dict[int, float] = field(default_factory=dict)
-    """Round -> when it was complete."""
 
 
 class Fleet:
@@ -151,7 +113,8 @@ class Fleet:
         self._chance = scenario.seed & (CHANCES - 1)
         self._luck = [self.rng.gauss(0.0, 1.0) for _ in range(CHANCES)]
         self._order = {name: place for place, name in enumerate(scenario.roles)}
-        self._price = {name: self._prices(name) for name in scenario.roles}
+        self._prices = prices(scenario)
+        self._sizes = {role: size_of(scenario, role) for role in scenario.roles}
         self._scans_always = seconds is None and scenario.machines.count * scenario.machines.workers < SCAN_ALWAYS_BELOW
 
     # Time
@@ -299,10 +262,9 @@ class Fleet:
                 if action.metrics.get("tasks") != self.plan.sizes[action.phase.role]:
                     raise Broken(f"{action.phase} is recorded with {action.metrics}")
                 self.records.append(action)
-                self.tally.rounds[action.phase.round] = self.now
-                self.holdings.prune(action.phase.round - promises.ROUNDS_REMEMBERED)
+                self.holdings.prune(action.phase.round - ROUNDS_KEPT)
             case MakeCut(round, tasks):
-                size = sum(self._size(task.role) for task in tasks)
+                size = sum(self._sizes[task.role] for task in tasks)
                 seconds = self.costs.storage_delay_seconds + size / self.costs.storage_bandwidth / max(1, self.cluster.count)
                 self.later(seconds, self._cut_made, self.epoch, round, tasks)
             case DropCut(round):
@@ -324,19 +286,6 @@ class Fleet:
         self.ending = action
 
     # Attempts
-
-    def _prices(self, role: str) -> tuple[float, float, float, float, float]:
-        """Of a task: reading messages; reading the state; writing both copies; the mean of computing; the spread of that."""
-        costs, work = self.costs, self.scenario.roles[role]
-        share = costs.network_bandwidth / self.scenario.machines.workers
-        messages = self.scenario.sections(role) * costs.section_seconds + self.scenario.bytes_in(role) / share
-        written = self._size(role)
-        writing = 2 * costs.network_delay_seconds + written / share + costs.commit_seconds
-        return messages + costs.network_delay_seconds, work.state_bytes / share, writing, work.seconds, work.spread
-
-    def _size(self, role: str) -> float:
-        readers = sum(role in work.reads for work in self.scenario.roles.values())
-        return self.scenario.roles[role].message_bytes * readers + self.scenario.roles[role].state_bytes
 
     def _start(self, start: Start) -> None:
         """A worker begins, if it is there."""
@@ -362,10 +311,11 @@ class Fleet:
         machine = self.cluster.home.get(worker)
         if machine is None:
             return  # it is lost, and the coordinator has not heard
-        messages, state, writing, seconds, spread = self._price[role]
+        price = self._prices[role]
         self._chance = (self._chance * 25_173 + 13_849) & (CHANCES - 1)
-        computing = seconds * math.exp(spread * self._luck[self._chance]) / self.cluster.speed[machine]
-        reading = (messages if reads else 0.0) + (state if start.chain else 0.0)
+        computing = price.computing * math.exp(price.spread * self._luck[self._chance]) / self.cluster.speed[machine]
+        reading = (price.messages if reads else 0.0) + (price.state if start.chain else 0.0)
+        writing = price.writing
         if missing:
             computing = writing = 0.0
         ends = self.now + reading + computing + writing
@@ -446,7 +396,7 @@ class Fleet:
             if not self.holdings.remove(task):
                 if task not in self.holdings.damaged:
                     raise Broken(f"{task} is forgotten and is not there")
-                if self.machine.ledger.standing(task) == promises.FORGOTTEN:
+                if self.machine.ledger.standing(task) == FORGOTTEN:
                     self.holdings.damaged.discard(task)
 
     def _forgotten(self, key: PhaseKey) -> None:
@@ -508,7 +458,7 @@ class Fleet:
     def lose_copies(self, machines: list[int]) -> None:
         """What was on these machines alone is lost; what somebody else has is copied again."""
         self.lose_artifacts(self.holdings.lose_machines(machines), self.faults.detect_seconds)
-        size = 4 * max(self._size(role) for role in self.plan.sizes)
+        size = 4 * max(self._sizes.values())
         self.later(self.faults.detect_seconds + size / self.costs.network_bandwidth, self._copy_again)
 
     def _copy_again(self) -> None:

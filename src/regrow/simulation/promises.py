@@ -11,17 +11,16 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from regrow.coordinator.ledger import FORGOTTEN, NAMES, PRESENT, READY, RUNNING
+from regrow.coordinator.ledger import NAMES, PRESENT, READY, RUNNING
 from regrow.coordinator.machine import Machine
 from regrow.simulation.world import Broken
 
 if TYPE_CHECKING:
     from regrow.simulation.holdings import Holdings
 
-__all__ = ["FORGOTTEN", "bytes_of", "progress", "scan"]
+__all__ = ["bytes_of", "progress", "scan"]
 
 IS_PRESENT = bytes(int(standing == PRESENT) for standing in range(256))
-ROUNDS_REMEMBERED = 4
 
 
 def progress(machine: Machine) -> None:

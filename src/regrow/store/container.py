@@ -245,8 +245,7 @@ class Container:
         if expected is None:
             return {}
         entries = self.header.sections[section]
-        start = min((place for *_, place, _ in entries), default=0)
-        end = max((place + size for *_, place, size in entries), default=0)
+        start, end = self.span(section)
         with memoryview(self._map) as whole, whole[start:end] as piece:
             found = xxhash.xxh3_64_hexdigest(piece)
         if found != expected:
@@ -258,6 +257,12 @@ class Container:
         if not size:
             return np.empty(shape, dtype)
         return np.frombuffer(self._map, dtype, size // dtype.itemsize, place).reshape(shape)
+
+    def span(self, section: str) -> tuple[int, int]:
+        """Where the bytes of a section begin and end in the file."""
+        entries = self.header.sections[section]
+        start = min((place for *_, place, _ in entries), default=0)
+        return start, max((place + size for *_, place, size in entries), default=0)
 
     def check_all(self) -> None:
         """Check every section. Raises Broken."""

@@ -17,7 +17,7 @@ import json
 import os
 import shutil
 import uuid
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +48,8 @@ class Directory:
         self.ground_folders: tuple[Path, ...] = ()
         """The folders above this one that belong to the run."""
         self._grounded = False
+        self.copied_away: Callable[[bool], None] = lambda everything: None
+        """Makes another copy of what a cut holds, or of everything; a cut counts only then."""
         self.epoch: Path = path / "attempts" / "none"
         self._digests: dict[Task, str] = {}
         self._headers: dict[str, tuple[int, dict[int, Header]]] = {}
@@ -277,6 +279,7 @@ class Directory:
         point("cut-published")
         sync(self.cuts)
         point("cut-durable")
+        self.copied_away(False)
 
     def _sync_ground(self) -> None:
         """Make durable what the artifacts stand on, once: the data that they are made of, and the folders that they are in."""
@@ -294,6 +297,7 @@ class Directory:
             if path.exists():
                 sync(path)
         point("save-synced")
+        self.copied_away(True)
 
     def drop_cut(self, round: int) -> None:
         """Remove the manifest of a cut."""

@@ -1,0 +1,1 @@
+"""Artifacts and data that lie on another machine: served by range, read as if they were here."""

@@ -1,0 +1,49 @@
+"""What a large world keeps account of: attempts under way, and what happened."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from regrow.coordinator.plan import Attempt, Task
+
+__all__ = ["Tally", "Under"]
+
+
+@dataclass(slots=True)
+class Under:
+    """An attempt under way: when it began, when it will end, and how much of that is work that counts."""
+
+    attempt: Attempt
+    began: float
+    ends: float
+    useful: float
+    digest: int
+    chain: tuple[int, ...]
+    missing: list[Task]
+
+
+@dataclass(slots=True)
+class Tally:
+    """What happened."""
+
+    events: int = 0
+    attempts: int = 0
+    commits: int = 0
+    workers_lost: int = 0
+    machines_lost: int = 0
+    zones_lost: int = 0
+    frozen: int = 0
+    notices: int = 0
+    copies_again: int = 0
+    artifacts_lost: int = 0
+    coordinators_lost: int = 0
+    cuts: int = 0
+    late_answers: int = 0
+    scans: int = 0
+    useful_seconds: float = 0.0
+    """Of computing that was committed."""
+    committed_seconds: float = 0.0
+    """Of attempts that were committed, moving things included."""
+    spent_seconds: float = 0.0
+    paid_seconds: float = 0.0
+    task_bytes_max: float = 0.0

@@ -1,0 +1,253 @@
+"""Runs on a Ray cluster of three nodes that are killed, frozen and added: the same bytes come out."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.importorskip("ray", reason="the engine ray is an extra: pip install 'regrow[ray]'")
+
+from cluster import Nodes, await_phases, meanwhile, one_cluster, send
+from conftest import Runs, reference_digest, wait_until
+from regrow.control import ask
+from regrow.spec import How
+from regrow.story import read_story
+from storage import S3
+
+pytestmark = [
+    pytest.mark.processes,
+    pytest.mark.slow,
+    pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::DeprecationWarning", "ignore::FutureWarning"),
+]
+ROUNDS: dict[str, Any] = {"rounds": 30, "kept": 9}
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[Nodes]:
+    """One cluster for all tests here."""
+    with one_cluster() as nodes:
+        yield nodes
+
+
+@pytest.fixture
+def nodes(cluster: Nodes) -> Nodes:
+    """Three nodes, whatever the test before did to them."""
+    cluster.have(3)
+    return cluster
+
+
+@pytest.fixture(scope="module")
+def quiet() -> str:
+    """The digest of an undisturbed run."""
+    return reference_digest("Ring", **ROUNDS)
+
+
+class Slow:
+    """Tasks are slow while a file is there, so that what is to happen happens in the middle of a run."""
+
+    def __init__(self, folder: Path) -> None:
+        self.file = folder / "slow"
+        self.file.touch()
+        self.parameters: dict[str, Any] = {**ROUNDS, "seconds": 0.1, "while_there": str(self.file)}
+
+    def end(self) -> None:
+        """What was to happen has happened."""
+        self.file.unlink()
+
+
+@pytest.fixture
+def slow(tmp_path: Path) -> Slow:
+    return Slow(tmp_path)
+
+
+def on(nodes: Nodes, workers: int = 3, **more: Any) -> How:
+    """On the cluster."""
+    return How("ray", workers, address=nodes.address, label="kind=spot", **{"verify": False, **more})
+
+
+def lost(runs: Runs) -> list[dict[str, Any]]:
+    return runs.told("worker lost")
+
+
+def crew(runs: Runs) -> list[dict[str, Any]]:
+    """The workers of a run that goes on, with pid and node."""
+    answer = ask(runs.folder / "run", "look") or {"crew": []}
+    return [one for one in answer["crew"] if one["pid"] and not one["checks"]]
+
+
+def test_a_node_that_is_killed_costs_its_attempts_and_nothing_that_was_committed(runs: Runs, nodes: Nodes, slow: Slow, quiet: str) -> None:
+    when: dict[str, float] = {}
+
+    def kill() -> None:
+        await_phases(runs.folder / "run", 12)
+        when["killed"] = time.time()
+        nodes.kill(nodes.ids()[0])
+        wait_until(lambda: lost(runs))
+        slow.end()
+
+    with meanwhile(kill):
+        summary = runs.begin("Ring", how=on(nodes), **slow.parameters)
+    assert summary["digest"] == quiet
+    assert summary["workers_lost"] == 1
+    assert lost(runs)[0]["time"] - when["killed"] < 2
+    assert (summary["recovery_seconds"] or [0.0])[0] < 3  # none, if its worker was between two tasks
+    assert not runs.told("artifacts lost")
+    assert summary["moved_bytes"] > 0
+
+
+def test_a_node_that_alone_holds_what_it_made_takes_only_that_along(runs: Runs, nodes: Nodes, slow: Slow, quiet: str) -> None:
+    def kill() -> None:
+        await_phases(runs.folder / "run", 12)
+        [victim, *_] = wait_until(lambda: [one for one in crew(runs) if one["task"].startswith("node")])
+        [node] = [id for id in nodes.ids() if id.startswith(victim["node"])]
+        host = parent_of(parent_of(victim["pid"]))
+        send(host, signal.SIGSTOP)  # from now on nobody can fetch what its worker makes
+        wait_until(lambda: attempts_on(node))
+        nodes.kill(node)
+        wait_until(lambda: lost(runs))
+        slow.end()
+
+    with meanwhile(kill):
+        summary = runs.begin("Ring", how=on(nodes), **slow.parameters)
+    assert summary["digest"] == quiet
+    assert summary["workers_lost"] == 1
+    assert not runs.told("artifacts lost")
+
+
+def parent_of(pid: int) -> int:
+    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+
+
+def attempts_on(node: str) -> list[Path]:
+    return list((Path(tempfile.gettempdir()) / f"regrow-{os.getuid()}" / node).glob("*/attempts/*/node.*"))
+
+
+def test_a_frozen_node_is_lost_within_five_seconds_and_changes_nothing_when_it_wakes(
+    runs: Runs, nodes: Nodes, slow: Slow, quiet: str
+) -> None:
+    when: dict[str, float] = {}
+
+    def freeze() -> None:
+        await_phases(runs.folder / "run", 12)
+        node = nodes.ids()[0]
+        when["frozen"] = time.time()
+        nodes.freeze(node)
+        wait_until(lambda: lost(runs))
+        nodes.thaw(node)
+        slow.end()
+
+    with meanwhile(freeze):
+        summary = runs.begin("Ring", how=on(nodes), **slow.parameters)
+    assert summary["digest"] == quiet
+    assert lost(runs)[0]["time"] - when["frozen"] < 5.5
+    assert "nothing heard" in lost(runs)[0]["cause"]
+    nodes.kill(nodes.ids()[0])  # Ray may not have got over it
+
+
+def test_nodes_join_a_run_that_follows_the_cluster_and_leave_on_notice(runs: Runs, cluster: Nodes, slow: Slow, quiet: str) -> None:
+    cluster.have(2)
+    coordinator = runs.coordinator("Ring", how={"engine": "ray", "workers": 0, "address": cluster.address}, **slow.parameters)
+    coordinator.await_phases(6, runs.folder / "run")
+    new = cluster.add()
+    coordinator.until(lambda: any(new.startswith(one["node"]) for one in crew(runs)), 60)
+    assert len(crew(runs)) == 3
+    drain(cluster.address, new)
+    coordinator.until(lambda: runs.told("worker draining"))
+    coordinator.until(lambda: not any(new.startswith(one["node"]) for one in crew(runs)))
+    slow.end()
+    summary = coordinator.end()
+    assert summary["digest"] == quiet
+    assert summary["workers_lost"] == 0
+    assert "notice of preemption" in runs.told("worker draining")[0]["cause"]
+    cluster.kill(new)
+
+
+def drain(address: str, node: str) -> None:
+    """A notice of preemption, as clouds give it."""
+    from ray._raylet import GcsClient
+
+    accepted, why = GcsClient(address).drain_node(node, 2, "taken away", int((time.time() + 60) * 1000))
+    assert accepted, why
+
+
+def test_a_driver_that_is_killed_is_resumed_on_other_workers(runs: Runs, nodes: Nodes, slow: Slow, quiet: str) -> None:
+    how = {"engine": "ray", "workers": 3, "address": nodes.address, "durable_every": 0.2}
+    first = runs.coordinator("Ring", how=how, **slow.parameters)
+    first.await_phases(16, runs.folder / "run")
+    first.kill()
+    first.code()
+    slow.end()
+    summary = runs.resumed(workers=2).end()
+    assert summary["digest"] == quiet
+    assert runs.told("going on")[0]["artifacts"] > 0
+
+
+def test_artifacts_larger_than_the_object_store_of_all_nodes(runs: Runs, nodes: Nodes) -> None:
+    large = {"rounds": 3, "size": 1_500_000, "kept": 1}  # 24 MB a task and round
+    assert runs.begin("Ring", how=on(nodes), **large)["digest"] == reference_digest("Ring", **large)
+
+
+def test_everything_at_once_with_checks_and_workers_killed_every_second(runs: Runs, nodes: Nodes, quiet: str) -> None:
+    summary = runs.begin("Ring", how=on(nodes, preempt=1.0, verify=True), **ROUNDS, seconds=0.05)
+    assert summary["digest"] == quiet
+    assert summary["workers_lost"] > 0
+
+
+def test_documents_and_cuts_lie_in_storage_that_goes_away_for_a_while(tmp_path: Path, nodes: Nodes) -> None:
+    pytest.importorskip("s3fs")
+    pytest.importorskip("moto")
+    storage = S3()
+    try:
+        files = storage.make("bucket")
+        for part in range(3):
+            text = "".join(f"doc {part} {number % 7} of tails and lizards {number % 5}\n" for number in range(60))
+            files.pipe_file(f"bucket/docs/{part}.txt", text.encode())
+            (tmp_path / f"{part}.txt").write_text(text)
+        common = ["--topics", "4", "--rounds", "60", "--no-cache", "--json"]
+        where = ["--engine", "ray", "--address", nodes.address, "--label", "kind=spot"]
+        durable = ["--durable", "s3://bucket/runs/x", "--durable-every", "0.3"]
+        run = start("lda", "train", "s3://bucket/docs/*.txt", *common, *where, *durable, "--run", f"{tmp_path}/run", **storage.environment)
+        await_phases(tmp_path / "run", 8)
+        storage.stop()
+        wait_until(lambda: any(line["event"] == "storage away" for line in read_story(tmp_path / "run")), 60)
+        storage.start()
+        summary = ended(run)
+        inline = start(
+            "lda", "train", *(f"{tmp_path}/{part}.txt" for part in range(3)), *common, "--engine", "inline", "--run", f"{tmp_path}/i"
+        )
+        assert ended(inline)["digest"] == summary["digest"]
+        assert any(line["event"] == "storage back" for line in read_story(tmp_path / "run"))
+        copy = start("resume", "s3://bucket/runs/x", "--run", f"{tmp_path}/copy", "--json", **storage.environment)
+        assert ended(copy)["digest"] == summary["digest"]
+    finally:
+        storage.close()
+
+
+def start(*words: str, **environment: str) -> subprocess.Popen[str]:
+    """A command of regrow."""
+    command = [sys.executable, "-m", "regrow.cli.main", *words]
+    return subprocess.Popen(command, env={**os.environ, **environment}, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def ended(process: subprocess.Popen[str]) -> dict[str, Any]:
+    """What it printed."""
+    out, err = process.communicate(timeout=120)
+    assert process.returncode == 0, err
+    found: dict[str, Any] = json.loads(out)
+    return found
+
+
+def test_nothing_is_left_on_the_nodes(runs: Runs, nodes: Nodes) -> None:
+    runs.begin("Ring", how=on(nodes), rounds=2)
+    home = Path(tempfile.gettempdir()) / f"regrow-{os.getuid()}"
+    wait_until(lambda: not any(path.is_dir() for node in nodes.ids() for path in home.glob(f"{node}/*")))
