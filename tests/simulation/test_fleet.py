@@ -96,22 +96,31 @@ def test_one_seed_is_one_history_under_every_hash_seed() -> None:
 # Particular worlds
 
 
-def test_the_loss_of_machines_one_by_one_loses_hardly_an_artifact() -> None:
-    outcome = run(exchange(80, faults=Faults(machine_per_hour=10.0), replace_seconds=10.0))
-    assert outcome.machines_lost > 10
-    assert outcome.copies_again > 100
-    assert outcome.artifacts_lost < 0.02 * outcome.copies_again, "two machines within the second in which copies are made again"
-    assert outcome.attempts < 1.2 * outcome.tasks
+def lose(world: Fleet, machines: list[int]) -> None:
+    """These machines go at once."""
+    for machine in machines:
+        world.lose_machine(machine)
+    world.lose_copies(machines)
+
+
+def test_the_loss_of_machines_one_by_one_loses_no_artifact() -> None:
+    fleet = Fleet(exchange(80, replace_seconds=10.0))
+
+    def one_by_one(world: Fleet) -> None:
+        for number in range(15):
+            world.later(30.0 + 15.0 * number, lambda: lose(world, world.cluster.live()[:1]))
+
+    tally = fleet.run(one_by_one)
+    assert (tally.machines_lost, tally.artifacts_lost) == (15, 0)
+    assert tally.copies_again > 100
+    assert tally.commits == 1280
 
 
 def test_a_whole_zone_takes_both_copies_and_what_is_needed_is_made_again() -> None:
     fleet = Fleet(exchange(40, rounds=5))
 
     def all_of_a_zone(world: Fleet) -> None:
-        gone = [machine for machine in world.cluster.live() if world.cluster.zone[machine] == 0]
-        for machine in gone:
-            world.lose_machine(machine)
-        world.lose_copies(gone)
+        lose(world, [machine for machine in world.cluster.live() if world.cluster.zone[machine] == 0])
 
     tally = fleet.run(lambda world: world.later(150.0, all_of_a_zone, world))
     assert tally.artifacts_lost > 10

@@ -87,7 +87,8 @@ class Assigning:
     def _last(self, task: Task) -> str | None:
         """Who did the task before this one of the same partition, if that left a state."""
         chain = self.ledger.chain_before(task)
-        return self.ledger.maker(Task(task.role, chain[-1], task.partition)) if chain else None
+        phase = self.ledger.find((task.role, chain[-1])) if chain else None
+        return None if phase is None else phase.makers[task.partition]
 
     def _assign_checks(self, now: float) -> Iterator[Action]:
         free = [worker for worker, idle in self.checks.workers.items() if idle]

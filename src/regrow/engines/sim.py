@@ -70,12 +70,7 @@ class SimEngine(InlineEngine):
     def _ends(self, action: Start) -> None:
         if self._crew.get(action.worker) is action:
             self._crew[action.worker] = None
-            self._run(action)
-
-    def _run(self, action: Start) -> None:
-        """Really do it."""
-        self._queue.append(action)
-        super()._wait(0.0)
+            self._attempt(action)
 
     # Losses
 
@@ -93,7 +88,7 @@ class SimEngine(InlineEngine):
             action = self._crew[worker]
             self._gone(worker, FROZEN_SECONDS)
             if action is not None:
-                self._later(FROZEN_SECONDS + self._rng.expovariate(0.2), self._run, action)  # it wakes, and answers in vain
+                self._later(FROZEN_SECONDS + self._rng.expovariate(0.2), self._attempt, action)  # it wakes, and answers in vain
         else:
             self._gone(worker, DETECT_SECONDS)
 

@@ -113,13 +113,20 @@ class Holdings:
         return lost
 
     def copy_again(self, machines: npt.NDArray[np.int32], rng: np.random.Generator) -> int:
-        """Every artifact that has one copy, or only a durable one, gets others on these machines; returns how many copies were made."""
+        """Every artifact that has one copy, or only a durable one, gets others on these machines; returns how many copies were made.
+
+        Two copies are on two machines: who would have both gives one to the next machine; if there is no other, there is no second copy.
+        """
         made = 0
         for shelf in self.shelves.values():
-            if shelf.count:
-                lacks = (shelf.homes == NOBODY) & (np.frombuffer(shelf.there, dtype=np.uint8) == 1)
-                made += int(lacks.sum())
-                shelf.homes[lacks] = rng.choice(machines, size=int(lacks.sum()))
+            there = np.frombuffer(shelf.there, dtype=np.uint8) == 1
+            for mine, other in (shelf.homes, shelf.homes[::-1]) if shelf.count else ():
+                lacks = np.flatnonzero((mine == NOBODY) & there)
+                places = rng.integers(len(machines), size=len(lacks))
+                places += machines[places] == other[lacks]
+                chosen = machines[places % len(machines)]
+                mine[lacks] = np.where(chosen == other[lacks], NOBODY, chosen)
+                made += len(lacks)
         return made
 
     # Cuts
