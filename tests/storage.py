@@ -19,7 +19,10 @@ class S3:
     """moto, which honours conditional writes."""
 
     def __init__(self) -> None:
+        from s3fs import S3FileSystem
+
         logging.getLogger("werkzeug").setLevel(logging.ERROR)
+        S3FileSystem.clear_instance_cache()  # they would ask the server of earlier tests, which is gone
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self._port = free.getsockname()[1]

@@ -34,7 +34,7 @@ SMALL = ("--topics", 3, "--rounds", 3, "--engine", "inline")
         ("--preempt", "nan", "above 0"),
         ("--durable-every", -1, "0 for no cuts"),
         ("--durable-every", "nan", "0 for no cuts"),
-        ("--engine", "spark", "local and inline"),
+        ("--engine", "spark", "local, inline and ray"),
         ("--verify", "always", "auto or off"),
         ("--format", "pdf", "--format is one of"),
         ("--token-pattern", "(", "regular expression"),

@@ -22,7 +22,7 @@ simulate = typer.Typer(
     name="simulate",
     no_args_is_help=True,
     rich_markup_mode=None,
-    help="The coordinator that ships, with 100 to 100,000 workers in virtual time; and beside other systems.",
+    help="The coordinator with up to 100,000 workers in virtual time.",
 )
 
 SIZE_MAX = 1_000_000
