@@ -52,14 +52,14 @@ def test_everything_goes_wrong_and_the_digest_is_that_of_a_quiet_world(block: in
     chaos = read_scenario(SCENARIOS / "chaos.toml")
     quiet = run(replace(chaos, faults=Faults()))
     assert (quiet.workers_lost, quiet.artifacts_lost) == (0, 0)
-    for seed in range(100 + 8 * block, 108 + 8 * block):
+    for seed in range(100 + 4 * block, 104 + 4 * block):
         assert run(settled(chaos, seed=seed)).digest == quiet.digest, f"regrow simulate run scenarios/chaos.toml --seed {seed}"
 
 
 @pytest.mark.slow
-def test_two_hundred_more_seeds() -> None:
+def test_a_hundred_more_seeds() -> None:
     chaos = read_scenario(SCENARIOS / "chaos.toml")
-    assert len({run(settled(chaos, seed=seed)).digest for seed in range(1000, 1200)}) == 1
+    assert len({run(settled(chaos, seed=seed)).digest for seed in range(1000, 1100)}) == 1
 
 
 @pytest.mark.slow
