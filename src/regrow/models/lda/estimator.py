@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
@@ -13,11 +13,12 @@ import numpy.typing as npt
 
 from regrow.data import TextOptions
 from regrow.data.known import KnownDocuments
-from regrow.errors import DataError, RegrowError, UsageError
-from regrow.launch import Run, launch, own_way, shared_cache
-from regrow.models.counts import Counts, check_columns
-from regrow.models.given import Given, as_files, given
-from regrow.models.habits import Estimator, WrongData, WrongUse, number, whole
+from regrow.errors import RegrowError, UsageError
+from regrow.launch import Run, launch, own_way
+from regrow.models.counts import check_columns
+from regrow.models.document_estimator import WORDS, DocumentEstimator, as_value_error
+from regrow.models.given import as_files, given
+from regrow.models.habits import WrongData, number, whole
 from regrow.models.lda import program as programs
 from regrow.models.lda.exports import export_topics, needs_tokens
 from regrow.models.lda.held_out import HeldOut
@@ -25,8 +26,7 @@ from regrow.models.lda.model import TopicModel
 from regrow.models.lda.reading import Reader
 from regrow.models.lda.specs import read_tokens, read_topics, topics_spec
 from regrow.models.lda.unseen.inference import Method
-from regrow.spec import How, Spec
-from regrow.store.model import ModelFiles, publish_model, read_model
+from regrow.store.model import ModelFiles, read_model
 
 __all__ = ["LDA", "read_topics", "topics_spec"]
 
@@ -36,10 +36,9 @@ SMALL = 40_000_000
 """Bytes of input times rounds up to which a run in this process is done before worker processes have started."""
 CELLS_MAX = 1 << 27
 """Cells of a dense array that is made without being asked twice: 1 GiB."""
-_WORDS = ("text_field", "lower", "stop_words", "min_count", "max_doc_share", "token_pattern", "segment")
 
 
-class LDA(Estimator):
+class LDA(DocumentEstimator):
     """Latent Dirichlet allocation.
 
     n_topics            K, from 2 to 2^31
@@ -158,10 +157,11 @@ class LDA(Estimator):
             program, seed = self._program(), whole("seed", self.seed)
             with as_files(found, options, vocabulary) as (files, read_as, spooled):
                 spec = topics_spec(files, program, seed=seed, options=read_as, grid=grid, spooled=spooled)
-                how = self._how(spec, workers, engine, preempt, found)
+                small = spec.source.bytes * self.rounds <= SMALL
+                how = self._how(found, workers, engine, preempt, small=small)
                 self.run_ = launch(spec, how, run, overwrite=overwrite)
         except RegrowError as error:
-            raise _as_value_error(error) from error
+            raise as_value_error(error) from error
         self._temporary, self._read_as = run is None, options
         self._note_columns(found.counts)
         self._take(read_model(self.run_.path))
@@ -183,33 +183,15 @@ class LDA(Estimator):
             merge_every=whole("merge_every", self.merge_every),
         )
 
-    def _options(self) -> TextOptions:
-        words = {name: getattr(self, name) for name in _WORDS}
-        words |= {"min_count": whole("min_count", self.min_count), "max_doc_share": number("max_doc_share", self.max_doc_share)}
-        return TextOptions(**words)
-
-    def _how(self, spec: Spec, workers: int | None, engine: str | None, preempt: float | None, found: Given) -> How:
-        """How to run: small inputs in this process; what was in memory is not kept for other runs."""
-        engine, workers = engine or self.engine, whole("workers", workers or self.workers or 0)
-        small = spec.source.bytes * self.rounds <= SMALL and preempt is None
-        if engine == "auto":
-            engine = "inline" if small else "local"
-        return How(engine, workers, preempt, verify=not small, cache=shared_cache() if found.files is not None else None)
-
-    def _note_columns(self, counts: Counts | None) -> None:
-        for name in ("n_features_in_", "feature_names_in_"):
-            vars(self).pop(name, None)
-        if counts is not None:
-            self.n_features_in_ = counts.shape[1]
-            if counts.names is not None:
-                self.feature_names_in_ = np.array(counts.names, object)
-
     def _take(self, files: ModelFiles) -> None:
         self.model_ = TopicModel(files.arrays, files.parameters)
         self.digest_ = files.digest
         self.log_likelihood_ = float(files.about["metrics"]["final_log_likelihood"])
         self._about = dict(files.about)
-        self._reader = Reader(files.arrays)
+        self._reader = self._read()
+
+    def _read(self) -> Reader:
+        return Reader(self.model_.arrays)
 
     # What was learned
 
@@ -226,7 +208,7 @@ class LDA(Estimator):
         try:
             table: Array = self.model_.dense(CELLS_MAX, "components_", advice)
         except UsageError as error:
-            raise _as_value_error(error) from error
+            raise as_value_error(error) from error
         table += float(self.model_.arrays["beta"][0])
         return table
 
@@ -256,12 +238,7 @@ class LDA(Estimator):
         try:
             return Method(self.inference, samples=whole("samples", self.samples))
         except UsageError as error:
-            raise _as_value_error(error) from None
-
-    def fit_transform(self, X: Any, y: object = None, **how: Any) -> Any:  # noqa: N803
-        """Learn from documents, and give what `transform` then gives of them."""
-        X = list(X) if isinstance(X, Iterator) else X  # noqa: N806 - it is read twice
-        return self.fit(X, y, **how).transform(X)
+            raise as_value_error(error) from None
 
     def score(self, X: Any, y: object = None) -> float:  # noqa: N803
         """The mean log probability, in nats, of the scored half of the documents' words, when the other half is observed: more is better.
@@ -290,19 +267,9 @@ class LDA(Estimator):
             with as_files(found, own_way(self._about, options, found.files or ()), names) as (files, read_as, _):
                 self._reader.each(files, read_as, work)
         except RegrowError as error:
-            raise _as_value_error(error) from error
+            raise as_value_error(error) from error
 
     # On disk
-
-    def save(self, path: str | Path) -> None:
-        """Write the model to a new folder. Raises UsageError if it is there already."""
-        self._check_fitted()
-        path = Path(path)
-        if path.exists():
-            raise WrongUse(f"{path} is there already", "take another name")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        about = {name: value for name, value in self._about.items() if name not in ("format", "digest")}
-        publish_model(path, self.model_.arrays, about)
 
     @classmethod
     def load(cls, path: str | Path) -> Self:
@@ -312,7 +279,7 @@ class LDA(Estimator):
         files = read_model(path)
         made = cls(files.parameters["topics"], seed=files.about["seed"])
         made.set_params(**{name: value for name, value in files.parameters.items() if name in cls._defaults()})
-        made.set_params(**{name: value for name, value in files.about.get("text", {}).items() if name in _WORDS})
+        made.set_params(**{name: value for name, value in files.about.get("text", {}).items() if name in WORDS})
         made.run_, made._temporary = None, True
         made._run_folder = path.absolute() if (path / "run.json").exists() else None
         made._read_as = made._options()
@@ -326,16 +293,6 @@ class LDA(Estimator):
         run = self.run_.path if self.run_ is not None else self._run_folder
         return export_topics(self.model_, format, Path(folder), read_tokens(run) if run is not None and tells is not None else None, words)
 
-    def __getstate__(self) -> Mapping[str, Any]:
-        """Everything but what can be made again; a temporary run does not travel."""
-        state = {name: value for name, value in vars(self).items() if name != "_reader"}
-        return state | {"run_": None} if state.get("_temporary") else state
-
-    def __setstate__(self, state: Mapping[str, Any]) -> None:
-        vars(self).update(state)
-        if "model_" in state:
-            self._reader = Reader(self.model_.arrays)
-
 
 def _check_room(documents: int, topics: int) -> None:
     """Dense topics of so many documents must fit into memory."""
@@ -345,11 +302,3 @@ def _check_room(documents: int, topics: int) -> None:
             f"{topics:,} topics of over {documents:,} documents need more than {needed / 2**30:,.0f} GiB, dense",
             "regrow lda infer gives the largest of each document",
         )
-
-
-def _as_value_error(error: RegrowError) -> RegrowError:
-    """The same error as one that is a ValueError too, which callers of scikit-learn catch."""
-    for kind, ours in ((DataError, WrongData), (UsageError, WrongUse)):
-        if isinstance(error, kind) and not isinstance(error, (ValueError, TypeError)):
-            return ours(error.message, error.advice)
-    return error

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
@@ -11,18 +11,18 @@ import numpy as np
 import numpy.typing as npt
 
 from regrow.data import TextOptions
-from regrow.errors import DataError, RegrowError, UsageError
-from regrow.launch import Run, launch, own_way, shared_cache
+from regrow.errors import RegrowError
+from regrow.launch import Run, launch, own_way
 from regrow.models.counts import Counts, check_columns
+from regrow.models.document_estimator import WORDS, DocumentEstimator, as_value_error
 from regrow.models.given import Given, as_files, given
-from regrow.models.habits import Estimator, WrongData, WrongUse, number, whole
+from regrow.models.habits import WrongData, whole
 from regrow.models.svd.model import FactorModel
 from regrow.models.svd.program import SVD
 from regrow.models.svd.querying import Found, queried
 from regrow.models.svd.reading import Reader
 from regrow.models.svd.specs import factors_spec, read_factors
-from regrow.spec import How, Spec
-from regrow.store.model import ModelFiles, publish_model, read_model
+from regrow.store.model import ModelFiles, read_model
 
 __all__ = ["TruncatedSVD"]
 
@@ -30,10 +30,9 @@ Array = npt.NDArray[Any]
 
 SMALL = 200_000_000
 """Bytes of input times the rank up to which a run in this process is done before worker processes have started."""
-_WORDS = ("text_field", "lower", "stop_words", "min_count", "max_doc_share", "token_pattern", "segment")
 
 
-class TruncatedSVD(Estimator):
+class TruncatedSVD(DocumentEstimator):
     """Truncated singular value decomposition.
 
     n_components        k, the rank
@@ -122,10 +121,11 @@ class TruncatedSVD(Estimator):
             program, seed = self._program(found.counts), whole("seed", self.seed)
             with as_files(found, options, vocabulary) as (files, read_as, spooled):
                 spec = factors_spec(files, program, seed=seed, options=read_as, spooled=spooled)
-                how = self._how(spec, workers, engine, preempt, found)
+                small = spec.source.bytes * int(self.n_components) <= SMALL
+                how = self._how(found, workers, engine, preempt, small=small)
                 self.run_ = launch(spec, how, run, overwrite=overwrite)
         except RegrowError as error:
-            raise _as_value_error(error) from error
+            raise as_value_error(error) from error
         self._temporary, self._read_as = run is None, options
         self._note_columns(found.counts)
         self._take(read_model(self.run_.path))
@@ -141,32 +141,14 @@ class TruncatedSVD(Estimator):
             )
         return program
 
-    def _options(self) -> TextOptions:
-        words = {name: getattr(self, name) for name in _WORDS}
-        words |= {"min_count": whole("min_count", self.min_count), "max_doc_share": number("max_doc_share", self.max_doc_share)}
-        return TextOptions(**words)
-
-    def _how(self, spec: Spec, workers: int | None, engine: str | None, preempt: float | None, found: Given) -> How:
-        """How to run: small inputs in this process; what was in memory is not kept for other runs."""
-        engine, workers = engine or self.engine, whole("workers", workers or self.workers or 0)
-        small = spec.source.bytes * int(self.n_components) <= SMALL and preempt is None
-        if engine == "auto":
-            engine = "inline" if small else "local"
-        return How(engine, workers, preempt, verify=not small, cache=shared_cache() if found.files is not None else None)
-
-    def _note_columns(self, counts: Counts | None) -> None:
-        for name in ("n_features_in_", "feature_names_in_"):
-            vars(self).pop(name, None)
-        if counts is not None:
-            self.n_features_in_ = counts.shape[1]
-            if counts.names is not None:
-                self.feature_names_in_ = np.array(counts.names, object)
-
     def _take(self, files: ModelFiles) -> None:
         self.model_ = FactorModel(files.arrays, files.parameters)
         self.digest_ = files.digest
         self._about = dict(files.about)
-        self._reader = Reader(files.arrays)
+        self._reader = self._read()
+
+    def _read(self) -> Reader:
+        return Reader(self.model_.arrays)
 
     # What was learned
 
@@ -209,7 +191,7 @@ class TruncatedSVD(Estimator):
         try:
             return queried(self.model_, self._about.get("text", {}), [words] if isinstance(words, str) else list(words), n)
         except RegrowError as error:
-            raise _as_value_error(error) from error
+            raise as_value_error(error) from error
 
     # Documents that it has not seen
 
@@ -243,12 +225,7 @@ class TruncatedSVD(Estimator):
             with as_files(found, own_way(self._about, options, found.files or ())) as (files, read_as, _):
                 self._reader.each(files, read_as, work)
         except RegrowError as error:
-            raise _as_value_error(error) from error
-
-    def fit_transform(self, X: Any, y: object = None, **how: Any) -> Any:  # noqa: N803
-        """Learn from documents, and give what `transform` then gives of them."""
-        X = list(X) if isinstance(X, Iterator) else X  # noqa: N806 - it is read twice
-        return self.fit(X, y, **how).transform(X)
+            raise as_value_error(error) from error
 
     def inverse_transform(self, X: Any) -> Array:  # noqa: N803
         """From coordinates [documents, k] back to the matrix as it was scaled: float64 [documents, columns]."""
@@ -258,23 +235,13 @@ class TruncatedSVD(Estimator):
 
     # On disk
 
-    def save(self, path: str | Path) -> None:
-        """Write the model to a new folder. Raises UsageError if it is there already."""
-        self._check_fitted()
-        path = Path(path)
-        if path.exists():
-            raise WrongUse(f"{path} is there already", "take another name")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        about = {name: value for name, value in self._about.items() if name not in ("format", "digest")}
-        publish_model(path, self.model_.arrays, about)
-
     @classmethod
     def load(cls, path: str | Path) -> Self:
         """The model of a folder that `save` wrote, or of a finished run. Raises DataError."""
         _, files = read_factors(path)
         own = files.parameters
         made = cls(own["rank"], scaling=own["scaling"], power=own["power"], oversampling=own["oversampling"], seed=files.about["seed"])
-        made.set_params(**{name: value for name, value in files.about.get("text", {}).items() if name in _WORDS})
+        made.set_params(**{name: value for name, value in files.about.get("text", {}).items() if name in WORDS})
         made.run_, made._temporary = None, True
         made._read_as = made._options()
         made._take(files)
@@ -286,21 +253,3 @@ class TruncatedSVD(Estimator):
         tags.input_tags.positive_only = False
         tags.input_tags.categorical = False
         return tags
-
-    def __getstate__(self) -> Mapping[str, Any]:
-        """Everything but what can be made again; a temporary run does not travel."""
-        state = {name: value for name, value in vars(self).items() if name != "_reader"}
-        return state | {"run_": None} if state.get("_temporary") else state
-
-    def __setstate__(self, state: Mapping[str, Any]) -> None:
-        vars(self).update(state)
-        if "model_" in state:
-            self._reader = Reader(self.model_.arrays)
-
-
-def _as_value_error(error: RegrowError) -> RegrowError:
-    """The same error as one that is a ValueError too, which callers of scikit-learn catch."""
-    for kind, ours in ((DataError, WrongData), (UsageError, WrongUse)):
-        if isinstance(error, kind) and not isinstance(error, (ValueError, TypeError)):
-            return ours(error.message, error.advice)
-    return error
