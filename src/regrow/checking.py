@@ -61,6 +61,8 @@ class _Backwards(How):
         return InlineEngine(AT_A_TIME, backwards=True)
 
 
+LOSS_SECONDS, TASKS_FOR_A_LOSS = 0.1, 3.0
+"""A worker is killed so often, or after the time of so many tasks if they are long: else none would come to its end."""
 AT_A_TIME = 64
 """Of so many tasks that may be done now the last is done first."""
 
@@ -102,8 +104,8 @@ WAYS: Sequence[Way] = (
     ),
     Way(
         "losses",
-        "three workers, one killed every 0.1 s",
-        How("local", 3, preempt=0.1, verify=False),
+        "three workers, killed again and again",
+        How("local", 3, preempt=LOSS_SECONDS, verify=False),
         {},
         "what a task finds in its process depends on what that did before",
     ),
@@ -120,6 +122,8 @@ class Finding:
     seconds: float
     attempts: int
     workers_lost: int
+    task_seconds: float = 0.0
+    """What a task took, on the average."""
     fault: str = ""
     kind: str = ""
     """Of a fault: "nondeterministic", or "raised"."""
@@ -135,7 +139,7 @@ def check(spec: Spec, told: Callable[[Finding], None], ways: Sequence[Way] = WAY
     folder = Path(tempfile.mkdtemp(prefix="regrow-check-"))
     try:
         for number, way in enumerate(ways):
-            found, model = _try(spec, way, folder / str(number))
+            found, model = _try(spec, survivable(way, findings), folder / str(number))
             if model is not None and models and found.digest != findings[0].digest:
                 where = first_difference(models[0], model)
                 fault = f"{where}: first {findings[0].way}, then {way.name}.\nMost likely: {way.because}"
@@ -151,6 +155,14 @@ def check(spec: Spec, told: Callable[[Finding], None], ways: Sequence[Way] = WAY
     return findings
 
 
+def survivable(way: Way, findings: Sequence[Finding]) -> Way:
+    """The way with losses as rare as they must be for tasks as long as those of the ways before."""
+    if way.how.preempt is None:
+        return way
+    longest = max((found.task_seconds for found in findings), default=0.0)
+    return replace(way, how=replace(way.how, preempt=max(way.how.preempt, TASKS_FOR_A_LOSS * longest)))
+
+
 def _try(spec: Spec, way: Way, run: Path) -> tuple[Finding, Mapping[str, Value] | None]:
     """One way: what came of it, and the model."""
     began = time.monotonic()
@@ -160,13 +172,14 @@ def _try(spec: Spec, way: Way, run: Path) -> tuple[Finding, Mapping[str, Value] 
     except ProgramError as error:
         differs = any(line["event"] == "attempts differ" for line in read_story(run))
         kind = "nondeterministic" if differs or "after it was sent" in error.message else "raised"
-        return Finding(way.name, way.what, "", time.monotonic() - began, 0, 0, error.message, kind), None
+        return Finding(way.name, way.what, "", time.monotonic() - began, 0, 0, fault=error.message, kind=kind), None
     except RegrowError as error:
         error.advice = ""  # the folder of the run goes away: there is nothing to resume
         raise
     arrays = read_model(run).arrays
-    found = Finding(way.name, way.what, summary["digest"], time.monotonic() - began, summary["attempts"], summary["workers_lost"])
-    return found, arrays
+    seconds, attempts = time.monotonic() - began, summary["attempts"]
+    busy = summary["train_seconds"] * (way.how.workers or 1)
+    return Finding(way.name, way.what, summary["digest"], seconds, attempts, summary["workers_lost"], busy / max(attempts, 1)), arrays
 
 
 @contextmanager

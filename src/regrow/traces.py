@@ -12,7 +12,7 @@ import traceback
 from collections.abc import Iterator
 from pathlib import Path
 
-from regrow.errors import ProgramError, RegrowError
+from regrow.errors import Paused, ProgramError, RegrowError
 
 __all__ = ["guest", "known_as", "shown_place", "users_trace"]
 
@@ -34,7 +34,17 @@ def guest(what: str) -> Iterator[None]:
     except RegrowError:
         raise
     except (Exception, SystemExit) as error:
+        if paused := _pause_within(error):
+            raise paused from None
         raise ProgramError(f"{what}\n{users_trace(error)}") from error
+
+
+def _pause_within(error: BaseException) -> Paused | None:
+    """The signal to pause that came while a library was at work, which made an error of its own of it (numba does, when it compiles)."""
+    within: BaseException | None = error
+    while within is not None and not isinstance(within, Paused):
+        within = within.__cause__ or within.__context__
+    return within
 
 
 def known_as(copy: Path, origin: str) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from regrow.checking import WAYS, Finding, survivable
 from shell import EXAMPLES, Shell
 
 BAD = Path(__file__).with_name("nondeterministic.py")
@@ -34,6 +35,14 @@ def test_a_sound_program_comes_out_the_same_in_every_way(shell: Shell) -> None:
     digest = last.split()[-1]
     assert all(digest[:16] in way for way in ways)
     assert list(shell.folder.iterdir()) == [shell.folder / "data.csv"], "nothing is left behind"
+
+
+def test_workers_are_not_killed_faster_than_they_can_do_a_task() -> None:
+    *_, losses = WAYS
+    short, long = (Finding("other", "", "d", 1.0, 2, 0, task_seconds=seconds) for seconds in (0.001, 2.0))
+    assert survivable(losses, [short]).how.preempt == losses.how.preempt
+    assert survivable(losses, [short, long]).how.preempt == 6.0
+    assert survivable(WAYS[0], [long]) is WAYS[0]
 
 
 def test_a_clock_in_one_late_task_is_found_and_named(shell: Shell) -> None:

@@ -121,4 +121,4 @@ def test_blame_follows_the_odd_one_and_its_environment() -> None:
 
 def test_a_task_that_raises_is_tried_once_more() -> None:
     assert failed_for_good(["x"], LIMITS) == (False, "once more, in another process")
-    assert failed_for_good(["x", "y"], LIMITS) == (True, "failed 2 times in different processes")
+    assert failed_for_good(["x", "y"], LIMITS) == (True, "failed 2 times")

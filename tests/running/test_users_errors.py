@@ -46,6 +46,16 @@ class Mine(Program):
 AT_THE_END_OF_JUDGE = "        part.result(total"
 
 
+PAUSED_WHILE_COMPILING = """
+    def warm(self) -> None:
+        import os, signal
+        try:
+            os.kill(os.getpid(), signal.SIGTERM)
+        except Exception:
+            raise ValueError("a library made this of it")
+"""
+
+
 @pytest.fixture
 def shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Shell:
     monkeypatch.chdir(tmp_path)
@@ -232,3 +242,9 @@ def test_from_python_the_words_are_the_same(shell: Shell) -> None:
     assert STEP in caught.value.message
     assert 'File "other.py", line ' in caught.value.message
     assert "program/other.py" not in str(caught.value)
+
+
+def test_a_signal_that_comes_while_a_library_compiles_pauses_the_run(shell: Shell) -> None:
+    ended = run(shell, SOUND + PAUSED_WHILE_COMPILING)
+    assert ended.code == 75
+    assert "interrupted by SIGTERM" in ended.err

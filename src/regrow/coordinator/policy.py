@@ -141,7 +141,7 @@ def failed_for_good(causes: Sequence[str], limits: Limits) -> tuple[bool, str]:
     """Whether a task that raised on these occasions is given up. Losses of workers are not among them: they cost nothing."""
     if len(causes) < limits.application_failures_max:
         return False, "once more, in another process"
-    return True, f"failed {len(causes)} times in different processes"
+    return True, f"failed {len(causes)} times"
 
 
 ENDS: Mapping[str, tuple[Lost, str]] = {

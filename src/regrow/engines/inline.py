@@ -34,6 +34,8 @@ class InlineEngine(Engine):
         self._queue: list[Start] = []
         self._joined = 0
         self._in_vain = 0
+        self._memory = MemoryWatch()
+        self._cpu = cpu_seconds()
 
     def _start(self, job: Job) -> None:
         began = self.now()
@@ -41,7 +43,6 @@ class InlineEngine(Engine):
         self._shop.directory = self.directory
         self._shop.warm()
         self.tally.compile_seconds = self.now() - began
-        self._memory = MemoryWatch()
         self._memory.idle([])
         self._cpu = cpu_seconds()
         for _ in range(self._workers):
@@ -102,6 +103,5 @@ class InlineEngine(Engine):
     def close(self) -> None:
         """Nothing outlives the run."""
         super().close()
-        if hasattr(self, "_memory"):
-            self.tally.cpu_seconds += cpu_seconds() - self._cpu
-            self.tally.peak_memory_bytes = self._memory.peak_bytes
+        self.tally.cpu_seconds += cpu_seconds() - self._cpu
+        self.tally.peak_memory_bytes = self._memory.peak_bytes
