@@ -15,6 +15,7 @@ import json
 import os
 import shutil
 import tempfile
+import uuid
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -66,7 +67,7 @@ class Mirror:
 
     def _take_number(self) -> None:
         self._epoch = max((int(name) for name in self._bucket.names("epochs") if name.isdigit()), default=0) + 1
-        while not self._bucket.create(f"epochs/{self._epoch:06}", f"{os.uname().nodename} {os.getpid()}\n".encode()):
+        while not self._bucket.create(f"epochs/{self._epoch:06}", f"{os.uname().nodename} {os.getpid()} {uuid.uuid4().hex}\n".encode()):
             self._epoch += 1
 
     def hurry(self) -> None:

@@ -15,18 +15,23 @@ import pytest
 pytest.importorskip("s3fs", reason="storage is an extra: pip install 'regrow[s3]'")
 pytest.importorskip("moto", reason="the server for tests is moto")
 
+import fsspec
+from fsspec.implementations.arrow import ArrowFSWrapper
+from pyarrow.fs import LocalFileSystem
+
 from conftest import Runs, reference_digest, wait_until
 from regrow.engines.base import Engine
 from regrow.errors import DataError, Paused, UsageError
 from regrow.mirror import Mirror, fetch, newest
 from regrow.running import resume
 from regrow.spec import How
+from regrow.store import bucket
 from regrow.store.bucket import Bucket
 from regrow.store.inputs import copied_here
 from storage import S3
 
 pytestmark = pytest.mark.filterwarnings("ignore")
-LONG = {"rounds": 60, "seconds": 0.01, "kept": 9}
+LONG = {"rounds": 40, "seconds": 0.003, "kept": 9}
 
 
 @pytest.fixture(scope="module")
@@ -41,10 +46,32 @@ def s3() -> Iterator[S3]:
     os.environ.update(before)
 
 
-@pytest.fixture(params=["file", "memory", "s3"])
+class HadoopLike(ArrowFSWrapper):
+    """As fsspec reaches Hadoop, by Arrow: nothing can be created under a condition. It is a folder of this machine."""
+
+    protocol = "hadooplike"
+    root_marker = "/"
+
+    def __init__(self, **options: object) -> None:
+        super().__init__(LocalFileSystem(), **options)
+
+
+fsspec.register_implementation("hadooplike", HadoopLike, clobber=True)
+
+
+@pytest.fixture
+def hadoop_like(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A place in such storage."""
+    monkeypatch.setattr(bucket, "SETTLE_SECONDS", 0.2)
+    return f"hadooplike://{tmp_path}/storage"
+
+
+@pytest.fixture(params=["file", "memory", "s3", "hadoop_like"])
 def place(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """An empty place in storage of each kind."""
     name = uuid.uuid4().hex
+    if request.param == "hadoop_like":
+        return str(request.getfixturevalue("hadoop_like"))
     if request.param == "s3":
         request.getfixturevalue("s3").make(name)
         return f"s3://{name}/runs/x"

@@ -1,7 +1,8 @@
 """A place in some storage, by its URL: a bucket (s3://, gs://), a distributed file system (hdfs://), or a folder (file://).
 
 Any file system of fsspec. Nothing is renamed: most storage cannot do that at once. What must not be overwritten is created under a
-condition (S3: If-None-Match; folders: a hard link), so of two who try one fails.
+condition (S3: If-None-Match; folders: a hard link), so of two who try one fails. Where fsspec knows no condition (HDFS, SFTP), who has
+written waits, and reads again whose content it is.
 
 Storage that is away for a while is waited for. Storage that refuses (no such bucket, no credentials) is told at once.
 """
@@ -32,6 +33,9 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "s3": {"use_listings_cache": False, "config_kwargs": {"connect_timeout": 5, "read_timeout": 30, "retries": {"max_attempts": 2}}},
     "gs": {"use_listings_cache": False},
 }
+CONDITIONAL = {"s3", "s3a", "gs", "gcs", "memory"}
+"""Protocols whose file systems create under a condition; others look first, and then write."""
+SETTLE_SECONDS = 2.0
 EXTRAS = {"s3": "s3fs", "s3a": "s3fs", "gs": "gcsfs", "gcs": "gcsfs", "abfs": "adlfs", "az": "adlfs", "hdfs": "pyarrow"}
 
 
@@ -54,7 +58,9 @@ class Bucket:
         self._root = root.rstrip("/")
         self.patience_seconds = 600.0
         """So long storage may be away before that is an error."""
-        self._local = self._files.protocol in ("file", ("file", "local"))
+        protocol = self._files.protocol
+        protocols = {protocol} if isinstance(protocol, str) else set(protocol)
+        self._local, self._conditional = "file" in protocols, bool(protocols & CONDITIONAL)
 
     def create(self, key: str, content: bytes) -> bool:
         """Write a small thing if there is none of that name; False if there is one."""
@@ -63,11 +69,16 @@ class Bucket:
     def _create(self, path: str, content: bytes) -> bool:
         if self._local:
             return _link_new(Path(path), content)
+        if not self._conditional:
+            self._files.makedirs(path.rpartition("/")[0], exist_ok=True)
         try:
             self._files.pipe_file(path, content, mode="create")
         except FileExistsError:
             return bool(self._files.cat_file(path) == content)  # then it is ours, of a try whose answer was lost
-        return True
+        if self._conditional:
+            return True
+        time.sleep(SETTLE_SECONDS)  # another may have looked before this one wrote
+        return bool(self._files.cat_file(path) == content)
 
     def put(self, key: str, path: Path) -> None:
         """Copy a file there. Its key is used for this content only."""
@@ -82,6 +93,8 @@ class Bucket:
                 os.fsync(file.fileno())
             os.replace(aside, place)
         else:
+            if not self._conditional:
+                self._files.makedirs(place.rpartition("/")[0], exist_ok=True)
             self._files.put_file(str(path), place)
 
     def get(self, key: str, path: Path) -> None:
@@ -148,7 +161,7 @@ def open_storage(url: str) -> tuple[Any, str]:
         import fsspec
         from fsspec.core import url_to_fs
 
-        if protocol not in fsspec.available_protocols():
+        if protocol not in {*fsspec.available_protocols(), *fsspec.registry}:
             raise UsageError(
                 f"{url}: there is no storage called {protocol}", "e.g. s3://bucket/folder, gs://..., hdfs://..., file:///folder"
             )
