@@ -379,12 +379,12 @@ def test_a_flipped_bit_is_told_from_a_program_that_is_not_deterministic(runs: Ru
 
 
 def test_tasks_that_take_more_than_they_may_run_fewer_at_a_time(runs: Runs) -> None:
-    coordinator = runs.coordinator("Hungry", how={"workers": 3, "memory_max": 350_000_000}, megabytes=150, seconds=0.8)
+    coordinator = runs.coordinator("Hungry", how={"workers": 3, "memory_max": 250_000_000}, megabytes=150, seconds=0.8)
     assert coordinator.end()["digest"] == reference_digest("Hungry", megabytes=1, seconds=0.0)
     lost = runs.told("worker lost")
     assert lost
     assert {line["kind"] for line in lost} == {"memory"}
-    assert "--memory-max is 350 MB" in lost[0]["cause"]
+    assert "--memory-max is 250 MB" in lost[0]["cause"]
     assert runs.told("fewer at a time")
     assert all("killed for memory" in line["cause"] for line in runs.told("task redone"))
 
