@@ -37,6 +37,7 @@ HELLO_SECONDS = 5.0
 CONNECT_SECONDS = 5.0
 LEAVE_SECONDS = 5.0
 NO_CLUSTER = "name one that runs, e.g. --address HEAD:6379; or leave --address out to start Ray on this machine"
+TOKEN = "If it runs and asks for a token, that must be here, too: RAY_AUTH_MODE=token and ~/.ray/auth_token"
 IN_VAIN_MAX = 10
 LOOPBACK = ("127.", "localhost", "[::1]")
 
@@ -315,7 +316,7 @@ def _connect(address: str | None) -> Any:
                 raise DataError(f"the cluster runs other versions: {error}", "use the same Ray and Python everywhere") from None
             raise UsageError(f"Ray refuses: {error}", "see the cluster: ray status") from None
         except (ConnectionError, ValueError, TimeoutError) as error:
-            raise UsageError(f"there is no Ray cluster at {address}: {str(error).splitlines()[0]}", NO_CLUSTER) from None
+            raise UsageError(f"no Ray cluster answers at {address}: {str(error).splitlines()[0]}", f"{NO_CLUSTER}. {TOKEN}") from None
         return ray
 
 
