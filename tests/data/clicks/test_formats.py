@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from regrow.data.clicks import ClickOptions, Plan, describe_clicks, parse
@@ -233,6 +233,7 @@ def test_many_features_and_fields_find_room(read: Read) -> None:
     assert parsed.counts.sum() == 40_000
 
 
+@settings(deadline=None)  # the first compiles
 @given(st.floats(allow_nan=False, allow_infinity=False, width=32))
 def test_numbers_are_read_as_python_reads_them(number: float) -> None:
     for text in (repr(number), f"{number:.9g}", f"{number:e}"):
