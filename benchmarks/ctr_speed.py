@@ -93,7 +93,7 @@ def kernel_speed(fields: int, features: int, rounds: int = 12) -> float:
             losses, scores = np.empty((len(y), 1)), np.empty((len(y), 1))
             began = time.process_time()
             w, g = np.empty((len(distinct), 1), np.float32), np.zeros((len(distinct), 1))
-            nothing = np.empty(0, np.int64), np.empty((0, 1, 2), np.float32)
+            nothing = np.empty(0, np.int32), np.empty((0, 1, 2), np.float32)
             kernels.answers(read_only(distinct), zn, *nothing, no_field, rates, True, w)
             kernels.gradients(ptr, index, none, y, none, read_only(w), g, losses, scores)
             spent += time.process_time() - began if round > 1 else 0.0

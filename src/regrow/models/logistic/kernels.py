@@ -105,7 +105,7 @@ def add_by_band(rarest, lowest, label, weight, losses, units, weights, clicks, b
 
 @njit(cache=True)
 def union(rows, ptr):
-    """The different numbers in the ascending lists rows[ptr[e]:ptr[e + 1]] together: int64, ascending. Neighbours are merged, two by two,
+    """The different numbers in the ascending lists rows[ptr[e]:ptr[e + 1]] together, ascending. Neighbours are merged, two by two,
     without a branch that depends on the numbers."""
     source, target = rows.copy(), np.empty(rows.size, rows.dtype)
     begins, ends = ptr[:-1].copy(), ptr[1:].copy()
@@ -132,7 +132,7 @@ def union(rows, ptr):
             begins[e // 2], ends[e // 2] = begins[e], at
         lists = (lists + 1) // 2
         source, target = target, source
-    return source[begins[0] : ends[0]].astype(np.int64)
+    return source[begins[0] : ends[0]]
 
 
 @njit(cache=True, error_model="numpy")
@@ -143,14 +143,14 @@ def fold(rows, ptr, g, zn, field, rates, has_bias, touched, fresh):
     zn float32 [features, models, 2]: the state, which stays as it is
     field int32: of each feature, or empty: then all have rates[0]; rates float64 [fields, models, 4]: alpha, beta, l1, l2
     has_bias: whether row 0 is the bias, which is not regularised
-    touched int64: the `union` of the rows; fresh float32 [len(touched), models, 2]: filled with their new state
+    touched int32: the `union` of the rows; fresh float32 [len(touched), models, 2]: filled with their new state
     """
     at, models = ptr[:-1].copy(), zn.shape[1]
     work = np.empty((BLOCK, models, 4))  # of each row z, n, its root, and the weight w that the round began with
     for first in range(0, touched.size, BLOCK):
         last = min(first + BLOCK, touched.size)
         for t in range(first, last):
-            row = touched[t]
+            row = np.int64(touched[t])
             own = 0 if field.size == 0 else np.int64(field[row])
             for k in range(models):
                 alpha, beta, l1, l2 = rates[own, k, 0], rates[own, k, 1], rates[own, k, 2], rates[own, k, 3]
