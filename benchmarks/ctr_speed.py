@@ -102,8 +102,9 @@ def kernel_speed(fields: int, features: int, rounds: int = 12) -> float:
         began = time.process_time()
         rows, ptr = read_only(np.concatenate(lists)), np.cumsum([0] + [len(own) for own in lists])
         touched = kernels.union(rows, ptr)
+        place = kernels.places(touched, len(zn))
         fresh = np.empty((len(touched), 1, 2), np.float32)
-        kernels.fold(rows, ptr, read_only(np.concatenate(gradients)), zn, no_field, rates, True, touched, fresh)
+        kernels.fold(rows, ptr, read_only(np.concatenate(gradients)), zn, no_field, rates, True, touched, place, fresh)
         state = np.array(zn) if round == 0 else state  # noqa: F821 - made in the first round
         state[touched] = fresh
         spent += time.process_time() - began if round > 1 else 0.0

@@ -87,8 +87,9 @@ class Learner:
             sums.append(g)
         touched_rows, ptr = read_only(np.concatenate(lists)), np.cumsum([0] + [len(own) for own in lists])
         touched = kernels.union(touched_rows, ptr)
+        place = kernels.places(touched, len(zn))
         fresh = np.empty((len(touched), 1, 2), np.float32)
-        kernels.fold(touched_rows, ptr, read_only(np.concatenate(sums)), zn, no_field, self.rates, True, touched, fresh)
+        kernels.fold(touched_rows, ptr, read_only(np.concatenate(sums)), zn, no_field, self.rates, True, touched, place, fresh)
         self.zn[touched] = fresh
         return loss
 
