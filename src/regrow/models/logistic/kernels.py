@@ -172,8 +172,7 @@ def fold(rows, ptr, g, zn, field, rates, has_bias, touched, place, fresh):
         for e in range(at.size):
             i = at[e]
             while i < ptr[e + 1] and rows[i] <= touched[last - 1]:
-                row = np.int64(rows[i])
-                t = np.int64(place[row])
+                row, t = np.int64(rows[i]), place[rows[i]]
                 own = 0 if field.size == 0 else np.int64(field[row])
                 for k in range(models):
                     step = g[i, k]
