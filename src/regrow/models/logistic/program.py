@@ -244,9 +244,9 @@ class FTRL(Program):
 
     def warm(self) -> None:
         """Compile or load the kernels."""
-        from regrow.models.logistic.warming import warm
+        from regrow.models.logistic.warming import warm_training
 
-        warm(len(self.alpha))
+        warm_training(len(self.alpha), self.calibrate)
 
 
 @dataclass(frozen=True)
