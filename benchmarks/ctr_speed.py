@@ -3,8 +3,11 @@
     python benchmarks/ctr_speed.py [--rows 20000000] [--fields 39] [--features 1000000] [--workers 2] [--folder DIR] [--json OUT.json]
 
     kernel      gradients and folding of rounds of 32,768 generated examples in this process, one core: M examples/s
-    reading     a part of tsv and of libsvm into rows and a dictionary, one core: MB/s; scikit-learn's loader beside it
-    job         `regrow ctr train` of a tsv file of so many generated rows: M examples/s of training, and MB/s of preparing
+    reading     a part of tsv, of Criteo's form and of libsvm into rows and a dictionary, one core: MB/s, and M values/s; scikit-learn's
+                loader beside it. Values of the tsv are short: 3.7 bytes with their tabs, of which a fifth is new to the part
+    job         `regrow ctr train` of a tsv file of so many generated rows, with all that is between the kernels: files, checksums, commits,
+                the coordinator. From prepared data: examples / training's wall-clock / workers, and / CPU-seconds of all processes; with
+                preparing: examples / (preparing + training) / workers. Beside them the share of the kernel
 
 Values of fields are Zipf: few are frequent, most are rare. The file is kept in --folder, and used again if it is there.
 """
@@ -27,6 +30,7 @@ import numpy as np
 from regrow.data.clicks.plan import Item, Plan
 from regrow.data.clicks.registry import click_format
 from regrow.data.clicks.round_kernels import block_ids
+from regrow.data.clicks.table_kernels import BINNED, CATEGORY
 from regrow.data.readonly import read_only
 from regrow.models.logistic import kernels
 from regrow.packed import strings
@@ -93,7 +97,7 @@ def kernel_speed(fields: int, features: int, rounds: int = 12) -> float:
             losses, scores = np.empty((len(y), 1)), np.empty((len(y), 1))
             began = time.process_time()
             w, g = np.empty((len(distinct), 1), np.float32), np.zeros((len(distinct), 1))
-            nothing = np.empty(0, np.int64), np.empty((0, 1, 2), np.float32)
+            nothing = np.empty(0, np.int32), np.empty((0, 1, 2), np.float32)
             kernels.answers(read_only(distinct), zn, *nothing, no_field, rates, True, w)
             kernels.gradients(ptr, index, none, y, none, read_only(w), g, losses, scores)
             spent += time.process_time() - began if round > 1 else 0.0
@@ -102,8 +106,9 @@ def kernel_speed(fields: int, features: int, rounds: int = 12) -> float:
         began = time.process_time()
         rows, ptr = read_only(np.concatenate(lists)), np.cumsum([0] + [len(own) for own in lists])
         touched = kernels.union(rows, ptr)
+        place = kernels.places(touched, len(zn))
         fresh = np.empty((len(touched), 1, 2), np.float32)
-        kernels.fold(rows, ptr, read_only(np.concatenate(gradients)), zn, no_field, rates, True, touched, fresh)
+        kernels.fold(rows, ptr, read_only(np.concatenate(gradients)), zn, no_field, rates, True, touched, place, fresh)
         state = np.array(zn) if round == 0 else state  # noqa: F821 - made in the first round
         state[touched] = fresh
         spent += time.process_time() - began if round > 1 else 0.0
@@ -121,8 +126,14 @@ def reading_speed(fields: int, features: int, rows: int = 40_000) -> dict[str, f
     moved = [column + first for column, first in zip(columns, base, strict=True)]
     libsvm = "".join(f"{y} " + " ".join(f"{id}:1" for id in row) + "\n" for y, *row in zip(label, *moved, strict=True)).encode()
     plan = Plan(("y", *(f"f{i}" for i in range(fields))), tuple(Item(f"f{i}", 0, (i + 1,)) for i in range(fields)), 0)
+    names = ("label", *(f"I{i}" for i in range(1, 14)), *(f"C{i}" for i in range(1, 27)))
+    hexes = [[f"{(id * 2654435761 + 40503 * i) & 0xFFFFFFFF:08x}" for id in column] for i, column in enumerate(columns[:26])]
+    counts = [np.minimum(column, 999) for column in columns[-13:]]
+    lines = ["\t".join(map(str, row)) for row in zip(label, *counts, *hexes, strict=True)]
+    criteo = ("\n".join(lines) + "\n").encode()
+    binned = tuple(Item(name, BINNED if i < 13 else CATEGORY, (i + 1,)) for i, name in enumerate(names[1:]))
     found = {}
-    for name, text, own in (("tsv", tsv, plan), ("libsvm", libsvm, Plan((), ()))):
+    for name, text, own in (("tsv", tsv, plan), ("criteo", criteo, Plan(names, binned, 0)), ("libsvm", libsvm, Plan((), ()))):
         part = Fixed({"text": np.frombuffer(text, np.uint8), "source": np.array([0, 1]), "file": strings(["x"])})
         times = []
         for _ in range(5):
@@ -130,6 +141,7 @@ def reading_speed(fields: int, features: int, rows: int = 40_000) -> dict[str, f
             click_format(name).rows(part, own, needs_label=True, skip=False)
             times.append(time.process_time() - began)
         found[name] = len(text) / min(times[1:]) / 1e6
+        found[f"{name}, M values/s"] = 39 * rows / min(times[1:]) / 1e6
     from sklearn.datasets import load_svmlight_file
 
     began = time.process_time()
@@ -162,7 +174,7 @@ def main() -> None:
     found: dict[str, Any] = {"kernel, M examples/s": kernel_speed(given.fields, given.features) / 1e6}
     print(f"kernel   {found['kernel, M examples/s']:.2f} M examples/s, {given.fields} fields, {given.features:,} features", flush=True)
     found["reading, MB/s"] = reading_speed(given.fields, given.features)
-    print("reading  " + ", ".join(f"{name} {speed:.0f} MB/s" for name, speed in found["reading, MB/s"].items()), flush=True)
+    print("reading, MB/s  " + ", ".join(f"{name} {speed:.0f}" for name, speed in found["reading, MB/s"].items()), flush=True)
     if given.rows:
         with tempfile.TemporaryDirectory(dir=given.folder) as scratch:
             path = (given.folder or Path(scratch)) / f"clicks-{given.rows}x{given.fields}.tsv"
@@ -171,11 +183,17 @@ def main() -> None:
             summary = job(path, given.workers, Path(scratch))
             size = path.stat().st_size
         found["job"] = {name: value for name, value in summary.items() if name != "history"} | {"bytes": size}
-        rate, prepare = summary["examples_per_second"] / 1e6, summary["prepare_seconds"]
-        share = rate / found["kernel, M examples/s"]
-        print(f"job      {rate:.2f} M examples/s with {given.workers} workers ({share:.2f} of one core's kernel), train "
-              f"{summary['train_seconds']:.1f} s, prepare {prepare:.1f} s ({size / prepare / 1e6:.0f} MB/s of {size / 1e6:,.0f} MB), "
-              f"peak {summary['peak_memory_bytes'] / 2**20:,.0f} MiB")  # fmt: skip
+        kernel, train, prepare = found["kernel, M examples/s"], summary["train_seconds"], summary["prepare_seconds"]
+        for what, seconds in (
+            ("from prepared data, a worker", train * given.workers),
+            ("from prepared data, a CPU-second", summary["cpu_seconds"]),
+            ("with preparing, a worker", (prepare + train) * given.workers),
+        ):
+            rate = given.rows / seconds / 1e6
+            found[f"job {what}, M examples/s"] = rate
+            print(f"job      {rate:.2f} M examples/s {what}: {rate / kernel:.2f} of the kernel")
+        print(f"         train {train:.1f} s, prepare {prepare:.1f} s ({size / prepare / 1e6:.0f} MB/s of {size / 1e6:,.0f} MB), "
+              f"{given.workers} workers, peak {summary['peak_memory_bytes'] / 2**20:,.0f} MiB")  # fmt: skip
     if given.json:
         Path(given.json).write_text(json.dumps(found))
 

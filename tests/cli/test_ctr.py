@@ -54,6 +54,7 @@ def test_train_evaluate_predict_and_explain_say_the_same(shell: Shell) -> None:
 def test_predictions_go_into_a_file_of_lines_or_parquet(shell: Shell) -> None:
     import pyarrow.parquet as pq
 
+    (shell.folder / "train.csv").write_text(csv_text(500))
     train(shell)
     assert shell("ctr", "predict", "run", "test.csv", *INLINE, "--out", "p.jsonl").code == 0
     assert shell("ctr", "predict", "run", "test.csv", *INLINE, "--out", "p.parquet").code == 0
@@ -63,6 +64,7 @@ def test_predictions_go_into_a_file_of_lines_or_parquet(shell: Shell) -> None:
 
 
 def test_rows_without_a_label_are_predicted_and_columns_may_stand_in_any_order(shell: Shell) -> None:
+    (shell.folder / "train.csv").write_text(csv_text(500))
     train(shell)
     with_label = shell("ctr", "predict", "run", "test.csv", *INLINE).out.splitlines()
     rows = [line.split(",") for line in (shell.folder / "test.csv").read_text().splitlines()]
@@ -91,6 +93,7 @@ def test_a_cross_is_made_where_a_backoff_names_no_column(shell: Shell) -> None:
 
 
 def test_what_lies_within_what_is_listed_and_used_if_asked(shell: Shell) -> None:
+    (shell.folder / "train.csv").write_text(csv_text(1_000))
     options = ("ctr", "train", "train.csv", "--label", "click", "--features", "user,item", *INLINE)
     found = shell(*options, "--backoff", "find", "--run", "none")
     assert found.out == "--backoff item:category\n"
@@ -136,6 +139,7 @@ def test_what_cannot_be_is_said_with_what_to_do(shell: Shell) -> None:
     refuses(shell(*ctr, "--label", "click", "--numeric", "user"), 3, "train.csv, line 2", "is no number")
     refuses(shell(*ctr, "--label", "item", "--overwrite"), 3, "train.csv, line 2", "the label is")
     refuses(shell("ctr", "evaluate", "nowhere", "test.csv"), 3, "holds no model")
+    (shell.folder / "train.csv").write_text(csv_text(500))
     train(shell, "--overwrite")
     refuses(shell("ctr", "evaluate", "run", "test.csv", "--field", "nobody"), 2, "user, item, category")
     refuses(shell("ctr", "explain", "run", "1,u1"), 3, "ROW has 2 fields")

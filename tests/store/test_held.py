@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -122,3 +123,16 @@ def test_no_more_is_held_than_there_is_room_for(directory: Directory, monkeypatc
     for round in range(3):
         chain = worker.run(round, chain).chain
     assert not worker.held._held
+
+
+@pytest.mark.parametrize("shape", [(), (1,), (2, 1), (1, 2, 2), (3,), (0,)])
+@pytest.mark.parametrize("kind", [np.uint8, np.float16, np.float32, np.float64])
+def test_changed_rows_are_those_and_no_others(shape: tuple[int, ...], kind: Any) -> None:
+    chance = np.random.default_rng(1)
+    before = chance.integers(0, 255, (7, *shape)).astype(kind)
+    for rows in (np.array([1, 4, 6]), np.array([0], np.int32), np.empty(0, np.int64)):
+        state, value = State({"a": before}), chance.integers(0, 255, (len(rows), *shape)).astype(kind)
+        state.change(rows, {"a": value})
+        expected = before.copy()
+        expected[rows] = value
+        assert np.array_equal(state.arrays["a"], expected)

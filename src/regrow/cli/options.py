@@ -99,7 +99,8 @@ Address = Annotated[
 ]
 LABEL_HELP = "Workers on nodes with this label only, e.g. kind=spot."
 Label = Annotated[str | None, typer.Option("--label", "--node-label", metavar="NAME=VALUE", help=LABEL_HELP, show_default=False)]
-NodeLabel = Annotated[str | None, typer.Option("--node-label", metavar="NAME=VALUE", help=LABEL_HELP, show_default=False)]
+NODE_LABEL_HELP = f"{LABEL_HELP} Elsewhere --label says it, too; here that is a column."
+NodeLabel = Annotated[str | None, typer.Option("--node-label", metavar="NAME=VALUE", help=NODE_LABEL_HELP, show_default=False)]
 Durable = Annotated[
     str | None,
     typer.Option(metavar="URL", help="Copy each durable cut there, e.g. s3://bucket/x; resume it anywhere.", show_default=False),

@@ -9,8 +9,9 @@ slope           of the logistic regression of labels on scores: 1 is right, abov
 
 from __future__ import annotations
 
+import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,6 +32,8 @@ CLICKS_MIN = 10
 """With fewer clicks, or fewer rows without, a band shows no AUC and no slope."""
 BLOCKS_MAX = 1_000
 NORMAL_95 = 1.959963984540054
+PIECE_ROWS = 1 << 16
+"""Rows that are looked at together where their order does not matter."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +72,10 @@ class ClickReport:
     def of(score: Array, label: Array, weight: Array, rarest: Array, base_rate: float) -> ClickReport:
         """From one number of each for each row: score float64 (log odds), label 0 or 1, weight, training count of its rarest feature."""
         band, loss = band_of(rarest), log_losses(score, label)
-        mine = [np.flatnonzero(band == number) for number in range(len(BANDS))]
-        rows = [_band(name, score[own], label[own], weight[own], loss[own]) for name, own in zip(BANDS, mine, strict=True)]
+        rows = []
+        for number, name in enumerate(BANDS):
+            own = np.flatnonzero(band == number)
+            rows.append(_band(name, score[own], label[own], weight[own], loss[own]))
         base = np.full(len(score), math.log(base_rate / (1 - base_rate)) if 0 < base_rate < 1 else 0.0)
         tail = TailReport.of_units(band, loss, log_losses(base, label), "examples")
         return ClickReport(tuple(rows), _band("all", score, label, weight, loss), tail)
@@ -114,22 +119,35 @@ def blocks_of(moment: Array) -> Array:
 
 
 def _band(name: str, score: Array, label: Array, weight: Array, loss: Array) -> BandOfClicks:
-    total, clicks = math.fsum(weight.tolist()), math.fsum(weight[label == 1].tolist())
-    if not len(score) or not total:
-        return BandOfClicks(name, len(score), 0.0, None, None, None, None, None, None, None, None)
-    mean = math.fsum((loss * weight).tolist()) / total
+    rows = len(score)
+    total, clicks = _exact_sum(rows, lambda own: weight[own]), _exact_sum(rows, lambda own: weight[own][label[own] == 1])
+    if not rows or not total:
+        return BandOfClicks(name, rows, 0.0, None, None, None, None, None, None, None, None)
+    mean = _exact_sum(rows, lambda own: loss[own] * weight[own]) / total
     entropy = _entropy(clicks / total)
-    p = _sigmoids(score)
-    predicted, variance = math.fsum((p * weight).tolist()), math.fsum((p * (1 - p) * weight * weight).tolist())
-    spread = NORMAL_95 * math.sqrt(variance)
+    predicted = _exact_sum(rows, lambda own: _sigmoids(score[own]) * weight[own])
+    spread = NORMAL_95 * math.sqrt(_exact_sum(rows, lambda own: _variances(_sigmoids(score[own]), weight[own])))
     calibration = predicted / clicks if clicks else None
     interval = (predicted / (clicks + spread), predicted / (clicks - spread)) if clicks > spread else None
-    enough = min(int(label.sum()), len(label) - int(label.sum())) >= CLICKS_MIN
+    ones = np.count_nonzero(label == 1)
+    enough = min(ones, rows - ones) >= CLICKS_MIN
     auc, auc_interval = _auc(score, label) if enough else (None, None)
     slope, slope_interval = _slope(score, label, weight) if enough else (None, None)
     return BandOfClicks(
-        name, len(score), clicks, mean, mean / entropy if entropy else None, auc, auc_interval, calibration, interval, slope, slope_interval
+        name, rows, clicks, mean, mean / entropy if entropy else None, auc, auc_interval, calibration, interval, slope, slope_interval
     )
+
+
+def _exact_sum(rows: int, values: Callable[[slice], Array]) -> float:
+    """The sum of numbers, rounded once; of so many rows they are asked for in pieces, which are small beside the rows."""
+    pieces = (values(slice(at, at + PIECE_ROWS)).tolist() for at in range(0, rows, PIECE_ROWS))
+    return math.fsum(itertools.chain.from_iterable(pieces))
+
+
+def _variances(p: Array, weight: Array) -> Array:
+    """Those of labels, each of a chance p, times their weights."""
+    found: Array = p * (1 - p) * weight * weight
+    return found
 
 
 def _entropy(rate: float) -> float:
@@ -139,22 +157,21 @@ def _entropy(rate: float) -> float:
 def _auc(score: Array, label: Array) -> tuple[float, tuple[float, float]]:
     """The area and its interval; rows are taken once each, whatever their weights."""
     ones, zeros = score[label == 1], score[label == 0]
-    below = (_mid_ranks(np.concatenate([ones, zeros]))[: len(ones)] - _mid_ranks(ones)) / len(zeros)
-    above = 1 - (_mid_ranks(np.concatenate([zeros, ones]))[: len(zeros)] - _mid_ranks(zeros)) / len(ones)
+    below, above = _shares_below(ones, zeros), _shares_below(zeros, ones)
+    np.subtract(1, above, out=above)
     area = float(below.mean())
     spread = NORMAL_95 * math.sqrt(float(below.var(ddof=1)) / len(ones) + float(above.var(ddof=1)) / len(zeros))
     return area, (max(0.0, area - spread), min(1.0, area + spread))
 
 
-def _mid_ranks(values: Array) -> Array:
-    """The rank of each value from 1; equal ones share the mean of theirs."""
-    order = np.argsort(values, kind="stable")
-    ordered = values[order]
-    begins = np.flatnonzero(np.append(True, ordered[1:] != ordered[:-1]))
-    sizes = np.diff(np.append(begins, len(values)))
-    ranks = np.empty(len(values))
-    ranks[order] = np.repeat(begins + (sizes + 1) / 2, sizes)
-    return ranks
+def _shares_below(values: Array, others: Array) -> Array:
+    """The share of others below each value; equal ones count half."""
+    ordered, found = np.sort(others), np.empty(len(values))
+    for at in range(0, len(values), PIECE_ROWS):
+        own = values[at : at + PIECE_ROWS]
+        twice = np.searchsorted(ordered, own, "left") + np.searchsorted(ordered, own, "right")
+        found[at : at + PIECE_ROWS] = twice / 2 / len(others)
+    return found
 
 
 def _slope(score: Array, label: Array, weight: Array) -> tuple[float | None, tuple[float, float] | None]:

@@ -67,6 +67,8 @@ class State:
                 self.own.add(name)
             array = self.arrays[name]
             assert isinstance(array, np.ndarray)
+            if isinstance(value, np.ndarray) and len(rows):
+                array, value = _in_one_piece(array), _in_one_piece(value)
             array[rows] = value
 
     def let_go(self) -> None:
@@ -87,6 +89,17 @@ def _read_only(value: Value) -> Value:
         value = value.view()
         value.flags.writeable = False
     return value
+
+
+_PIECES = {2: np.uint16, 4: np.uint32, 8: np.uint64, 16: np.complex128}
+
+
+def _in_one_piece(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """An array whose rows are a few bytes as one with one number a row, which numpy copies several times as fast."""
+    row_bytes = array.nbytes // len(array)
+    if array.ndim < 2 or row_bytes not in _PIECES or not array.flags.c_contiguous:
+        return array
+    return array.reshape(len(array), -1).view(_PIECES[row_bytes]).reshape(-1)
 
 
 def write_artifact(

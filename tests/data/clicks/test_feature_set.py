@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numba import njit
 
-from regrow.data.clicks.byte_kernels import find, first_of_two, repeated
+from regrow.data.clicks.byte_kernels import address_of, digits_end, find, first_of_two, hits_of_two, how_many, repeated
 from regrow.data.clicks.feature_set import FeatureSet, cells_of, with_ahead
 from regrow.data.clicks.set_kernels import hashes_of
 from regrow.packed import strings
@@ -48,15 +49,36 @@ def test_rows_are_counted_once_for_each_feature() -> None:
     text = with_ahead(value.utf8)
     cells = cells_of(hashes_of(value.offsets, text, np.zeros(4, np.uint64)), value, np.zeros(4, np.int32))
     numbers = features.number(text, cells)
-    features.count(np.array([0, 3, 4]), 0, 2, numbers)
+    features.count(np.array([0, 3, 4]), 0, numbers)
     assert features.counts.tolist() == [2, 1]
+
+
+@njit
+def found(text, size, a, b):  # type: ignore[no-untyped-def]
+    """Where a byte stands, where the first of two does, where all of both do in the first eight, and where digits end."""
+    at, x, y = address_of(text), repeated(a), repeated(b)
+    end = at + size
+    return find(at, end, a) - at, first_of_two(at, end, x, y) - at, hits_of_two(at, x, y), digits_end(at, end) - at
 
 
 @settings(deadline=None)
 @given(st.binary(max_size=40), st.integers(0, 255), st.integers(0, 255))
 def test_bytes_are_found_where_python_finds_them(data: bytes, a: int, b: int) -> None:
-    text = with_ahead(np.frombuffer(data, np.uint8))
+    one, two, hits, digits = found(with_ahead(np.frombuffer(data, np.uint8)), len(data), a, b)
     first = data.find(a)
-    assert find(text, 0, len(data), a) == (first if first >= 0 else len(data))
+    assert one == (first if first >= 0 else len(data))
     places = [place for place, byte in enumerate(data) if byte in (a, b)]
-    assert first_of_two(text, 0, len(data), np.uint64(repeated(a)), np.uint64(repeated(b))) == (places[0] if places else len(data))
+    assert two == (places[0] if places else len(data))
+    assert [place for place in range(min(8, len(data))) if int(hits) >> 8 * place & 128] == [place for place in places if place < 8]
+    assert digits == len(data) - len(data.lstrip(b"0123456789"))
+    assert how_many(np.frombuffer(data, np.uint8), a) == data.count(a)
+
+
+def test_room_that_was_given_is_used_again_for_less_and_for_more() -> None:
+    for number in (70_000, 3, 90_000, 70_000):
+        value = strings([f"v{n * n}" * (1 + n % 5) for n in range(number)])
+        field, text, features = np.zeros(number, np.int32), with_ahead(value.utf8), FeatureSet(number)
+        cells = cells_of(hashes_of(value.offsets, text, np.ones(number, np.uint64)), value, field)
+        assert features.number(text, cells).tolist() == list(range(number))
+        assert features.values == value
+        features.let_go()

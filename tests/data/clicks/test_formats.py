@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from regrow.data.clicks import ClickOptions, Plan, describe_clicks, parse
@@ -233,6 +233,15 @@ def test_many_features_and_fields_find_room(read: Read) -> None:
     assert parsed.counts.sum() == 40_000
 
 
+def test_a_row_may_be_longer_than_the_room_for_one(read: Read) -> None:
+    values, long = "|".join(map(str, range(20_000))), "b" * 70_000
+    rows, (parsed,) = read("a.tsv", f"y\ta\tb\n1\t{values}\t{long}\n0\t7\tb\n", label="y", multi=["a:|"], cross=["c:a,b"])
+    assert [value for _, value, _ in rows[0][1]] == [*values.split("|"), long, f"{values}\x1f{long}"]
+    assert rows[1] == (0, [("a", "7", 1.0), ("b", "b", 1.0), ("c", "7\x1fb", 1.0)])
+    assert parsed.counts[7] == 2
+
+
+@settings(deadline=None)  # the first compiles
 @given(st.floats(allow_nan=False, allow_infinity=False, width=32))
 def test_numbers_are_read_as_python_reads_them(number: float) -> None:
     for text in (repr(number), f"{number:.9g}", f"{number:e}"):

@@ -33,8 +33,9 @@ def test_gradients_are_folded_one_partition_after_the_other(models: int, feature
     field = chance.integers(0, 2, features).astype(np.int32)
     rates = np.array([[[0.1, 1.0, 0.2, 0.3]] * models, [[0.5, 0.5, 0.0, 0.0]] * models])
     touched = kernels.union(read_only(rows), ptr)
-    fresh = np.empty((len(touched), models, 2), np.float32)
-    kernels.fold(read_only(rows), ptr, read_only(g), read_only(zn), read_only(field), rates, True, touched, fresh)
+    place, fresh = kernels.places(touched, features), np.empty((len(touched), models, 2), np.float32)
+    assert [row for row in range(features) if place[row] >= 0] == touched.tolist()
+    kernels.fold(read_only(rows), ptr, read_only(g), read_only(zn), read_only(field), rates, True, touched, place, fresh)
     expected = zn.astype(np.float64)
     for row in touched.tolist():
         for k in range(models):

@@ -12,6 +12,8 @@ from models.logistic.clicks import csv_text
 from shell import Shell, await_records
 
 TRAIN = ("ctr", "train", "rows.csv", "--label", "click", "--backoff", "item:category", "--features", "user,item")
+ROWS = 15_000
+"""Rounds grow from 12,800 on."""
 
 
 @pytest.fixture(scope="module")
@@ -24,7 +26,7 @@ def quiet(tmp_path_factory: pytest.TempPathFactory) -> str:
     from regrow.spec import How
 
     folder = tmp_path_factory.mktemp("quiet")
-    (folder / "rows.csv").write_text(csv_text(20_000))
+    (folder / "rows.csv").write_text(csv_text(ROWS))
     options = ClickOptions(label="click", features=["user", "item"], backoff=["item:category"])
     return launch(clicks_spec([str(folder / "rows.csv")], FTRL(), options=options), How("inline"), folder / "run").digest
 
@@ -33,7 +35,7 @@ def quiet(tmp_path_factory: pytest.TempPathFactory) -> str:
 def shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Shell:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    (tmp_path / "rows.csv").write_text(csv_text(20_000))
+    (tmp_path / "rows.csv").write_text(csv_text(ROWS))
     return Shell(tmp_path, capsys)
 
 

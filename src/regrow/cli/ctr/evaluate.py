@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,6 +16,8 @@ from regrow.cli.options import Files, Header, Json, Model, Overwrite, Preempt, V
 from regrow.errors import DataError
 
 if TYPE_CHECKING:
+    from regrow.evaluation import ClickReport
+    from regrow.evaluation.paired import Comparison
     from regrow.launch import Run
 
 __all__ = ["evaluate"]
@@ -50,7 +54,7 @@ def evaluate(
     feature of a row. With --against, both are measured on the bands of the first."""
     from regrow.cli.shown import print_json
     from regrow.data.clicks import ClickOptions
-    from regrow.evaluation import ClickReport, blocks_of, check_drawing, compare_clicks, draw
+    from regrow.evaluation import ClickReport, check_drawing, draw
     from regrow.launch import with_stdin
     from regrow.models.logistic.specs import read_clicks
 
@@ -69,28 +73,50 @@ def evaluate(
             second = _measured(against, files, options, None, (), way, beside, overwrite)
     rows = first.model
     report = ClickReport.of(rows["score"], rows["label"], rows["weight"], rows["rarest"], base_rate)
-    found: dict[str, Any] = report.to_json() | {"metrics": first.files.about["metrics"]}
-    reports, comparison = {str(model): report.tail}, None
-    if second is not None:
-        if len(second.model["score"]) != len(rows["score"]) or (second.model["label"] != rows["label"]).any():
-            raise DataError(f"{against} reads other rows or labels of the same files", "compare models with the same label and format")
-        other = ClickReport.of(second.model["score"], rows["label"], rows["weight"], rows["rarest"], base_rate)
-        comparison = compare_clicks(rows["score"], second.model["score"], rows["label"], rows["rarest"], blocks_of(rows["moment"]))
-        reports[str(against)] = other.tail
-        found["against"] = {"model": str(against), **{k: v for k, v in other.to_json().items() if k != "bands"}, **comparison.to_json()}
+    other = None if second is None or against is None else _beside(model, against, rows, second.model, base_rate)
     if png is not None:
+        reports = {str(model): report.tail} | ({} if other is None else {str(against): other.report.tail})
         draw(png, reports, f"{len(rows['score']):,} examples")
     if json:
-        print_json(found)
+        about = {} if other is None else {"against": other.to_json()}
+        print_json(report.to_json() | {"metrics": first.files.about["metrics"]} | about)
         return
     print(report.text())
     _print_counts(first.files.about["metrics"])
-    if second is not None and comparison is not None:
-        print(f"\nagainst {against}:\n{other.text()}")
-        print(
-            f"\ndifference in log loss, nats per example: below 0 {model} is better; {comparison.resamples:,} resamples of blocks of rows"
-        )
-        print(comparison.text("examples"))
+    if other is not None:
+        print(other.text())
+
+
+@dataclass(frozen=True)
+class _Beside:
+    """Another model on the same rows."""
+
+    model: Path
+    other: Path
+    report: ClickReport
+    comparison: Comparison
+
+    def to_json(self) -> dict[str, Any]:
+        """What `--json` says of it."""
+        measures = {name: value for name, value in self.report.to_json().items() if name != "bands"}
+        return {"model": str(self.other), **measures, **self.comparison.to_json()}
+
+    def text(self) -> str:
+        """Its table, and that of the differences."""
+        what = f"difference in log loss, nats per example: below 0 {self.model} is better"
+        told = f"{what}; {self.comparison.resamples:,} resamples of blocks of rows\n{self.comparison.text('examples')}"
+        return f"\nagainst {self.other}:\n{self.report.text()}\n\n{told}"
+
+
+def _beside(model: Path, other: Path, rows: Mapping[str, Any], others: Mapping[str, Any], base_rate: float) -> _Beside:
+    """The other model's report on the bands of the first. Raises DataError if it was measured on other rows."""
+    from regrow.evaluation import ClickReport, blocks_of, compare_clicks
+
+    if len(others["score"]) != len(rows["score"]) or (others["label"] != rows["label"]).any():
+        raise DataError(f"{other} reads other rows or labels of the same files", "compare models with the same label and format")
+    report = ClickReport.of(others["score"], rows["label"], rows["weight"], rows["rarest"], base_rate)
+    comparison = compare_clicks(rows["score"], others["score"], rows["label"], rows["rarest"], blocks_of(rows["moment"]))
+    return _Beside(model, other, report, comparison)
 
 
 def _print_counts(metrics: dict[str, float]) -> None:

@@ -6,11 +6,12 @@ import itertools
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from regrow.cli.ctr.options import BadRows, Format, Label, Since, Time, Until, Weight
+from regrow.cli.ctr.options import BadRows, Format, Since, Time, Until, Weight
 from regrow.cli.options import (
     Files,
     Header,
@@ -21,6 +22,7 @@ from regrow.errors import UsageError
 
 if TYPE_CHECKING:
     from regrow.data.clicks import ClickOptions
+    from regrow.models.logistic.program import FTRL
 
 __all__ = ["train"]
 
@@ -31,7 +33,14 @@ Many = list[str] | None
 def train(
     context: typer.Context,
     files: Files,
-    label: Label = None,
+    label: Annotated[
+        str | None,
+        typer.Option(
+            metavar="COLUMN[=VALUE]",
+            help="Tables: the label; it is 1 where it says so, or where it is VALUE. Nodes have theirs with --node-label.",
+            show_default=False,
+        ),
+    ] = None,
     features: Annotated[
         str | None, typer.Option(metavar="COLUMNS", help="Tables: columns that become features [all others].", show_default=False)
     ] = None,
@@ -99,13 +108,9 @@ def train(
     """
     from regrow.data.clicks import ClickOptions
     from regrow.data.clicks.options import names_of
-    from regrow.launch import with_stdin
     from regrow.models.logistic.program import FTRL
-    from regrow.models.logistic.specs import clicks_spec, continued_clicks_spec, own_options, read_clicks
-    from regrow.models.logistic.topic_specs import with_topics
 
-    models = list(itertools.product(*(_numbers(name, text) for name, text in zip(RATES, (alpha, beta, l1, l2), strict=True))))
-    rates = {name: list(values) for name, values in zip(RATES, zip(*models, strict=True), strict=True)}
+    rates = _rates(alpha, beta, l1, l2)
     program = FTRL(**rates, passes=passes, fields=dict(_field(text) for text in field or []))  # type: ignore[arg-type]
     options = ClickOptions(
         format, label, names_of(features) or None, names_of(numeric), names_of(binned), multi or (), cross or (), backoff or (),
@@ -115,7 +120,26 @@ def train(
         text_field=text_field,
     )  # fmt: skip
     if going_on is not None:
-        known = own_options(read_clicks(going_on)[1], options)
+        refuse_the_runs_own(context, THE_RUNS_OWN)
+    _train(files, program, options, going_on, seed, _partitions(partitions), training)
+
+
+def _train(
+    files: list[str],
+    program: FTRL,
+    options: ClickOptions,
+    start: Path | None,
+    seed: int,
+    partitions: tuple[int, int] | None,
+    training: Training,
+) -> None:
+    """Train on files and topics of theirs, with the back-offs that are found, if that is asked; or only list these."""
+    from regrow.launch import with_stdin
+    from regrow.models.logistic.specs import clicks_spec, continued_clicks_spec, own_options, read_clicks
+    from regrow.models.logistic.topic_specs import with_topics
+
+    if start is not None:
+        known = own_options(read_clicks(start)[1], options)
         options = replace(options, topics=known.topics, text_field=known.text_field, topics_digest=known.topics_digest)
     with with_stdin(files) as (given, own), with_topics(given, own, options, training.way) as (names, spooled, options):
         if options.backoff and options.backoff[0] in ("find", "auto"):
@@ -123,11 +147,10 @@ def train(
             if options.backoff[0] == "find":
                 return
             options = replace(options, backoff=levels)
-        if going_on is not None:
-            refuse_the_runs_own(context, THE_RUNS_OWN)
-            spec = continued_clicks_spec(going_on, names, passes=passes, options=options, spooled=spooled)
+        if start is not None:
+            spec = continued_clicks_spec(start, names, passes=program.passes, options=options, spooled=spooled)
         else:
-            spec = clicks_spec(names, program, seed=seed, options=options, partitions=_partitions(partitions), spooled=spooled)
+            spec = clicks_spec(names, program, seed=seed, options=options, partitions=partitions, spooled=spooled)
         training.run(spec)
 
 
@@ -147,6 +170,12 @@ def _found_backoffs(names: Sequence[str], options: ClickOptions) -> list[str]:
     shown = [f"--backoff {text}" if asked else f"back-off {text}" for text in levels]
     print("\n".join(shown) or "no column lies within another", file=sys.stdout if asked else sys.stderr)
     return levels
+
+
+def _rates(*texts: str) -> dict[str, list[float]]:
+    """The rates of each model: every alpha with every beta, l1 and l2."""
+    models = itertools.product(*(_numbers(name, text) for name, text in zip(RATES, texts, strict=True)))
+    return {name: list(values) for name, values in zip(RATES, zip(*models, strict=True), strict=True)}
 
 
 def _numbers(name: str, text: str) -> list[float]:

@@ -19,6 +19,7 @@ from regrow.data.clicks.feature_set import FeatureSet, cells_of, with_ahead
 from regrow.data.clicks.parsed import Parsed
 from regrow.data.clicks.plan import Plan
 from regrow.data.clicks.registry import click_format
+from regrow.data.clicks.spare import give
 from regrow.data.clicks.warming import warm_format
 from regrow.data.readonly import read_only
 from regrow.data.vocabulary import taken
@@ -251,7 +252,9 @@ def _bias() -> Mapping[str, Any]:
 def _merged(message: Mapping[str, Any], field: Array, whole: FeatureSet) -> Array:
     """Add the features of a message to a set: the numbers of the message's."""
     value = message["value"]
-    numbers = whole.number(with_ahead(value.utf8), cells_of(message["hash"], value, field))
+    text = with_ahead(value.utf8)
+    numbers = whole.number(text, cells_of(message["hash"], value, field))
+    give("text", text)
     whole.add(numbers, message["counts"])
     return numbers
 

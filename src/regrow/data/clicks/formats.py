@@ -13,11 +13,15 @@ from typing import Any, ClassVar
 import numpy as np
 
 from regrow.data.clicks import line_kernels as lines
+from regrow.data.clicks.byte_kernels import how_many
 from regrow.data.clicks.feature_set import with_ahead
+from regrow.data.clicks.field_kernels import table_fields
 from regrow.data.clicks.parsed import Broken, Parsed
 from regrow.data.clicks.plan import Plan, seeds_of
 from regrow.data.clicks.reading import Filled
-from regrow.data.clicks.table_kernels import column_rows, pairs_of, table_fields, written_by
+from regrow.data.clicks.records import Records, batch_of
+from regrow.data.clicks.spare import give
+from regrow.data.clicks.state_kernels import KNOWN
 from regrow.data.formats.cutting import LineEnd, cut, without_lines
 from regrow.data.formats.facts import SourceFile
 from regrow.data.formats.format import Arrays, Format
@@ -26,12 +30,10 @@ from regrow.data.readonly import read_only
 from regrow.data.streams import Stream
 from regrow.program import Fixed
 
-__all__ = ["LINES_AND_TABLES", "ClickFormat", "TableFormat", "of_columns"]
+__all__ = ["LINES_AND_TABLES", "ClickFormat", "TableFormat"]
 
 CRITEO = ("label", *(f"I{i}" for i in range(1, 14)), *(f"C{i}" for i in range(1, 27)))
 """The columns of Criteo's files, which have no header."""
-OWN_BYTES = 1 << 16
-"""Room for crosses and bins of several rows."""
 
 
 class ClickFormat(Format):
@@ -67,7 +69,7 @@ class Libsvm(ClickFormat):
         """Read the lines."""
         size, text = len(part["text"]), read_only(with_ahead(part["text"]))
         positive = float(plan.positive) if plan.positive else np.nan
-        into = Filled(*lines.pairs_in(text, size, lines.COLON))
+        into = Filled(how_many(text, 10) + 1, how_many(text, 58))
         into.seeds[0] = seeds_of([""])[0]
         if self.has_field:
             into.field_of = np.full(1 << 16, -1, np.int32)
@@ -110,8 +112,8 @@ class Vw(ClickFormat):
         """Read the lines."""
         size, text = len(part["text"]), read_only(with_ahead(part["text"]))
         positive = float(plan.positive) if plan.positive else np.nan
-        rows, blanks = lines.pairs_in(text, size, ord(" "))
-        into = Filled(rows, rows + blanks + int(np.count_nonzero(text == 9)))
+        rows = how_many(text, 10) + 1
+        into = Filled(rows, rows + how_many(text, 32) + how_many(text, 9))
 
         def read() -> bool:
             done: bool = lines.vw_rows(
@@ -142,15 +144,23 @@ class TableFormat(ClickFormat):
 
     def rows(self, part: Fixed, plan: Plan, *, needs_label: bool, skip: bool) -> Parsed:
         """Find the fields of each record, then the features of each field."""
-        size, text = len(part["text"]), with_ahead(part["text"])
-        starts, ends, line, kind, found = table_fields(text, size, ord(self.delimiter), self.quote, len(plan.columns))
-        parsed = of_columns(text, starts, ends, kind, plan, needs_label, skip)
+        size, columns = len(part["text"]), len(plan.columns)
+        most = how_many(read_only(part["text"]), 10) + 1
+        records = Records(part["text"], most, plan, needs_label, skip)
+        starts, ends = np.empty((batch_of(columns), columns), np.int64), np.empty((batch_of(columns), columns), np.int64)
+        line, kind, found = np.empty(most, np.int64), np.empty(most, np.uint8), np.empty(most, np.int32)
+        place, first, more = np.zeros(3, np.int64), 0, True
+        while more and place[0] < size:
+            filled = table_fields(records.text, size, ord(self.delimiter), self.quote, starts, ends, line, kind, found, place)
+            more = records.read(starts[:filled], ends[:filled], kind[first : first + filled])
+            first += filled
+        parsed = records.parsed()
 
         def about(row: int) -> str:
             return f"{found[row]:,} field{'s' if found[row] != 1 else ''}, and the first line has {len(plan.columns):,}"
 
         parsed = replace(parsed, broken=tuple(replace(bad, about=about(bad.line)) for bad in parsed.broken))
-        return parsed.numbered(line + int(part["source"][1]), "line")
+        return parsed.numbered(line[:first] + int(part["source"][1]), "line")
 
 
 class Tsv(TableFormat):
@@ -202,44 +212,8 @@ def _names_or_numbers(first: Sequence[str], lines_of: int, header: str | None) -
     return [name.strip() or str(number) for number, name in enumerate(first, 1)], lines_of
 
 
-def of_columns(text: Any, starts: Any, ends: Any, kind: Any, plan: Plan, needs_label: bool, skip: bool) -> Parsed:
-    """The rows of records whose fields are known; the lines of broken ones are numbers of records."""
-    parts = [column for item in plan.items for column in item.parts]
-    sizes = np.cumsum([0] + [len(item.parts) for item in plan.items])
-    items = np.array(
-        [[item.what, a, b, item.between] for item, a, b in zip(plan.items, sizes[:-1], sizes[1:], strict=True)], np.int64
-    ).reshape(-1, 4)
-    special = np.array([plan.label, plan.weight, plan.time, needs_label], np.int64)
-    names = tuple(item.name for item in plan.items)
-    parts_of = np.array(parts, np.int64)
-    most = written_by(starts, ends, items, parts_of)
-    into = Filled(len(starts), pairs_of(text, starts, ends, items, parts_of), own=len(text))
-    text = with_ahead(text, most + OWN_BYTES)
-    moment, missing = np.zeros(len(starts), np.uint64), np.zeros(len(items), np.int64)
-    seeds, bounds = seeds_of(names), (_bytes(plan.positive), _bytes(plan.since), _bytes(plan.until))
-
-    def read() -> bool:
-        done: bool = column_rows(
-            text, starts, ends, kind, items, parts_of, seeds, special, *bounds, skip, most, moment, missing,
-            into.state, into.row_ptr, into.value, into.label, into.weight, into.broken, into.cells,
-        )  # fmt: skip
-        return done
-
-    into.read(text, read)
-    found = tuple(Broken(row, how, bytes(text[start:end])) for row, how, start, end in into.broken_lines)
-    rows = into.rows
-    return Parsed(
-        **rows, moment=moment[: len(rows["label"])].copy(), **into.features, names=names,
-        broken=found, missing=int(missing.sum()), left_out=int(into.state[lines.LEFT_OUT]),
-    )  # fmt: skip
-
-
-def _bytes(text: str) -> Any:
-    return np.frombuffer(text.encode(), np.uint8)
-
-
 def _texts(text: Any, into: Filled) -> tuple[str, ...]:
-    names = into.names[: int(into.state[lines.KNOWN])]
+    names = into.names[: int(into.state[KNOWN])]
     return tuple(bytes(text[start:end]).decode("utf-8", "replace") for start, end in names.tolist())
 
 
@@ -248,7 +222,8 @@ def _of_lines(part: Fixed, text: Any, into: Filled, names: tuple[str, ...], form
     first, rows = int(part["source"][1]), into.rows
     broken = tuple(Broken(first + line, kind, bytes(text[start:end]), form) for line, kind, start, end in into.broken_lines)
     moment = np.zeros(len(rows["label"]), np.uint64)
-    return Parsed(**rows, moment=moment, **into.features, names=names, broken=broken)
+    give("text", text)
+    return Parsed(**rows, moment=moment, **into.features(), names=names, broken=broken)
 
 
 LINES_AND_TABLES: tuple[ClickFormat, ...] = (Vw(), Libffm(), Libsvm(), CriteoTsv(), Tsv(), Csv())

@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from regrow.data.clicks.formats import TableFormat, of_columns
+from regrow.data.clicks.formats import TableFormat
 from regrow.data.clicks.parsed import Parsed
 from regrow.data.clicks.plan import Plan
+from regrow.data.clicks.records import of_columns
 from regrow.data.formats.facts import SourceFile
 from regrow.data.formats.format import Arrays
 from regrow.data.streams import Stream
@@ -71,7 +72,7 @@ class Parquet(TableFormat):
     def rows(self, part: Fixed, plan: Plan, *, needs_label: bool, skip: bool) -> Parsed:
         """The rows of a part."""
         starts = np.array(part["starts"])
-        found = of_columns(np.array(part["text"]), starts, np.array(part["ends"]), np.zeros(len(starts), np.uint8), plan, needs_label, skip)
+        found = of_columns(part["text"], starts, np.array(part["ends"]), np.zeros(len(starts), np.uint8), plan, needs_label, skip)
         return found.numbered(np.arange(len(starts)) + int(part["source"][1]), "row")
 
     def _file(self, name: str) -> Any:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy.typing as npt
 
-from regrow.data.clicks import line_kernels as kinds
+from regrow.data.clicks import state_kernels as kinds
 from regrow.data.formats.facts import shown_line
 from regrow.errors import DataError
 from regrow.packed import Strings

@@ -1,4 +1,4 @@
-"""Kernels that read records of columns: where the fields are, and what features they make."""
+"""Kernels that make features of the fields of records."""
 # mypy: allow-untyped-defs, allow-untyped-decorators, allow-untyped-calls
 
 from __future__ import annotations
@@ -7,32 +7,30 @@ import numpy as np
 from numba import njit
 
 from regrow.arithmetic import log
-from regrow.data.clicks.byte_kernels import AHEAD, first_of_two, repeated
-from regrow.data.clicks.line_kernels import (
+from regrow.data.clicks.byte_kernels import AHEAD, address_of, byte_at, put_byte
+from regrow.data.clicks.number_kernels import decimal, number_in
+from regrow.data.clicks.set_kernels import CELL_BYTES, hashed, put_cell
+from regrow.data.clicks.state_kernels import (
     AT,
-    BAD,
     BASE,
-    FIELDS,
     FULL,
-    FULL_BROKEN,
     FULL_CELLS,
     LABEL,
     LEFT_OUT,
+    LINE,
+    MISSING,
     NO_LABEL,
     NUMBER,
     OWN,
     PLACE,
-    QUOTE,
     ROWS,
     WEIGHT,
+    begun,
     note,
 )  # fmt: skip
-from regrow.data.clicks.number_kernels import decimal, number_in
-from regrow.data.clicks.set_kernels import hashed
 
-__all__ = ["BETWEEN", "BINNED", "CATEGORY", "CROSS", "MULTI", "NUMERIC", "column_rows", "pairs_of", "table_fields", "written_by"]
+__all__ = ["BETWEEN", "BINNED", "CATEGORY", "CROSS", "MULTI", "NUMERIC", "column_rows", "pairs_of", "written_by"]
 
-NEWLINE, RETURN, DOUBLE_QUOTE = 10, 13, 34
 CATEGORY, MULTI, NUMERIC, BINNED, CROSS = 0, 1, 2, 3, 4
 """What becomes of a column: its value is a feature; each of its values is; sign(x) log(1 + |x|) of its number
 is the value of one feature; its number falls into
@@ -44,69 +42,11 @@ BETWEEN = 31
 
 
 @njit(cache=True)
-def table_fields(text, size, delimiter, quote, columns):
-    """Where the fields of each record are; `text` is changed where doubled quotes become single ones.
-
-    text[:size], with eight bytes more; quote: a byte, or -1. Blanks around fields without quotes are left out. Records without any byte are
-    no records.
-    Returns (starts, ends: int64 [records, columns], line int64: newlines before each record, kind uint8: 0, FIELDS or QUOTE,
-    found int32: how many fields it has).
-    """
-    bound = 1
-    for i in range(size):
-        bound += text[i] == NEWLINE
-    starts, ends = np.empty((bound, columns), np.int64), np.empty((bound, columns), np.int64)
-    lines, kinds, found = np.empty(bound, np.int64), np.zeros(bound, np.uint8), np.empty(bound, np.int32)
-    records, line, i, between, newline = 0, 0, 0, repeated(delimiter), repeated(NEWLINE)
-    while i < size:
-        if text[i] == NEWLINE or (text[i] == RETURN and i + 1 < size and text[i + 1] == NEWLINE):
-            i += 1 if text[i] == NEWLINE else 2
-            line += 1
-            continue
-        lines[records] = line
-        column, more = 0, True
-        while more:
-            start = i
-            if quote >= 0 and i < size and text[i] == quote:
-                i += 1
-                start = end = i
-                while i < size and (text[i] != quote or (i + 1 < size and text[i + 1] == quote)):
-                    line += text[i] == NEWLINE
-                    i += text[i] == quote
-                    if end != i:
-                        text[end] = text[i]
-                    i += 1
-                    end += 1
-                if i >= size:
-                    kinds[records] = QUOTE
-                i = first_of_two(text, i + 1, size, between, newline)
-            else:
-                end = i = first_of_two(text, i, size, between, newline)
-                while end > start and (text[end - 1] == 32 or text[end - 1] == RETURN):
-                    end -= 1
-                while start < end and text[start] == 32:
-                    start += 1
-            if column < columns:
-                starts[records, column], ends[records, column] = start, end
-            column += 1
-            more = i < size and text[i] == delimiter
-            i += 1
-        for missing in range(column, columns):
-            starts[records, missing] = ends[records, missing] = 0
-        found[records] = column
-        if column != columns and not kinds[records]:
-            kinds[records] = FIELDS
-        line += 1
-        records += 1
-    return starts[:records], ends[:records], lines[:records], kinds[:records], found[:records]
-
-
-@njit(cache=True)
 def _is_word(text, start, end, word):
     if end - start != word.size:
         return False
-    for j in range(word.size):  # noqa: SIM110 - numba has no generators in all()
-        if (text[start + j] | 32 if 65 <= text[start + j] <= 90 else text[start + j]) != word[j]:
+    for j in range(word.size):
+        if (byte_at(text + start + j) | 32 if 65 <= byte_at(text + start + j) <= 90 else byte_at(text + start + j)) != word[j]:
             return False
     return True
 
@@ -120,7 +60,7 @@ def _truth(text, start, end):
     """1 or 0 for what says so, 255 for nothing, 2 for what is neither."""
     if end == start:
         return 255
-    value, fine = number_in(text, start, end)
+    value, fine = number_in(text + start, text + end)
     if fine:
         return 1 if value == 1.0 else 0 if value == 0.0 or value == -1.0 else 2
     if _is_word(text, start, end, _TRUE) or _is_word(text, start, end, _YES) or _is_word(text, start, end, _T):
@@ -132,14 +72,14 @@ def _truth(text, start, end):
 
 @njit(cache=True)
 def _later(text, start, end, bound, bound_value, bound_fine):
-    """Whether text[start:end] is not before a bound: as numbers if both are, else byte by byte."""
+    """Whether the time in text[start:end] is not before a bound: as numbers if both are, else byte by byte."""
     if bound_fine:
-        value, fine = decimal(text, start, end)
+        value, fine = number_in(text + start, text + end)
         if fine:
             return value >= bound_value
     for j in range(min(end - start, bound.size)):
-        if text[start + j] != bound[j]:
-            return text[start + j] > bound[j]
+        if byte_at(text + start + j) != bound[j]:
+            return byte_at(text + start + j) > bound[j]
     return end - start >= bound.size
 
 
@@ -172,7 +112,7 @@ def _label(text, begin, end, positive):
     if end - begin != positive.size:
         return 0
     for j in range(positive.size):
-        if text[begin + j] != positive[j]:
+        if byte_at(text + begin + j) != positive[j]:
             return 0
     return 1
 
@@ -182,10 +122,10 @@ def _crossed(text, own, starts, ends, r, parts, first, last):
     """Write the values of several columns side by side at `own`; returns where they end."""
     for p in range(first, last):
         if p > first:
-            text[own] = BETWEEN
+            put_byte(text + own, BETWEEN)
             own += 1
         for j in range(starts[r, parts[p]], ends[r, parts[p]]):
-            text[own] = text[j]
+            put_byte(text + own, byte_at(text + j))
             own += 1
     return own
 
@@ -194,10 +134,12 @@ def _crossed(text, own, starts, ends, r, parts, first, last):
 def _binned(text, own, x):
     """Write the bin of a number above 2 at `own`; returns where it ends."""
     bin = np.int64(np.floor(log(x) * log(x)))
-    text[own], own = 62, own + 1  # ">"
+    put_byte(text + own, 62)
+    own += 1  # ">"
     for unit in (100000, 10000, 1000, 100, 10, 1):
         if bin >= unit or unit == 1:
-            text[own], own = 48 + bin // unit % 10, own + 1
+            put_byte(text + own, 48 + bin // unit % 10)
+            own += 1
     return own
 
 
@@ -217,14 +159,87 @@ def written_by(starts, ends, items, parts):
     return most
 
 
+@njit(inline="always")
+def _labelled(text, begin, end, positive, needs_label):
+    """The label in text[begin:end], and how the row is broken."""
+    y = _label(text, begin, end, positive)
+    return y, LABEL if y == 2 else NO_LABEL if y == 255 and needs_label else 0
+
+
+@njit(inline="always")
+def _split(text, begin, end, between, item, seed, items, cell, cells_end, value, at):
+    """The values of a column of several: (cells, features, what is full). Between two bytes `between` may be nothing; no value is one."""
+    start = begin
+    while start <= end:
+        stop = start
+        while stop < end and byte_at(text + stop) != between:
+            stop += 1
+        if stop > start or begin == end:
+            if cell + CELL_BYTES * items > cells_end:
+                return cell, at, FULL_CELLS
+            put_cell(cell, text, start, stop, item, seed)
+            value[at] = 1.0
+            cell += CELL_BYTES
+            at += 1
+        start = stop + 1
+    return cell, at, 0
+
+
+@njit(inline="always")
+def _made(text, begin, end, what, own):
+    """The feature of a number: (begin and end of its value, its x, where may be written next, how the row is broken)."""
+    x, fine = number_in(text + begin, text + end)
+    if not fine:
+        return begin, end, x, own, NUMBER
+    if what == NUMERIC:
+        put_byte(text + own, 35)  # "#": the number itself
+        return own, own + 1, log(1.0 + x) if x >= 0.0 else -log(1.0 - x), own + 1, 0
+    if x > 2.0:
+        to = _binned(text, own, x)
+        return own, to, 1.0, to, 0
+    return begin, end, 1.0, own, 0
+
+
+@njit(inline="always")
+def _features(text, starts, ends, r, items, parts, seeds, own, cell, cells_end, value, at):
+    """The features of a record, for one of each item of which there is room.
+
+    Returns (cells, features, where may be written next, empty fields, how it is broken or what is full, begin and end of that).
+    """
+    empty = 0
+    for item in range(items.shape[0]):
+        what, column = items[item, 0], parts[items[item, 1]]
+        begin, end = starts[r, column], ends[r, column]
+        empty += begin == end
+        if what == MULTI:
+            cell, at, full = _split(text, begin, end, items[item, 3], item, seeds[item], items.shape[0], cell, cells_end, value, at)
+            if full:
+                return cell, at, own, empty, full, begin, end
+            continue
+        place, to, x = begin, end, 1.0
+        if what == CROSS:
+            place, to = own, _crossed(text, own, starts, ends, r, parts, items[item, 1], items[item, 2])
+            own = to
+        elif what != CATEGORY and begin < end:
+            place, to, x, own, kind = _made(text, begin, end, what, own)
+            if kind:
+                return cell, at, own, empty, kind, begin, end
+        if x != 0.0:
+            put_cell(cell, text, place, to, item, seeds[item])
+            value[at] = x
+            cell += CELL_BYTES
+            at += 1
+    return cell, at, own, empty, 0, 0, 0
+
+
 @njit(cache=True)
 def column_rows(
-    text, starts, ends, kinds, items, parts, seeds, special, positive, since, until, skip, longest, moment, missing,
-    state, row_ptr, value, label, weight, broken, cells,
+    utf8, starts, ends, kinds, items, parts, seeds, special, positive, since, until, skip, longest,
+    moment, state, row_ptr, value, label, weight, broken, cells,
 ):  # fmt: skip
-    """The rows of records whose fields are text[starts:ends].
+    """The rows of a batch of records whose fields are utf8[starts:ends].
 
-    text        with eight bytes more; from state[OWN] on it is written to: crosses and bins
+    utf8        with eight bytes more; from state[OWN] on it is written to: crosses and bins
     kinds       uint8: records that are broken already
     items       int64 [items, 4]: (what becomes of it, its first column in `parts`, one after its last, the byte between the values of one)
     parts       int64: columns
@@ -233,89 +248,51 @@ def column_rows(
     positive    uint8: the label that means 1; empty: 1, true, yes and the like
     since, until    uint8, with eight bytes more: rows are left out whose time is before the first or not before the second; empty: none
     longest     how many bytes a record may write
-    Filled, besides what `libsvm_rows` says: moment uint64, a hash of the time; missing int64 [items]; broken has records instead of lines.
-    `state` says where it stands, in records. Returns whether it has come to the end.
+    Filled, besides what `libsvm_rows` says: moment uint64, a hash of the time; broken has records instead of lines. `state` says where it
+    stands, in records. Returns whether it has come to the end.
     """
-    records, r, rows, at, base, own = starts.shape[0], state[PLACE], state[ROWS], state[AT], state[BASE], state[OWN]
+    r, rows, at, base, own = state[PLACE], state[ROWS], state[AT], state[BASE], state[OWN]
+    text, cells_at = address_of(utf8), address_of(cells)
+    cells_end = cells_at + CELL_BYTES * cells.shape[0]
     since_value, since_fine = decimal(since, 0, since.size)
     until_value, until_fine = decimal(until, 0, until.size)
-    while r < records:
-        state[PLACE], state[ROWS], state[AT], state[OWN] = r, rows, at, own
-        if state[BAD] == broken.shape[0]:
-            state[FULL] = FULL_BROKEN
+    while r < starts.shape[0]:
+        state[OWN] = own
+        if not begun(state, broken, r, state[LINE], rows, at, 0):
             return False
-        if own + longest + AHEAD > text.size:
+        first, kind, y, begin, end, empty = at, int(kinds[r]), 255, 0, 0, 0
+        cell = cells_at + CELL_BYTES * (at - base)
+        if own + longest + AHEAD > utf8.size or at - base + items.shape[0] > cells.shape[0]:
             state[FULL] = FULL_CELLS
             return False
-        first, kind, y, begin, end = at, int(kinds[r]), 255, 0, 0
         if kind == 0 and special[2] >= 0:
             begin, end = starts[r, special[2]], ends[r, special[2]]
-            moment[rows] = hashed(text, begin, end, np.uint64(7))
+            moment[rows] = hashed(text + begin, end - begin, np.uint64(7))
             if _left_out(text, begin, end, since, since_value, since_fine, until, until_value, until_fine):
                 state[LEFT_OUT] += 1
                 r += 1
                 continue
         if kind == 0 and special[0] >= 0:
             begin, end = starts[r, special[0]], ends[r, special[0]]
-            y = _label(text, begin, end, positive)
-            if y == 2:
-                kind = LABEL
-        if kind == 0 and y == 255 and special[3]:
+            y, kind = _labelled(text, begin, end, positive, special[3])
+        elif kind == 0 and special[3]:
             kind = NO_LABEL
         if kind == 0 and special[1] >= 0:
             begin, end = starts[r, special[1]], ends[r, special[1]]
-            w, fine = number_in(text, begin, end)
-            if not fine or w < 0.0:
-                kind = WEIGHT
-            weight[rows] = w
-        item = 0
-        while kind == 0 and item < items.shape[0]:
-            what, column = items[item, 0], parts[items[item, 1]]
-            begin, end = starts[r, column], ends[r, column]
-            place, to, x = begin, end, 1.0
-            if what == CROSS:
-                place, to = own, _crossed(text, own, starts, ends, r, parts, items[item, 1], items[item, 2])
-                own = to
-            elif what in (NUMERIC, BINNED) and begin < end:
-                x, fine = number_in(text, begin, end)
-                if not fine:
-                    kind = NUMBER
-                    break
-                if what == NUMERIC:
-                    x = log(1.0 + x) if x >= 0.0 else -log(1.0 - x)
-                    text[own] = 35  # "#": the number itself
-                    place, to, own = own, own + 1, own + 1
-                else:
-                    if x > 2.0:
-                        place, to = own, _binned(text, own, x)
-                        own = to
-                    x = 1.0
-            only, stop = place == to, to
-            while place <= to:
-                if what == MULTI:
-                    stop = place
-                    while stop < to and text[stop] != items[item, 3]:
-                        stop += 1
-                if (what != MULTI or stop > place or only) and x != 0.0:  # between two separators may be nothing
-                    n = at - base
-                    if n == cells.shape[0]:
-                        state[FULL] = FULL_CELLS
-                        return False
-                    cells[n, 0] = np.int64(hashed(text, place, stop, seeds[item]))
-                    cells[n, 1], cells[n, 2], cells[n, 3] = place, stop - place, item
-                    value[at] = x
-                    at += 1
-                place = stop + 1
-            item += 1
+            w, fine = number_in(text + begin, text + end)
+            kind, weight[rows] = 0 if fine and w >= 0.0 else WEIGHT, w
+        if kind == 0:
+            cell, at, own, empty, kind, begin, end = _features(text, starts, ends, r, items, parts, seeds, own, cell, cells_end, value, at)
+        if kind < 0:
+            state[FULL] = kind
+            return False
         if kind:
-            note(broken, state, r, kind, begin, end)
+            note(broken, state, state[LINE] + r, kind, begin, end)
             at = first
             if not skip:
                 return True
         else:
-            for item in range(items.shape[0]):
-                column = parts[items[item, 1]]
-                missing[item] += starts[r, column] == ends[r, column]
+            state[MISSING] += empty
             label[rows] = y
             rows += 1
             row_ptr[rows] = at

@@ -28,6 +28,7 @@ __all__ = [
     "count_bins",
     "fold",
     "gradients",
+    "places",
     "rarest_of",
     "scores",
     "sigmoids",
@@ -105,7 +106,7 @@ def add_by_band(rarest, lowest, label, weight, losses, units, weights, clicks, b
 
 @njit(cache=True)
 def union(rows, ptr):
-    """The different numbers in the ascending lists rows[ptr[e]:ptr[e + 1]] together: int64, ascending. Neighbours are merged, two by two,
+    """The different numbers in the ascending lists rows[ptr[e]:ptr[e + 1]] together, ascending. Neighbours are merged, two by two,
     without a branch that depends on the numbers."""
     source, target = rows.copy(), np.empty(rows.size, rows.dtype)
     begins, ends = ptr[:-1].copy(), ptr[1:].copy()
@@ -132,25 +133,34 @@ def union(rows, ptr):
             begins[e // 2], ends[e // 2] = begins[e], at
         lists = (lists + 1) // 2
         source, target = target, source
-    return source[begins[0] : ends[0]].astype(np.int64)
+    return source[begins[0] : ends[0]]
+
+
+@njit(cache=True)
+def places(touched, features):
+    """Where each of so many features stands in `touched`, or -1: int32. To look there is a third faster than to search both lists."""
+    found = np.full(features, -1, np.int32)
+    for t in range(touched.size):
+        found[touched[t]] = t
+    return found
 
 
 @njit(cache=True, error_model="numpy")
-def fold(rows, ptr, g, zn, field, rates, has_bias, touched, fresh):
+def fold(rows, ptr, g, zn, field, rates, has_bias, touched, place, fresh):
     """Fold the gradients of a round into the state of a partition of weights.
 
     rows int32: of partition e of examples rows[ptr[e]:ptr[e + 1]], ascending; g float64 [len(rows), models]: their gradients
     zn float32 [features, models, 2]: the state, which stays as it is
     field int32: of each feature, or empty: then all have rates[0]; rates float64 [fields, models, 4]: alpha, beta, l1, l2
     has_bias: whether row 0 is the bias, which is not regularised
-    touched int64: the `union` of the rows; fresh float32 [len(touched), models, 2]: filled with their new state
+    touched int32: the `union` of the rows, place its `places`; fresh float32 [len(touched), models, 2]: filled with their new state
     """
     at, models = ptr[:-1].copy(), zn.shape[1]
     work = np.empty((BLOCK, models, 4))  # of each row z, n, its root, and the weight w that the round began with
     for first in range(0, touched.size, BLOCK):
         last = min(first + BLOCK, touched.size)
         for t in range(first, last):
-            row = touched[t]
+            row = np.int64(touched[t])
             own = 0 if field.size == 0 else np.int64(field[row])
             for k in range(models):
                 alpha, beta, l1, l2 = rates[own, k, 0], rates[own, k, 1], rates[own, k, 2], rates[own, k, 3]
@@ -160,11 +170,9 @@ def fold(rows, ptr, g, zn, field, rates, has_bias, touched, fresh):
                 work[t - first, k, 0], work[t - first, k, 1], work[t - first, k, 2] = z, n, np.sqrt(n)
                 work[t - first, k, 3] = np.float64(_weight(z, n, alpha, beta, l1, l2))
         for e in range(at.size):
-            i, t = at[e], first
+            i = at[e]
             while i < ptr[e + 1] and rows[i] <= touched[last - 1]:
-                row = np.int64(rows[i])
-                while touched[t] < row:
-                    t += 1
+                row, t = np.int64(rows[i]), place[rows[i]]
                 own = 0 if field.size == 0 else np.int64(field[row])
                 for k in range(models):
                     step = g[i, k]
@@ -180,22 +188,19 @@ def fold(rows, ptr, g, zn, field, rates, has_bias, touched, fresh):
 
 
 @njit(cache=True, error_model="numpy")
-def answers(wanted, zn, touched, fresh, field, rates, has_bias, w):
-    """The weights of the rows `wanted` (ascending), from a state of which the rows `touched` have just become `fresh`: w float32 is
-    filled."""
-    t = 0
+def answers(wanted, zn, place, fresh, field, rates, has_bias, w):
+    """The weights of the rows `wanted`, from a state of which some rows have just become `fresh`: those that have a `place` there (empty:
+    none). w float32 is filled."""
     for i in range(wanted.size):
         row = np.int64(wanted[i])
-        while t < touched.size and touched[t] < row:
-            t += 1
-        new = t < touched.size and touched[t] == row
+        t = np.int64(place[row]) if place.size else np.int64(-1)
         own = 0 if field.size == 0 else np.int64(field[row])
         for k in range(zn.shape[1]):
             alpha, beta, l1, l2 = rates[own, k, 0], rates[own, k, 1], rates[own, k, 2], rates[own, k, 3]
             if has_bias and row == 0:
                 l1, l2 = 0.0, 0.0
-            z = np.float64(fresh[t, k, 0] if new else zn[row, k, 0])
-            n = np.float64(fresh[t, k, 1] if new else zn[row, k, 1])
+            z = np.float64(fresh[t, k, 0] if t >= 0 else zn[row, k, 0])
+            n = np.float64(fresh[t, k, 1] if t >= 0 else zn[row, k, 1])
             w[i, k] = _weight(z, n, alpha, beta, l1, l2)
 
 

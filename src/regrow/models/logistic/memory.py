@@ -66,7 +66,7 @@ class Learner:
 
     def _round(self, rows: Rows, place: Array, begin: int, end: int) -> float:
         lists, sums, loss = [], [], 0.0
-        nothing = np.empty(0, np.int64), np.empty((0, 1, 2), np.float32)
+        nothing = np.empty(0, np.int32), np.empty((0, 1, 2), np.float32)
         no_field, zn = read_only(np.empty(0, np.int32)), read_only(self.zn)
         for part in range(self.partitions):
             a, b = (begin + (end - begin) * e // self.partitions for e in (part, part + 1))
@@ -87,8 +87,9 @@ class Learner:
             sums.append(g)
         touched_rows, ptr = read_only(np.concatenate(lists)), np.cumsum([0] + [len(own) for own in lists])
         touched = kernels.union(touched_rows, ptr)
+        place = kernels.places(touched, len(zn))
         fresh = np.empty((len(touched), 1, 2), np.float32)
-        kernels.fold(touched_rows, ptr, read_only(np.concatenate(sums)), zn, no_field, self.rates, True, touched, fresh)
+        kernels.fold(touched_rows, ptr, read_only(np.concatenate(sums)), zn, no_field, self.rates, True, touched, place, fresh)
         self.zn[touched] = fresh
         return loss
 

@@ -138,12 +138,13 @@ class FTRL(Program):
         g = read_only(np.concatenate([message["g"] for message in inbox]))
         ptr = np.cumsum([0] + [len(message["rows"]) for message in inbox])
         touched = kernels.union(rows, ptr)
+        place = kernels.places(touched, len(zn))
         fresh = np.empty((len(touched), models, 2), np.float32)
         has_bias, zn = part.index == 0, read_only(zn)
-        kernels.fold(rows, ptr, g, zn, own, rates, has_bias, touched, fresh)
+        kernels.fold(rows, ptr, g, zn, own, rates, has_bias, touched, place, fresh)
         for message in inbox:
             w = np.empty((len(message["wanted"]), models), np.float32)
-            kernels.answers(read_only(message["wanted"]), zn, touched, fresh, own, rates, has_bias, w)
+            kernels.answers(read_only(message["wanted"]), zn, place, fresh, own, rates, has_bias, w)
             part.send("examples", message.sender, w=w)
         if part.round == part.rounds - 1:
             zn = np.array(zn)
@@ -243,9 +244,9 @@ class FTRL(Program):
 
     def warm(self) -> None:
         """Compile or load the kernels."""
-        from regrow.models.logistic.warming import warm
+        from regrow.models.logistic.warming import warm_training
 
-        warm(len(self.alpha))
+        warm_training(len(self.alpha), self.calibrate)
 
 
 @dataclass(frozen=True)

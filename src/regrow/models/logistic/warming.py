@@ -13,15 +13,15 @@ from regrow.data.readonly import read_only
 from regrow.models.logistic import kernels
 from regrow.packed import Strings, strings
 
-__all__ = ["warm"]
+__all__ = ["warm_scoring", "warm_training"]
 
 
-def warm(models: int) -> None:
-    """One example of one feature."""
+def warm_training(models: int, calibrate: bool = False) -> None:
+    """The kernels of training: one example of one feature."""
     row_ptr, rows = read_only(np.array([0, 1], np.int64)), read_only(np.zeros(1, np.int32))
     label, w = read_only(np.ones(1, np.uint8)), read_only(np.zeros((1, models), np.float32))
     g, losses, scores = np.zeros((1, models)), np.empty((1, models)), np.empty((1, models))
-    empty, one = read_only(np.empty(0, np.float32)), read_only(np.ones(1, np.float32))
+    empty = read_only(np.empty(0, np.float32))
     for kind in (np.uint16, np.uint32):
         kernels.gradients(row_ptr, read_only(np.zeros(1, kind)), empty, label, empty, w, g, losses, scores)
     bands, sums = np.array([0], np.int64), (np.zeros(1, np.int64), np.zeros(1), np.zeros(1), np.zeros((1, models)), np.zeros(models))
@@ -30,12 +30,21 @@ def warm(models: int) -> None:
     ptr, fresh = np.array([0, 1]), np.empty((1, models, 2), np.float32)
     no_fields = read_only(np.empty(0, np.int32))
     touched = kernels.union(rows, ptr)
-    kernels.fold(rows, ptr, read_only(g), zn, no_fields, rates, True, touched, fresh)
-    kernels.answers(rows, zn, touched, fresh, no_fields, rates, True, np.empty((1, models), np.float32))
+    place = kernels.places(touched, 1)
+    kernels.fold(rows, ptr, read_only(g), zn, no_fields, rates, True, touched, place, fresh)
+    kernels.answers(rows, zn, place, fresh, no_fields, rates, True, np.empty((1, models), np.float32))
     kernels.weights_of(zn, rows, rates, True, 0)
-    bins = np.zeros((1, 64, 2))
-    kernels.count_bins(read_only(np.zeros(1)), np.zeros(1, np.int64), label, empty, bins)
-    kernels.ascending(bins[0], np.empty(64))
+    if calibrate:
+        bins = np.zeros((1, 64, 2))
+        kernels.count_bins(read_only(np.zeros(1)), np.zeros(1, np.int64), label, empty, bins)
+        kernels.ascending(bins[0], np.empty(64))
+        first_of_field(row_ptr, rows, rows, 0)
+
+
+def warm_scoring() -> None:
+    """The kernels that score rows: one row of one feature."""
+    row_ptr, rows = read_only(np.array([0, 1], np.int64)), read_only(np.zeros(1, np.int32))
+    label, one = read_only(np.ones(1, np.uint8)), read_only(np.ones(1, np.float32))
     first_of_field(row_ptr, rows, rows, 0)
     kernels.calibrated(np.zeros(1), np.zeros(1, np.int64), read_only(np.zeros(1, np.int64)), read_only(np.full((1, 64), 0.5)))
     ids, count = read_only(np.zeros(1, np.int64)), read_only(np.ones(1, np.int64))

@@ -173,7 +173,7 @@ class Clicks(Answers):
     def _of_rows(self, rows: Sequence[Row], first: int) -> Any:
         import numpy as np
 
-        from regrow.data.clicks.formats import of_columns
+        from regrow.data.clicks.records import of_columns
 
         cells: list[bytes] = []
         width = len(self.places)

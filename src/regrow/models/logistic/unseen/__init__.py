@@ -122,9 +122,9 @@ class _Unseen(Program):
 
     def warm(self) -> None:
         """Compile or load the kernels."""
-        from regrow.models.logistic.warming import warm
+        from regrow.models.logistic.warming import warm_scoring
 
-        warm(1)
+        warm_scoring()
         warm_format(self.format)
 
 
