@@ -46,12 +46,6 @@ class Disputes:
         mine = environment.get("CPU", "")
         return mine if mine != first else ""
 
-    def made(self, task: Task, worker: str) -> None:
-        """A worker's attempt was committed."""
-        phase = self.ledger.find(task[:2])
-        if phase is not None:
-            phase.makers[task.partition] = worker
-
     def begin(self, attempt: Attempt, worker: str, known: str, found: str) -> Iterator[Action]:
         """An attempt differs from what is known of its task."""
         task = attempt.task
