@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from regrow.coordinator.plan import PhaseKey
 from regrow.coordinator.queue import Queue
 from regrow.coordinator.retention import Retention
 from regrow.errors import DataError, RegrowError
@@ -19,6 +20,7 @@ from regrow.simulation import holdings
 from regrow.simulation.compare import REGROW, compare, simulated
 from regrow.simulation.fleet import Fleet
 from regrow.simulation.formulas import Assumptions
+from regrow.simulation.losing import lose_copies, lose_machine
 from regrow.simulation.outcome import Outcome, run_scenario, settled
 from regrow.simulation.scenario import Bounds, Costs, Faults, Holds, Machines, Scenario, Work, read_scenario
 from regrow.simulation.weather import weather
@@ -99,8 +101,8 @@ def test_one_seed_is_one_history_under_every_hash_seed() -> None:
 def lose(world: Fleet, machines: list[int]) -> None:
     """These machines go at once."""
     for machine in machines:
-        world.lose_machine(machine)
-    world.lose_copies(machines)
+        lose_machine(world, machine)
+    lose_copies(world, machines)
 
 
 def test_the_loss_of_machines_one_by_one_loses_no_artifact() -> None:
@@ -131,7 +133,7 @@ def test_a_cut_is_a_third_copy(tmp_path: Path) -> None:
     found = holdings.Holdings(Fleet(exchange(8)).plan)
     [first, second, *_] = found.plan.each_task(found.plan.phases(0)[0])
     for task in (first, second):
-        found.add(task, 5, 1, 2)
+        found.add(found.shelf(PhaseKey(*task[:2])), task, 5, 1, 2)
     found.hold([first])
     assert found.lose_machines([1, 2]) == [second]
 
