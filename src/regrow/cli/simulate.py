@@ -151,7 +151,7 @@ def compare(
 
         check_drawing()
     given = Assumptions(message_bytes=messages * 1e9, memory_bytes=memory * 1e9)
-    rows = list(compare_all(counts, chosen, given, lambda line: print(line, file=sys.stderr, flush=True)))
+    rows = compare_all(counts, chosen, given, lambda line: print(line, file=sys.stderr, flush=True))
     if plot is not None:
         from regrow.simulation.picture import draw
 

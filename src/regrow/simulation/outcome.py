@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
-import gc
 import resource
 import time
-from collections.abc import Iterator
 from hashlib import blake2b
 from pathlib import Path
 
+from regrow.collector import calm
 from regrow.coordinator.plan import PhaseKey
 from regrow.errors import RegrowError
 from regrow.simulation.fleet import Fleet
@@ -75,7 +73,7 @@ def run_scenario(scenario: Scenario, repeat: str) -> Outcome:
     began = time.process_time()
     fleet = Fleet(scenario)
     try:
-        with _without_collector():
+        with calm():
             fleet.run(weather)
     except Broken as broken:
         raise RegrowError(f"a promise is broken after {fleet.now:,.1f} s: {broken}", f"repeat it: {repeat}") from broken
@@ -85,17 +83,6 @@ def run_scenario(scenario: Scenario, repeat: str) -> Outcome:
     outcome = _outcome(fleet, time.process_time() - began)
     _hold(scenario, outcome, repeat)
     return outcome
-
-
-@contextlib.contextmanager
-def _without_collector() -> Iterator[None]:
-    """Nothing in a world refers to itself in circles that grow: looking for such circles would take a fifth of the time."""
-    gc.collect()
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.enable()
 
 
 def _outcome(fleet: Fleet, cpu_seconds: float) -> Outcome:
