@@ -147,6 +147,11 @@ def test_lost_machines_that_are_never_replaced_leave_slower_worlds_that_end() ->
         run(exchange(40, faults=Faults(machine_per_hour=60.0), replaced=0.0))
 
 
+def test_a_world_in_which_workers_live_shorter_than_tasks_says_so() -> None:
+    with pytest.raises(DataError, match="what is begun is lost before it ends"):
+        run(exchange(4, rounds=1, faults=Faults(worker_per_hour=1800.0)))
+
+
 def test_a_trace_is_replayed(tmp_path: Path) -> None:
     trace = tmp_path / "trace.csv"
     trace.write_text("".join(f"0,add,m{i}\n" for i in range(5)) + "60000,remove,m1\n61000,remove,m2\n90000,add,m9\n")

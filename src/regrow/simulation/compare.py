@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import multiprocessing
-import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -41,12 +40,12 @@ def compare(
     given: Assumptions | None = None,
     told: Callable[[str], None] = lambda line: None,
     *,
-    cores: int | None = None,
+    cores: int = 1,
 ) -> list[Row]:
-    """All systems at all sizes and rates. `told` hears how far it is. What is simulated is divided among so many processes; None: as many
-    as there are cores. Goodputs do not depend on that."""
+    """All systems at all sizes and rates. `told` hears how far it is. What is simulated is divided among so many processes.
+    Goodputs do not depend on that."""
     given = given or Assumptions()
-    found = _simulate([(count, rate) for rate in rates.values() for count in processes], given, told, cores or os.cpu_count() or 1)
+    found = _simulate([(count, rate) for rate in rates.values() for count in processes], given, told, cores)
     rows = []
     for rate in rates.values():
         for count in processes:

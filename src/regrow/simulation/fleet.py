@@ -39,7 +39,8 @@ __all__ = ["Fleet"]
 TICK_SECONDS = 1.0
 ROUNDS_KEPT = 4
 """Of older ones the world forgets what was in artifacts that are gone."""
-STILL_SECONDS = 6 * 3600.0
+STILL_SECONDS, STILL_TASKS = 3600.0, 20.0
+"""A world in which nothing is done for so long, and so many times what a task and a replacement take, is given up."""
 SCAN_EVENTS = 10_000
 SCAN_ALWAYS_BELOW = 1_000
 
@@ -76,7 +77,12 @@ class Fleet:
         self.machine: Machine
         self.attempts = Attempts(self, scenario)
         self.agenda = Agenda()
-        self._paid_since = self._moved = 0.0
+        self._paid_since = self._moved = self._committed = 0.0
+        self._seen = 0
+        """Commits, when it was looked last."""
+        slowest = max(work.seconds for work in scenario.roles.values())
+        once = slowest + scenario.machines.replace_seconds + self.faults.coordinator_seconds + self.costs.warm_seconds
+        self._patience = STILL_SECONDS + STILL_TASKS * once
         self._scans_always = seconds is None and scenario.machines.count * scenario.machines.workers < SCAN_ALWAYS_BELOW
 
     # Time
@@ -120,13 +126,24 @@ class Fleet:
 
     def _tick(self) -> None:
         self.later(TICK_SECONDS, self._tick)
+        self._watch()
+        self.deliver(Tick())
+
+    def _watch(self) -> None:
+        """A world in which nothing goes on any more would go on for ever."""
+        if self.tally.commits > self._seen:
+            self._seen, self._committed = self.tally.commits, self.now
         if self.attempts.under or not self._moved:
             self._moved = self.now
-        elif self.now - self._moved > STILL_SECONDS:
-            if not self.cluster.count:
-                raise DataError(f"no machine is left since {self._moved:,.0f} s, and none comes", "[machines] replaced, or fewer losses")
+        if max(self.now - self._moved, self.now - self._committed) <= self._patience:
+            return
+        if not self.cluster.count:
+            raise DataError(f"no machine is left since {self._moved:,.0f} s, and none comes", "[machines] replaced, or fewer losses")
+        if self.now - self._moved > self._patience:
             raise Broken(f"nothing is under way since {self._moved:,.0f} s, and there are {self.cluster.count:,} machines")
-        self.deliver(Tick())
+        raise DataError(
+            f"nothing was done since {self._committed:,.0f} s: what is begun is lost before it ends", "shorter tasks, or fewer losses"
+        )
 
     # The coordinator
 

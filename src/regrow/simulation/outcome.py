@@ -77,7 +77,7 @@ def run_scenario(scenario: Scenario, repeat: str) -> Outcome:
             fleet.run(weather)
     except Broken as broken:
         raise RegrowError(f"a promise is broken after {fleet.now:,.1f} s: {broken}", f"repeat it: {repeat}") from broken
-    except (ValueError, LookupError, AssertionError) as error:
+    except (ArithmeticError, ValueError, LookupError, AssertionError) as error:
         why = f"the coordinator fails after {fleet.now:,.1f} s: {type(error).__name__}: {error}"
         raise RegrowError(why, f"repeat it: {repeat}") from error
     outcome = _outcome(fleet, time.process_time() - began)
