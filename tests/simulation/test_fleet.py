@@ -10,18 +10,20 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from regrow.coordinator.plan import PhaseKey
 from regrow.coordinator.queue import Queue
 from regrow.coordinator.retention import Retention
 from regrow.errors import DataError, RegrowError
-from regrow.simulation import holdings
+from regrow.simulation import holdings, losing
 from regrow.simulation.compare import REGROW, compare, simulated
 from regrow.simulation.fleet import Fleet
 from regrow.simulation.formulas import Assumptions
 from regrow.simulation.losing import lose_copies, lose_machine
 from regrow.simulation.outcome import Outcome, run_scenario, settled
+from regrow.simulation.prices import prices
 from regrow.simulation.scenario import Bounds, Costs, Faults, Holds, Machines, Scenario, Work, read_scenario
 from regrow.simulation.weather import weather
 
@@ -136,6 +138,21 @@ def test_a_cut_is_a_third_copy(tmp_path: Path) -> None:
         found.add(found.shelf(PhaseKey(*task[:2])), task, 5, 1, 2)
     found.hold([first])
     assert found.lose_machines([1, 2]) == [second]
+    assert (found.far, found.shelf(PhaseKey(*first[:2])).far) == (1, 1)
+    found.copy_again(np.asarray([3, 4], dtype=np.int32), np.random.default_rng(1))
+    assert found.far == 0
+
+
+def test_what_is_in_storage_alone_is_read_at_the_pace_of_storage(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(losing, "_copy_again", lambda fleet: None)
+    seconds = []
+    for bandwidth in (1e9, 1e5):
+        fleet = Fleet(replace(exchange(40), limits=Bounds(1.0, 1)))
+        fleet.attempts.prices = prices(replace(fleet.scenario, costs=Costs(storage_bandwidth=bandwidth)))
+        fleet.run(lambda world: world.later(260.0, lambda: lose(world, world.cluster.live()[1:])))
+        assert fleet.tally.cuts
+        seconds.append(fleet.now)
+    assert seconds[1] > seconds[0] + 10
 
 
 def test_lost_machines_that_are_never_replaced_leave_slower_worlds_that_end() -> None:

@@ -77,14 +77,14 @@ class Attempts:
         self._luck = array("d", (fleet.rng.gauss(0.0, 1.0) for _ in range(CHANCES)))
         self._chance = scenario.seed & (CHANCES - 1)
         self._order = {name: place for place, name in enumerate(scenario.roles)}
-        self._prices = prices(scenario)
+        self.prices = prices(scenario)
         self._stateful = {name: work.state_bytes > 0 for name, work in scenario.roles.items()}
 
     def _desk(self, role: str, round: int) -> Desk:
         key = PhaseKey(role, round)
         shelf, reads = self._shelves(key)
         ground = self._order[role] * 0xD1B54A32D192ED03 + round * 0x94D049BB133111EB
-        desk = self._desks[key] = Desk(key, self._prices[role], ground, self.chain(role, round), shelf, reads)
+        desk = self._desks[key] = Desk(key, self.prices[role], ground, self.chain(role, round), shelf, reads)
         return desk
 
     def _shelves(self, key: PhaseKey) -> tuple[Shelf, tuple[Shelf, ...]]:
@@ -127,6 +127,8 @@ class Attempts:
         self._chance = (self._chance * 25_173 + 13_849) & (CHANCES - 1)
         computing = price.computing * math.exp(price.spread * self._luck[self._chance]) / fleet.cluster.speed[machine]
         reading = (price.messages if desk.reads else 0.0) + (price.state if start.chain else 0.0)
+        if fleet.holdings.far:
+            reading += self._from_storage(desk, start)
         writing = price.writing
         if missing:
             computing = writing = 0.0
@@ -151,6 +153,16 @@ class Attempts:
                 missing.append(Task(role, before, partition))
             total = (total * 31 + held.digests[partition]) & MASK
         return total, missing
+
+    def _from_storage(self, desk: Desk, start: Start) -> float:
+        """What an attempt waits longer because some of what it reads is in durable storage alone."""
+        role, _, partition = start.attempt.task
+        seconds = sum(desk.price.far[shelf.key.role] * shelf.far / len(shelf.there) for shelf in desk.reads if shelf.far)
+        for before in start.chain:
+            held = self.fleet.holdings.shelf(PhaseKey(role, before))
+            if held.far and self.fleet.holdings.is_far(held, partition):
+                seconds += desk.price.far_state
+        return seconds
 
     def done(self, under: Under) -> None:
         """An attempt has come to its end, unless its worker was lost or had to give it up."""

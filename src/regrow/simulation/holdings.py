@@ -31,7 +31,7 @@ class Shelf:
     ever        partition -> 1 if it was ever committed
     """
 
-    __slots__ = ("count", "digests", "durable", "ever", "home", "homes", "key", "other", "there", "total")
+    __slots__ = ("count", "digests", "durable", "ever", "far", "home", "homes", "key", "other", "there", "total")
 
     def __init__(self, key: PhaseKey, size: int) -> None:
         self.key = key
@@ -39,6 +39,8 @@ class Shelf:
         self.count = 0
         self.total = 0
         """The sum of the digests of those that are there."""
+        self.far = 0
+        """How many are in durable storage alone: to read them costs more."""
         self.home, self.other = array("i", [NOBODY]) * size, array("i", [NOBODY]) * size
         self.homes: tuple[Machines, Machines] = (np.frombuffer(self.home, np.int32), np.frombuffer(self.other, np.int32))
         self.durable = bytearray(size)
@@ -55,7 +57,7 @@ class Holdings:
         self._find = cast(Callable[[tuple[str, int]], Shelf | None], self.shelves.get)
         self.damaged: set[Task] = set()
         """Lost by accident, and not committed again."""
-        self.peak = self.count = 0
+        self.peak = self.count = self.far = 0
 
     def shelf(self, key: PhaseKey) -> Shelf:
         """The artifacts of a phase."""
@@ -87,6 +89,9 @@ class Holdings:
         shelf.there[partition] = 0
         shelf.count -= 1
         shelf.total -= shelf.digests[partition]
+        if shelf.far and shelf.home[partition] == shelf.other[partition] == NOBODY:
+            shelf.far -= 1
+            self.far -= 1
         shelf.home[partition] = shelf.other[partition] = NOBODY
         self.count -= 1
         return True
@@ -119,7 +124,19 @@ class Holdings:
             home[hit] = other[hit_other] = NOBODY
             alone = np.flatnonzero((hit | hit_other) & (home == NOBODY) & (other == NOBODY))
             lost += [Task(*key, int(at)) for at in alone if shelf.there[at] and not shelf.durable[at]]
+        self._count_far()
         return lost
+
+    def _count_far(self) -> None:
+        for shelf in self.shelves.values():
+            home, other = shelf.homes
+            held = np.frombuffer(shelf.there, np.uint8) & np.frombuffer(shelf.durable, np.uint8)
+            shelf.far = int(np.count_nonzero((home == NOBODY) & (other == NOBODY) & (held == 1))) if shelf.count else 0
+        self.far = sum(shelf.far for shelf in self.shelves.values())
+
+    def is_far(self, shelf: Shelf, partition: int) -> bool:
+        """Whether an artifact that is there is in durable storage alone."""
+        return shelf.home[partition] == shelf.other[partition] == NOBODY
 
     def copy_again(self, machines: npt.NDArray[np.int32], rng: np.random.Generator) -> int:
         """Every artifact that has one copy, or only a durable one, gets others on these machines; returns how many copies were made.
@@ -136,6 +153,7 @@ class Holdings:
                 chosen = machines[places % len(machines)]
                 mine[lacks] = np.where(chosen == other[lacks], NOBODY, chosen)
                 made += len(lacks)
+        self._count_far()
         return made
 
     # Cuts

@@ -62,8 +62,11 @@ def _hear_lost(fleet: Fleet, epoch: int, worker: str, under: Under | None) -> No
 def lose_copies(fleet: Fleet, machines: list[int]) -> None:
     """What was on these machines alone is lost; what somebody else has is copied again."""
     lose_artifacts(fleet, fleet.holdings.lose_machines(machines), fleet.faults.detect_seconds)
-    size = 4 * max(fleet.attempts.sizes.values())
-    fleet.later(fleet.faults.detect_seconds + size / fleet.costs.network_bandwidth, _copy_again, fleet)
+    size, costs = 4 * max(fleet.attempts.sizes.values()), fleet.costs
+    seconds = size / costs.network_bandwidth
+    if fleet.holdings.far:
+        seconds = max(seconds, costs.storage_delay_seconds + size / costs.storage_bandwidth)
+    fleet.later(fleet.faults.detect_seconds + seconds, _copy_again, fleet)
 
 
 def _copy_again(fleet: Fleet) -> None:

@@ -173,14 +173,20 @@ class Scenario:
 
     def sections(self, reader: str) -> float:
         """How many messages one task of a role opens, on the average."""
-        mine = self.roles[reader].partitions
-        return sum(_fan_out(self.roles[sender], mine) * self.roles[sender].partitions / mine for sender in self.roles[reader].reads)
+        return sum(self.sections_of(reader, sender) for sender in self.roles[reader].reads)
+
+    def sections_of(self, reader: str, sender: str) -> float:
+        """How many of them are of this sender."""
+        mine, other = self.roles[reader].partitions, self.roles[sender]
+        return _fan_out(other, mine) * other.partitions / mine
 
     def bytes_in(self, reader: str) -> float:
         """What one task of a role reads of messages, on the average."""
-        mine = self.roles[reader].partitions
-        senders = [self.roles[sender] for sender in self.roles[reader].reads]
-        return sum(sender.message_bytes * sender.partitions / mine for sender in senders)
+        return sum(self.bytes_of(reader, sender) for sender in self.roles[reader].reads)
+
+    def bytes_of(self, reader: str, sender: str) -> float:
+        """What of it is of this sender."""
+        return self.roles[sender].message_bytes * self.roles[sender].partitions / self.roles[reader].partitions
 
 
 def _fan_out(sender: Work, readers: int) -> int:
