@@ -12,11 +12,12 @@ from regrow.coordinator.plan import Plan, Task
 from regrow.coordinator.policy import Limits
 from regrow.coordinator.retention import Retention
 from regrow.program import Role, Roles
+from regrow.simulation.broken import Broken
 from regrow.simulation.histories import history, run_seed
 from regrow.simulation.luck import Luck
 from regrow.simulation.meaning import Meaning
 from regrow.simulation.speed import Timed
-from regrow.simulation.world import Broken, World
+from regrow.simulation.world import World
 
 
 @pytest.mark.parametrize("block", range(10))

@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING
 from regrow.coordinator.actions import Start
 from regrow.coordinator.events import AttemptDone, AttemptFailed, Receipt
 from regrow.coordinator.plan import Attempt, PhaseKey, Task
+from regrow.simulation.broken import Broken
 from regrow.simulation.holdings import NOBODY, Shelf
 from regrow.simulation.prices import Price, prices, size_of
 from regrow.simulation.scenario import Scenario
-from regrow.simulation.world import Broken
 
 if TYPE_CHECKING:
     from regrow.simulation.fleet import Fleet

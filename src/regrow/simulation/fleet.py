@@ -29,10 +29,10 @@ from regrow.simulation import promises
 from regrow.simulation.accounts import Tally
 from regrow.simulation.agenda import Agenda
 from regrow.simulation.attempts import METRICS, Attempts, Under
+from regrow.simulation.broken import Broken
 from regrow.simulation.cluster import Cluster
 from regrow.simulation.holdings import Holdings
 from regrow.simulation.scenario import Scenario
-from regrow.simulation.world import Broken
 
 __all__ = ["Fleet"]
 

@@ -11,11 +11,11 @@ from pathlib import Path
 from regrow.collector import calm
 from regrow.coordinator.plan import PhaseKey
 from regrow.errors import RegrowError
+from regrow.simulation.broken import Broken
 from regrow.simulation.fleet import Fleet
 from regrow.simulation.scenario import Scenario
 from regrow.simulation.traces import read_trace
 from regrow.simulation.weather import first_machines, weather
-from regrow.simulation.world import Broken
 
 __all__ = ["Outcome", "run_scenario", "settled"]
 

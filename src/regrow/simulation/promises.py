@@ -17,7 +17,7 @@ import numpy as np
 
 from regrow.coordinator.ledger import NAMES, PRESENT, READY, RUNNING
 from regrow.coordinator.machine import Machine
-from regrow.simulation.world import Broken
+from regrow.simulation.broken import Broken
 
 if TYPE_CHECKING:
     from regrow.simulation.holdings import Holdings
