@@ -21,6 +21,8 @@ DETECT_SECONDS = 0.005
 """Of a worker that was killed on this machine (a closed socket)."""
 RESTART_SECONDS = 0.03
 """From a loss to the next attempt, where the run had no loss (benchmarks/faults.py)."""
+FIRST_SECONDS = 0.02
+"""What a fresh process needs more for its first task: pages, caches (benchmarks/predict.py)."""
 
 
 class Costed:
@@ -68,7 +70,7 @@ def like(
         for other in role.reads:
             reads[other] = max(role.offsets(other))
         works[name] = Work(role.partitions, task, reads, spread=0.2, state_bytes=1.0, fan_out=1, every=role.every)
-    free = Costs(1e30, 0.0, 1e30, 0.0, 0.0, commit_seconds=0.0, warm_seconds=costed.restart_seconds)
+    free = Costs(1e30, 0.0, 1e30, 0.0, 0.0, commit_seconds=0.0, warm_seconds=costed.restart_seconds + FIRST_SECONDS)
     return Scenario(
         rounds or costed.rounds,
         works,
