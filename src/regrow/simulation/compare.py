@@ -105,7 +105,8 @@ def assumptions(given: Assumptions) -> list[str]:
         *lines,
         f"{REGROW}: simulated with the coordinator that ships; four roles in a ring read each other's last round, a task of each for a "
         f"worker and round, {given.superstep_seconds:g} s with a spread of 10 %; a lost worker is noticed after "
-        f"{given.regrow_detect_seconds:g} s, a commit takes {given.regrow_commit_seconds:g} s of a worker",
+        f"{given.regrow_detect_seconds:g} s, a commit takes {given.regrow_commit_seconds:g} s of a worker; about {ATTEMPTS:,} attempts "
+        f"are counted, at least {TASKS_MIN} for each worker: the standard deviation over seeds is 0.05 points or less",
         f"a process has {given.state_bytes / 1e9:g} GB of state, {given.message_bytes / 1e9:g} GB of messages in a superstep of "
         f"{given.superstep_seconds:g} s, {given.memory_bytes / 1e9:g} GB of memory; a checkpoint of the state takes "
         f"{given.checkpoint_seconds:.0f} s, with messages {given.message_checkpoint_seconds:.0f} s; restarting all takes "
