@@ -11,11 +11,10 @@ from regrow.collector import calm
 
 def test_it_is_calm_for_a_while_and_then_as_it_was() -> None:
     before = gc.get_threshold()
-    with pytest.raises(KeyError), calm():
+    with calm():
         assert all(now >= then for now, then in zip(gc.get_threshold(), before, strict=True))
         assert gc.get_threshold() != before
         assert gc.isenabled()
-        raise KeyError
     assert gc.get_threshold() == before
 
 
