@@ -70,8 +70,8 @@ def test_everything_goes_wrong_and_the_digest_is_that_of_a_quiet_world(block: in
 
 
 @pytest.mark.slow
-def test_sixty_more_seeds() -> None:
-    assert len({run(settled(CHAOS, seed=seed)).digest for seed in range(1000, 1060)}) == 1
+def test_forty_more_seeds() -> None:
+    assert len({run(settled(CHAOS, seed=seed)).digest for seed in range(1000, 1040)}) == 1
 
 
 @pytest.mark.slow

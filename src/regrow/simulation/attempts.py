@@ -74,7 +74,7 @@ class Attempts:
         """Bytes of what a task of a role puts out."""
         self._desks: dict[tuple[str, int], Desk] = {}
         self._answer: Under | None = None
-        self._luck = array("d", (fleet.rng.gauss(0.0, 1.0) for _ in range(CHANCES)))
+        self._luck = array("d", fleet.numbers.standard_normal(CHANCES).tobytes())
         self._chance = scenario.seed & (CHANCES - 1)
         self._order = {name: place for place, name in enumerate(scenario.roles)}
         self.prices = prices(scenario)
