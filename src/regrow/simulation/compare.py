@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import signal
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -72,7 +73,8 @@ def _simulate(
         for count, rate in waiting:
             note(count, rate, simulated(count, rate, given))
         return found
-    with ProcessPoolExecutor(min(cores, len(waiting)), multiprocessing.get_context("spawn")) as pool:
+    spawn, end_quietly = multiprocessing.get_context("spawn"), (signal.SIGINT, signal.SIG_DFL)
+    with ProcessPoolExecutor(min(cores, len(waiting)), spawn, signal.signal, end_quietly) as pool:
         asked = {pool.submit(simulated, count, rate, given): (count, rate) for count, rate in waiting}
         for future in as_completed(asked):
             note(*asked[future], future.result())
