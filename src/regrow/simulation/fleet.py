@@ -156,12 +156,17 @@ class Fleet:
     def come(self, machine: int) -> None:
         """A machine is there: its workers are ready after a while."""
         for _ in range(self.scenario.machines.workers):
-            self.later(self.costs.warm_seconds * (0.9 + 0.2 * self.rng.random()), self.join, machine, self.epoch)
+            self.begin(machine, 0.0)
 
-    def join(self, machine: int, epoch: int) -> None:
+    def begin(self, machine: int, seconds: float) -> None:
+        """A worker begins on a machine after so long, and is ready after a while; its place is paid from now on."""
+        self.later(seconds + self.costs.warm_seconds * (0.9 + 0.2 * self.rng.random()), self._join, machine, self.epoch, self.now)
+
+    def _join(self, machine: int, epoch: int, since: float) -> None:
         """A worker is ready, unless its machine is gone."""
         if epoch == self.epoch and self.cluster.here(machine):
             self.pay()
+            self.tally.paid_seconds += max(0.0, self.now - max(since, self.window[0] if self.window else 0.0))
             self.deliver(WorkerJoined(self.cluster.hire(machine)))
 
     def _start_coordinator(self) -> None:

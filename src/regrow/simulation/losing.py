@@ -22,7 +22,7 @@ def lose_worker(fleet: Fleet, worker: str, seconds: float, *, wakes: float | Non
     fleet.pay()
     machine = fleet.cluster.leave(worker)
     _lose(fleet, worker, seconds, wakes)
-    fleet.later(seconds + fleet.scenario.machines.restart_seconds, fleet.join, machine, fleet.epoch)
+    fleet.begin(machine, seconds + fleet.scenario.machines.restart_seconds)
 
 
 def lose_machine(fleet: Fleet, machine: int) -> None:

@@ -64,7 +64,7 @@ class Machines:
     speed_spread        the standard deviation of the logarithm of their speeds
     replace_seconds     the mean time after which a lost machine is replaced
     replaced            the share of lost machines that are ever replaced
-    restart_seconds     after so long a worker that was lost alone begins anew on its machine
+    restart_seconds     after so long a worker that was lost alone begins anew on its machine, once that is noticed
     """
 
     count: int
@@ -82,7 +82,7 @@ class Costs:
 
     section_seconds     of opening a message: a request, a check
     commit_seconds      of publishing an artifact, besides writing and copying it
-    warm_seconds        before the first task of a worker: loading the program
+    warm_seconds        before the first task of every worker: loading the program
     """
 
     network_bandwidth: float = 1e9
