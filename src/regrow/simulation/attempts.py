@@ -11,18 +11,20 @@ from __future__ import annotations
 import math
 from array import array
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import Protocol
+
+import numpy as np
 
 from regrow.coordinator.actions import Start
-from regrow.coordinator.events import AttemptDone, AttemptFailed, Receipt
-from regrow.coordinator.plan import Attempt, PhaseKey, Task
+from regrow.coordinator.events import AttemptDone, AttemptFailed, Event, Receipt
+from regrow.coordinator.plan import Attempt, PhaseKey, Plan, Task
+from regrow.simulation.accounts import Tally
+from regrow.simulation.agenda import Agenda
 from regrow.simulation.broken import Broken
-from regrow.simulation.holdings import NOBODY, Shelf
+from regrow.simulation.cluster import Cluster
+from regrow.simulation.holdings import NOBODY, Holdings, Shelf
 from regrow.simulation.prices import Price, prices, size_of
 from regrow.simulation.scenario import Scenario
-
-if TYPE_CHECKING:
-    from regrow.simulation.fleet import Fleet
 
 __all__ = ["Attempts", "Under"]
 
@@ -61,6 +63,26 @@ class Under:
     useful: float
     digest: int
     missing: list[Task]
+
+
+class Fleet(Protocol):
+    """The world in which attempts are made."""
+
+    numbers: np.random.Generator
+    plan: Plan
+    cluster: Cluster
+    holdings: Holdings
+    tally: Tally
+    agenda: Agenda
+    now: float
+    epoch: int
+    unheard: int
+
+    def deliver(self, event: Event) -> None:
+        """Let the coordinator hear of something now."""
+
+    def within(self, under: Under, until: float) -> float:
+        """How much of the useful seconds of an attempt lie in the time that counts."""
 
 
 class Attempts:

@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections import Counter
+from typing import Protocol
 
 from regrow.coordinator.actions import Fail, Finish, Record, Start
-from regrow.coordinator.plan import PhaseKey, Task
+from regrow.coordinator.events import Receipt
+from regrow.coordinator.machine import Machine
+from regrow.coordinator.plan import PhaseKey, Plan, Task
 from regrow.simulation.broken import Broken
-
-if TYPE_CHECKING:
-    from regrow.simulation.world import World
+from regrow.simulation.disk import Disk
+from regrow.simulation.meaning import Meaning
 
 __all__ = ["check_end", "check_floor", "check_record", "missing_results"]
+
+
+class World(Protocol):
+    """What is looked at."""
+
+    plan: Plan
+    meaning: Meaning
+    expected: dict[Task, Receipt]
+    committed: Counter[Task]
+    disk: Disk
+    machine: Machine
 
 
 def check_floor(world: World, start: Start) -> None:
