@@ -3,12 +3,13 @@
 Two roles read each other (docs the words of the last round, words the docs of this one) and keep states; together they have four
 partitions for each worker. One worker is lost and replaced in a thousand events, and cuts are made. Nothing but the coordinator is timed:
 events are made beforehand, in batches, and actions are looked at afterwards. Each size runs in a process of its own, so that its memory
-can be told. Python's collector of circles is off, as in `regrow simulate`: the coordinator makes none (--collector leaves it on).
+can be told. Python's collector of circles is on, as calm as a run has it (`regrow.collector`); --collector says otherwise.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import gc
 import json
 import os
@@ -18,6 +19,7 @@ import time
 from collections import deque
 from pathlib import Path
 
+from regrow.collector import calm
 from regrow.coordinator.actions import Action, Finish, MakeCut, Start
 from regrow.coordinator.events import AttemptDone, CutMade, Event, Receipt, Tick, WorkerJoined, WorkerLost
 from regrow.coordinator.machine import Machine
@@ -140,20 +142,21 @@ def main() -> None:
     parser.add_argument("--workers", default="100,1000,10000,100000", help="sizes, with commas between")
     parser.add_argument("--rounds", type=int, help="instead of about a million events for each size, at least 3 rounds")
     parser.add_argument("--json", action="store_true", help="a line of JSON for each size")
-    parser.add_argument("--collector", action="store_true", help="leave Python's collector on")
+    parser.add_argument("--collector", choices=["calm", "python", "off"], default="calm", help="as a run has it, as Python has it, or off")
     parser.add_argument("--here", action="store_true", help="in this process (for a profiler): one size")
     asked = parser.parse_args()
     sizes = [int(size) for size in asked.workers.split(",")]
     if asked.here:
-        if not asked.collector:
+        if asked.collector == "off":
             gc.disable()
-        print(json.dumps(measure(sizes[0], asked.rounds or rounds_for(sizes[0]))))
+        with calm() if asked.collector == "calm" else contextlib.nullcontext():
+            print(json.dumps(measure(sizes[0], asked.rounds or rounds_for(sizes[0]))))
         return
     if not asked.json:
         print("  workers  partitions  rounds     events  events/s  us/event  longest ms  memory MB  bytes per worker and task")
     for size in sizes:
         words = [sys.executable, __file__, "--here", "--workers", str(size), "--rounds", str(asked.rounds or rounds_for(size))]
-        words += ["--collector"] if asked.collector else []
+        words += ["--collector", asked.collector]
         row = json.loads(subprocess.run(words, check=True, capture_output=True, text=True).stdout)
         if asked.json:
             print(json.dumps(row), flush=True)

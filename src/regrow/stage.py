@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from regrow.collector import calm
 from regrow.control import Control
 from regrow.coordinator.actions import Action, Commit, Fail, Finish, Pause, Record, Tell
 from regrow.coordinator.events import ArtifactsLost, Tick
@@ -31,6 +32,9 @@ from regrow.story import Story
 from regrow.summary import Session
 from regrow.traces import shown_place
 from regrow.worker import checked_roles
+
+RUNS_TASKS_HERE = ("inline", "sim")
+"""Engines whose tasks run in the process of the coordinator."""
 
 __all__ = ["Around", "ResultLost", "Stage", "Watcher"]
 
@@ -102,7 +106,7 @@ class Stage:
         try:
             engine.start(self.job, self.directory)
             began = time.monotonic()
-            with self.around.control.steering(engine):
+            with self.around.control.steering(engine), calm(others=how.engine in RUNS_TASKS_HERE):
                 end = self._drive(machine, engine, began_at)
             seconds = time.monotonic() - began
         finally:

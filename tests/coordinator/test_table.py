@@ -6,7 +6,7 @@ import pytest
 from coordinator.rewrite import agree
 from coordinator.stage import Stage
 from regrow.coordinator.diagram import page
-from regrow.coordinator.ledger import NAMES, PRESENT, TRANSITIONS, Ledger
+from regrow.coordinator.ledger import NAMES, PRESENT, TRANSITIONS, Ledger, Phase
 from regrow.coordinator.plan import PhaseKey, Plan, Task
 from regrow.program import Role, Roles
 from regrow.simulation.histories import run_seed
@@ -36,13 +36,13 @@ def test_a_task_moves_along_the_table_and_not_otherwise(standing: int, why: str)
 
 def test_every_row_of_the_table_is_used_in_the_histories_and_plays(monkeypatch: pytest.MonkeyPatch) -> None:
     fired: Counter[tuple[int, str]] = Counter()
-    move = Ledger.move
+    move_in = Ledger.move_in
 
-    def watched(self: Ledger, task: Task, why: str) -> None:
-        fired[self.standing(task), why] += 1
-        move(self, task, why)
+    def watched(self: Ledger, phase: Phase, partition: int, why: str) -> None:
+        fired[phase.standing[partition], why] += 1
+        move_in(self, phase, partition, why)
 
-    monkeypatch.setattr(Ledger, "move", watched)
+    monkeypatch.setattr(Ledger, "move_in", watched)
     for seed in range(100):
         run_seed(seed)
     for play in ("lost_in_vain", "lost_in_vain_ready"):  # seldom in the histories

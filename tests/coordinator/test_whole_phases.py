@@ -41,7 +41,9 @@ def test_the_smallest_ready_partition_comes_first(asked: list[tuple[bool, int]])
             queue.push(Task("docs", 0, partition))
             heapq.heappush(twin, partition)
         elif twin:
-            assert queue.pop() == Task("docs", 0, heapq.heappop(twin))
+            found = queue.pop()
+            assert found is not None
+            assert found[1:] == (Task("docs", 0, heapq.heappop(twin)), ())
         assert queue.waiting == bool(twin)
 
 

@@ -13,6 +13,7 @@ SOURCE = Path(__file__).parents[2] / "src" / "regrow"
 FLOORS = {
     "errors": 0,
     "crash": 0,
+    "collector": 0,
     "rng": 0,
     "arithmetic": 0,
     "packed": 0,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import os
 import subprocess
 import sys
@@ -10,16 +11,20 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
+from regrow.coordinator.plan import PhaseKey
 from regrow.coordinator.queue import Queue
 from regrow.coordinator.retention import Retention
 from regrow.errors import DataError, RegrowError
-from regrow.simulation import holdings
+from regrow.simulation import holdings, losing
 from regrow.simulation.compare import REGROW, compare, simulated
 from regrow.simulation.fleet import Fleet
 from regrow.simulation.formulas import Assumptions
+from regrow.simulation.losing import lose_copies, lose_machine
 from regrow.simulation.outcome import Outcome, run_scenario, settled
+from regrow.simulation.prices import prices
 from regrow.simulation.scenario import Bounds, Costs, Faults, Holds, Machines, Scenario, Work, read_scenario
 from regrow.simulation.weather import weather
 
@@ -47,19 +52,26 @@ def facts(outcome: Outcome) -> dict[str, Any]:
 # Whatever happens
 
 
+CHAOS = read_scenario(SCENARIOS / "chaos.toml")
+
+
+@functools.cache
+def chaos(seed: int) -> Outcome:
+    """Of the scenario in which everything goes wrong."""
+    return run(settled(CHAOS, seed=seed))
+
+
 @pytest.mark.parametrize("block", range(4))
 def test_everything_goes_wrong_and_the_digest_is_that_of_a_quiet_world(block: int) -> None:
-    chaos = read_scenario(SCENARIOS / "chaos.toml")
-    quiet = run(replace(chaos, faults=Faults()))
+    quiet = run(replace(CHAOS, faults=Faults()))
     assert (quiet.workers_lost, quiet.artifacts_lost) == (0, 0)
     for seed in range(100 + 4 * block, 104 + 4 * block):
-        assert run(settled(chaos, seed=seed)).digest == quiet.digest, f"regrow simulate run scenarios/chaos.toml --seed {seed}"
+        assert chaos(seed).digest == quiet.digest, f"regrow simulate run scenarios/chaos.toml --seed {seed}"
 
 
 @pytest.mark.slow
-def test_a_hundred_more_seeds() -> None:
-    chaos = read_scenario(SCENARIOS / "chaos.toml")
-    assert len({run(settled(chaos, seed=seed)).digest for seed in range(1000, 1100)}) == 1
+def test_forty_more_seeds() -> None:
+    assert len({run(settled(CHAOS, seed=seed)).digest for seed in range(1000, 1040)}) == 1
 
 
 @pytest.mark.slow
@@ -73,8 +85,7 @@ def test_ten_thousand_workers() -> None:
 
 
 def test_all_kinds_of_accidents_happen() -> None:
-    chaos = read_scenario(SCENARIOS / "chaos.toml")
-    seen = [run(settled(chaos, seed=seed)) for seed in range(6)]
+    seen = [chaos(seed) for seed in range(100, 106)]
     for name in ("frozen", "notices", "late_answers", "zones_lost", "artifacts_lost", "copies_again", "coordinators_lost", "cuts"):
         assert sum(getattr(outcome, name) for outcome in seen) > 0, name
 
@@ -99,8 +110,8 @@ def test_one_seed_is_one_history_under_every_hash_seed() -> None:
 def lose(world: Fleet, machines: list[int]) -> None:
     """These machines go at once."""
     for machine in machines:
-        world.lose_machine(machine)
-    world.lose_copies(machines)
+        lose_machine(world, machine)
+    lose_copies(world, machines)
 
 
 def test_the_loss_of_machines_one_by_one_loses_no_artifact() -> None:
@@ -131,9 +142,24 @@ def test_a_cut_is_a_third_copy(tmp_path: Path) -> None:
     found = holdings.Holdings(Fleet(exchange(8)).plan)
     [first, second, *_] = found.plan.each_task(found.plan.phases(0)[0])
     for task in (first, second):
-        found.add(task, 5, 1, 2)
+        found.add(found.shelf(PhaseKey(*task[:2])), task, 5, 1, 2)
     found.hold([first])
     assert found.lose_machines([1, 2]) == [second]
+    assert (found.far, found.shelf(PhaseKey(*first[:2])).far) == (1, 1)
+    found.copy_again(np.asarray([3, 4], dtype=np.int32), np.random.default_rng(1))
+    assert found.far == 0
+
+
+def test_what_is_in_storage_alone_is_read_at_the_pace_of_storage(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(losing, "_copy_again", lambda fleet: None)
+    seconds = []
+    for bandwidth in (1e9, 1e5):
+        fleet = Fleet(replace(exchange(40), limits=Bounds(1.0, 1)))
+        fleet.attempts.prices = prices(replace(fleet.scenario, costs=Costs(storage_bandwidth=bandwidth)))
+        fleet.run(lambda world: world.later(260.0, lambda: lose(world, world.cluster.live()[1:])))
+        assert fleet.tally.cuts
+        seconds.append(fleet.now)
+    assert seconds[1] > seconds[0] + 10
 
 
 def test_lost_machines_that_are_never_replaced_leave_slower_worlds_that_end() -> None:
@@ -143,6 +169,11 @@ def test_lost_machines_that_are_never_replaced_leave_slower_worlds_that_end() ->
     assert fewer.digest == quiet.digest
     with pytest.raises(DataError, match="no machine is left"):
         run(exchange(40, faults=Faults(machine_per_hour=60.0), replaced=0.0))
+
+
+def test_a_world_in_which_workers_live_shorter_than_tasks_says_so() -> None:
+    with pytest.raises(DataError, match="what is begun is lost before it ends"):
+        run(exchange(4, rounds=1, faults=Faults(worker_per_hour=1800.0)))
 
 
 def test_a_trace_is_replayed(tmp_path: Path) -> None:
@@ -191,4 +222,4 @@ def test_what_is_simulated_follows_the_formula_of_tasks_without_barriers() -> No
     """Goodput = 1 / (1 + commit / task + rate (task / 2 + detection + fetching)), whatever the number of workers."""
     given, rate = Assumptions(regrow_commit_seconds=3.0), 2.0
     expected = 1 / (1 + 3 / 60 + rate / 3600 * (60 / 2 + given.regrow_detect_seconds + given.fetch_seconds))
-    assert simulated(200, rate, given) == pytest.approx(expected, abs=0.012)
+    assert simulated(200, rate, given) == pytest.approx(expected, abs=0.005)

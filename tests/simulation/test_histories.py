@@ -12,11 +12,12 @@ from regrow.coordinator.plan import Plan, Task
 from regrow.coordinator.policy import Limits
 from regrow.coordinator.retention import Retention
 from regrow.program import Role, Roles
+from regrow.simulation.broken import Broken
 from regrow.simulation.histories import history, run_seed
 from regrow.simulation.luck import Luck
 from regrow.simulation.meaning import Meaning
 from regrow.simulation.speed import Timed
-from regrow.simulation.world import Broken, World
+from regrow.simulation.world import World
 
 
 @pytest.mark.parametrize("block", range(10))
@@ -26,24 +27,24 @@ def test_everything_goes_wrong_and_the_results_are_those_of_a_quiet_run(block: i
 
 
 @pytest.mark.slow
-def test_a_thousand_more_histories() -> None:
-    for seed in range(100_000, 101_000):
+def test_two_hundred_more_histories() -> None:
+    for seed in range(100_000, 100_200):
         run_seed(seed)
 
 
 def test_the_histories_are_full_of_accidents() -> None:
     seen: Counter[str] = Counter()
     endings: Counter[type] = Counter()
-    for seed in range(100):
+    for seed in range(60):
         world = run_seed(seed)
         seen.update({name: count > 0 for name, count in asdict(world.counts).items()})
         endings[type(world.ending)] += 1
-    assert seen["losses"] > 30
-    assert seen["restarts"] > 30
-    assert seen["cuts"] > 20
+    assert seen["losses"] > 18
+    assert seen["restarts"] > 18
+    assert seen["cuts"] > 12
     assert seen["unready_starts"] == 0
     assert endings[Fail] > 0
-    assert endings[Finish] > 80
+    assert endings[Finish] > 48
 
 
 def test_one_seed_is_one_history() -> None:

@@ -62,6 +62,14 @@ def test_what_is_shipped_can_be_read(path: Path) -> None:
         ("[machines]", "[costs]\nnetwork_bandwidth = 0\n[machines]", ["network_bandwidth = 0", "more than 0"]),
         ("[machines]", "[limits]\ncut_every_seconds = -1\n[machines]", ["cut_every_seconds = -1", "not below 0"]),
         ("[machines]", "[machines", ["is no TOML"]),
+        ("[machines]", "[faults]\nmeteor_per_hour = 1\n[machines]", ['[faults] has no key "meteor_per_hour"']),
+        ("[machines]", "[faults]\nworker_per_hour = 1e9\n[machines]", ["worker_per_hour = 1000000000.0", "at most 3,600"]),
+        ("seed = 3", "seed = -3", ["s.toml: seed = -3", "not below 0"]),
+        ("seconds = 1", "seconds = nan", ["[program.roles.docs] seconds = nan", "not endless"]),
+        ("seconds = 1", "seconds = -1", ["seconds = -1", "more than 0"]),
+        ("seconds = 1", "seconds = 1\nspread = 1e6", ["spread = 1000000.0", "at most 3"]),
+        ("seconds = 1", "seconds = 1\nfan_out = 0", ["fan_out = 0", "at least 1"]),
+        ("count = 2", "count = 999_999\nworkers = 4", ["count x workers = 3,999,996", "at most 1,000,000"]),
     ],
 )
 def test_what_cannot_be_is_named_with_file_and_key(tmp_path: Path, old: str, new: str, words: list[str]) -> None:

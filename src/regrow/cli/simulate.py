@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from regrow.cli.options import Json
 from regrow.errors import UsageError
+from regrow.simulation.allowed import SIZE_MAX
 
 if TYPE_CHECKING:
     from regrow.simulation.compare import Row
@@ -24,8 +26,6 @@ simulate = typer.Typer(
     rich_markup_mode=None,
     help="The coordinator with up to 100,000 workers in virtual time.",
 )
-
-SIZE_MAX = 1_000_000
 
 
 @simulate.command(short_help="Run a scenario: a world of workers, costs and losses.")
@@ -54,11 +54,17 @@ def run(
     if (file is None) == (like is None):
         raise UsageError("nothing to simulate", "name a scenario, e.g. scenarios/spot.toml; or --like RUN --workers 1000")
     if seeds < 1 or (rounds is not None and rounds < 1):
-        raise UsageError(f"--seeds {seeds} --rounds {rounds}", "at least 1")
+        raise UsageError(f"--seeds {seeds}" if seeds < 1 else f"--rounds {rounds}", "at least 1")
+    if seed is not None and seed < 0:
+        raise UsageError(f"--seed {seed}", "not below 0")
+    if file is not None and workers is not None:
+        raise UsageError("--workers goes with --like", f"{file} says itself how many there are: [machines]")
+    if like is not None and trace is not None:
+        raise UsageError("--trace goes with a scenario", "with --like: --loss-rate R")
     scenario = _read(file, trace) if file is not None else _like(like, workers, loss_rate)
     first = scenario.seed if seed is None else seed
-    what = f"{file}" if file is not None else f"--like {like} --workers {workers} --loss-rate {loss_rate:g}"
-    more = (f" --rounds {rounds}" if rounds is not None else "") + (f" --trace {trace}" if trace is not None else "")
+    what = quote(f"{file}") if file is not None else f"--like {quote(str(like))} --workers {workers} --loss-rate {loss_rate!r}"
+    more = (f" --rounds {rounds}" if rounds is not None else "") + (f" --trace {quote(str(trace))}" if trace is not None else "")
     for number in range(first, first + seeds):
         outcome = run_scenario(settled(scenario, seed=number, rounds=rounds), f"regrow simulate run {what} --seed {number}{more}")
         _show(scenario, outcome, json, brief=seeds > 1)
@@ -142,6 +148,7 @@ def compare(
     from regrow.simulation.compare import assumptions
     from regrow.simulation.compare import compare as compare_all
     from regrow.simulation.formulas import RATES, Assumptions
+    from regrow.spec import usable_cores
 
     counts, chosen = _processes(processes), _rates(rates)
     if not 0 <= messages < float("inf") or not 0 < memory < float("inf"):
@@ -150,8 +157,10 @@ def compare(
         from regrow.evaluation.picture import check_drawing
 
         check_drawing()
+        if plot.is_dir() or not plot.absolute().parent.is_dir():
+            raise UsageError(f"{plot} cannot be written", "name a file in a folder that is there")
     given = Assumptions(message_bytes=messages * 1e9, memory_bytes=memory * 1e9)
-    rows = list(compare_all(counts, chosen, given, lambda line: print(line, file=sys.stderr, flush=True)))
+    rows = compare_all(counts, chosen, given, lambda line: print(line, file=sys.stderr, flush=True), cores=usable_cores())
     if plot is not None:
         from regrow.simulation.picture import draw
 

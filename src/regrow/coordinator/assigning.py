@@ -71,24 +71,25 @@ class Assigning:
         if self.checks.queue:
             yield from self._assign_checks(now)
         self.queue.take_aside()
+        idle, running, ledger, budgets = self.crew.idle, self.crew.running, self.ledger, self.budgets
         held: list[Task] = []
-        while self.crew.idle and self.memory.room(len(self.crew.running)) and (task := self.queue.pop()) is not None:
-            worker, why = pick_worker(self.crew.idle, self.budgets.avoid(task), self.budgets.losses(task), self._last(task))
+        while idle and self.memory.room(len(running)) and (found := self.queue.pop()) is not None:
+            phase, task, chain = found
+            before = ledger.find((task.role, chain[-1])) if chain else None
+            last = None if before is None else before.makers[task.partition]
+            cause = budgets.trouble(task)
+            worker, why = pick_worker(idle, budgets.avoid(task), budgets.losses(task), last) if cause else pick_worker(idle, (), 0, last)
             if worker is None:
                 held.append(task)
                 continue
-            if cause := self.budgets.trouble(task):
+            if cause:
                 yield Tell("task redone", {"task": str(task), "worker": worker, "cause": cause, "why": why})
-            self.ledger.move(task, "started")
-            yield self._start(worker, task, now)
+            ledger.move_in(phase, task.partition, "started")
+            attempt = Attempt(task, ledger.next_number_in(phase, task.partition))
+            self.crew.start(worker, Running(attempt, now))
+            yield Start(worker, attempt, chain)
         for task in held:
             self.queue.push(task)
-
-    def _last(self, task: Task) -> str | None:
-        """Who did the task before this one of the same partition, if that left a state."""
-        chain = self.ledger.chain_before(task)
-        phase = self.ledger.find((task.role, chain[-1])) if chain else None
-        return None if phase is None else phase.makers[task.partition]
 
     def _assign_checks(self, now: float) -> Iterator[Action]:
         free = [worker for worker, idle in self.checks.workers.items() if idle]

@@ -63,8 +63,8 @@ class Budgets:
 
     def losses(self, task: Task) -> int:
         """How many workers were lost at a task."""
-        return self._losses.get(task, 0) if self._losses else 0
+        return self._losses.get(task, 0)
 
     def avoid(self, task: Task) -> Collection[str]:
         """The workers on which a task has raised."""
-        return self._avoid.get(task, ()) if self._avoid else ()
+        return self._avoid.get(task, ())

@@ -41,6 +41,8 @@ class Crew:
         self.backups: set[Task] = set()
         self._checks = checks
         self._attempts: dict[Task, int] = {}
+        """Tasks that were given to a second worker while one was at them -> how many are. Of the others, which are all but a few,
+        nothing is kept: one worker is at each."""
 
     @property
     def slots(self) -> int:
@@ -71,25 +73,26 @@ class Crew:
         self.idle.pop(worker, None)
         if worker in self._checks.workers:
             self._checks.workers[worker] = False
-        if not run.checks:
-            self._attempts[run.attempt.task] = self._attempts.get(run.attempt.task, 0) + 1
         if run.backup:
             self.backups.add(run.attempt.task)
+            self._attempts[run.attempt.task] = self._attempts.get(run.attempt.task, 1) + 1
+        elif self._attempts and not run.checks and run.attempt.task in self._attempts:
+            self._attempts[run.attempt.task] += 1  # what the first of two has made was lost before the second was done
 
     def ended(self, worker: str) -> Running | None:
         """A worker is no longer at its attempt, which is returned."""
         run = self.running.pop(worker, None)
-        if run is not None and not run.checks:
+        if run is not None and self._attempts and not run.checks and run.attempt.task in self._attempts:
             task = run.attempt.task
-            others = self._attempts.pop(task) - 1
-            if others:
-                self._attempts[task] = others
+            self._attempts[task] -= 1
+            if not self._attempts[task]:
+                del self._attempts[task]
             if run.backup:
                 self.backups.discard(task)
         return run
 
-    def under_way(self, task: Task) -> bool:
-        """Whether somebody is at this task, repeating it left out."""
+    def others_at(self, task: Task) -> bool:
+        """Whether anybody else is at a task, repeating it left out, now that one attempt of it has ended."""
         return task in self._attempts
 
     def rest(self, worker: str) -> None:

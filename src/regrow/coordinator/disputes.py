@@ -37,20 +37,19 @@ class Disputes:
     def __init__(self, ledger: Ledger, crew: Crew) -> None:
         self.ledger, self.crew = ledger, crew
         self.open: Dispute | None = None
-        self._environments: dict[str, Mapping[str, str]] = {}
+        self._usual: Mapping[str, str] | None = None
+        """What the first worker runs in."""
+        self._others: dict[str, Mapping[str, str]] = {}
+        """What those run in whose environment is another one. Workers come and go: of the rest nothing is kept."""
 
     def joined(self, worker: str, environment: Mapping[str, str]) -> str:
         """Remember in what environment a worker runs. Returns its CPU if that is another than the first worker's."""
-        self._environments[worker] = environment
-        first = next(iter(self._environments.values())).get("CPU", "")
+        if self._usual is None:
+            self._usual = environment
+        elif environment != self._usual:
+            self._others[worker] = environment
         mine = environment.get("CPU", "")
-        return mine if mine != first else ""
-
-    def made(self, task: Task, worker: str) -> None:
-        """A worker's attempt was committed."""
-        phase = self.ledger.find(task[:2])
-        if phase is not None:
-            phase.makers[task.partition] = worker
+        return mine if mine != self._usual.get("CPU", "") else ""
 
     def begin(self, attempt: Attempt, worker: str, known: str, found: str) -> Iterator[Action]:
         """An attempt differs from what is known of its task."""
@@ -69,7 +68,8 @@ class Disputes:
         yield KeepAside(attempt.task, attempt, worker)
 
     def _claim(self, worker: str, digest: str) -> Claim:
-        return Claim(worker, digest, self._environments.get(worker, {}))
+        usual = {} if worker == BY_AN_EARLIER or self._usual is None else self._usual
+        return Claim(worker, digest, self._others.get(worker, usual))
 
     def third(self) -> tuple[str | None, bool]:
         """Who makes the third attempt now; and whether it pays to wait for somebody if nobody can yet."""

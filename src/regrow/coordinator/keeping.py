@@ -63,7 +63,7 @@ class Keeping:
         """Want a cut when it is time; ask for it when its round is complete."""
         ledger, cuts = self.ledger, self.cuts
         if cuts.due(now):
-            self._choose_round(now)
+            self._choose_round()
         round = cuts.pending
         if round is None or cuts.making is not None or not round < ledger.floor <= ledger.end or ledger.undone_before(round):
             return
@@ -81,7 +81,7 @@ class Keeping:
         self.retention.due = True
         yield MakeCut(round, tuple(sorted(tasks)))
 
-    def _choose_round(self, now: float) -> None:
+    def _choose_round(self) -> None:
         """Want a cut of the newest round that is open; while older ones are made again, of the oldest of those.
 
         So a long replay has cuts of its own, and whoever loses artifacts all the time does not hold the run up.

@@ -1,9 +1,9 @@
 """Which tasks are done and which artifacts exist: the memory of the coordinator.
 
 RULES OF THE FILE
-  - A task's standing changes only by `move` and `move_all`, along TRANSITIONS. What is not in the table raises.
+  - A task's standing changes only by `move`, `move_in` and `move_all`, along TRANSITIONS. What is not in the table raises.
   - Of a task that is well nothing is kept but some bytes in arrays of its phase: there are millions. What happens for each event looks a
-    phase up once, by the first two fields of the task.
+    phase up once, by the first two fields of the task, and hands it on: what ends in `_in` is told the phase.
   - The ledger knows nothing of workers and attempts: only that a task is being run, or not.
   - What may be forgotten is decided in `retention`, and what is run again in `losses`.
 
@@ -121,6 +121,8 @@ class Ledger:
         self.end = plan.rounds - 1
         self.live: dict[str, set[int]] = {name: set() for name in plan.roles}
         self.undone: set[PhaseKey] = set()
+        self._oldest: list[int | None] = []
+        """The oldest round in `undone`; empty: look again."""
         self._numbers_pruned = 0
 
     # Phases
@@ -149,10 +151,15 @@ class Ledger:
 
     def move(self, task: Task, why: str) -> None:
         """Change the standing of a task along the table."""
-        phase = self.find(task[:2]) or self.open_phase(PhaseKey(task.role, task.round), FORGOTTEN)
-        now = phase.standing[task.partition]
-        after = self._after(task, now, why)
-        phase.standing[task.partition] = after
+        self.move_in(self.find(task[:2]) or self.open_phase(PhaseKey(task.role, task.round), FORGOTTEN), task.partition, why)
+
+    def move_in(self, phase: Phase, partition: int, why: str) -> None:
+        """Change the standing of a task of a phase along the table."""
+        now = phase.standing[partition]
+        after = TRANSITIONS.get((now, why))
+        if after is None:
+            raise _no_way(f"{Task(*phase.key, partition)}", now, why)
+        phase.standing[partition] = after
         counts = phase.counts
         counts[now] -= 1
         counts[after] += 1
@@ -162,19 +169,15 @@ class Ledger:
     def move_all(self, phase: Phase, why: str) -> None:
         """Change the standing of all tasks of a phase, which is the same, along the table."""
         now = phase.counts.index(phase.size)
-        after = self._after(phase.key, now, why)
+        after = TRANSITIONS.get((now, why))
+        if after is None:
+            raise _no_way(f"{phase.key}", now, why)
         phase.standing[:] = bytes([after]) * phase.size
         phase.counts[now], phase.counts[after] = 0, phase.size
         self._note_done(phase)
 
-    @staticmethod
-    def _after(what: object, now: int, why: str) -> int:
-        after = TRANSITIONS.get((now, why))
-        if after is None:
-            raise ValueError(f"{what} is {NAMES[now]}: {why}?")
-        return after
-
     def _note_done(self, phase: Phase) -> None:
+        self._oldest.clear()
         if phase.done or phase.key.round > self.end or phase.key.role in self.plan.last:
             self.undone.discard(phase.key)
         else:
@@ -193,8 +196,12 @@ class Ledger:
     def next_number(self, task: Task) -> int:
         """A number for an attempt that no attempt of the task had before."""
         phase = self.find(task[:2]) or self.open_phase(PhaseKey(task.role, task.round), FORGOTTEN)
-        number = (phase.numbers[task.partition] or self._numbers_pruned) + 1
-        phase.numbers[task.partition] = number
+        return self.next_number_in(phase, task.partition)
+
+    def next_number_in(self, phase: Phase, partition: int) -> int:
+        """A number for an attempt that no attempt of the task had before."""
+        number = (phase.numbers[partition] or self._numbers_pruned) + 1
+        phase.numbers[partition] = number
         return number
 
     def prune(self, oldest: int) -> None:
@@ -228,28 +235,25 @@ class Ledger:
 
     def chain_before(self, task: Task) -> tuple[int, ...] | None:
         """The rounds that hold the state from which a task goes on; None if that is unknown."""
-        own = self.find(task[:2])
-        before = self.plan.previous(PhaseKey(task.role, task.round)) if own is None else own.before
-        if before is None:
-            return ()
-        phase = self.phases.get(before)
-        return None if phase is None else phase.chains[task.partition]
+        before = self.plan.previous(PhaseKey(task.role, task.round))
+        return () if before is None else self.chain_after(Task(before.role, before.round, task.partition))
 
     def chain_after(self, task: Task) -> tuple[int, ...] | None:
         """The rounds that hold the state of a partition after a task; None while that is unknown."""
         phase = self.find(task[:2])
         return None if phase is None else phase.chains[task.partition]
 
-    def can_start(self, task: Task) -> bool:
-        """Whether a task's own previous state can be read."""
-        chain = self.chain_before(task)
-        if chain is None:
-            return False
-        for round in chain:
-            phase = self.find((task.role, round))
-            if phase is None or phase.standing[task.partition] != PRESENT:
-                return False
-        return True
+    def state(self, before: PhaseKey | None, partition: int) -> tuple[int, ...] | None:
+        """The rounds that hold the state of a partition after a phase (None: there is none yet), if all of it can be read; else None."""
+        if before is None:
+            return ()
+        phase = self.phases.get(before)
+        chain = None if phase is None else phase.chains[partition]
+        for round in chain or ():
+            held = phase if round == before.round else self.find((before.role, round))
+            if held is None or held.standing[partition] != PRESENT:
+                return None
+        return chain
 
     def all_can_start(self, phase: Phase) -> bool:
         """Whether all tasks of a phase wait, and the previous states of all can be read, as far as that is seen without asking each."""
@@ -264,12 +268,8 @@ class Ledger:
 
     def startable(self, task: Task) -> bool:
         """Whether everything that a task reads is there."""
-        return self.inputs_complete(PhaseKey(task.role, task.round)) and self.can_start(task)
-
-    def digest(self, task: Task) -> str | None:
-        """The digest of what a task put out, if it was ever done and is remembered."""
-        phase = self.find(task[:2])
-        return None if phase is None else phase.digests[task.partition]
+        key = PhaseKey(task.role, task.round)
+        return self.inputs_complete(key) and self.state(self.plan.previous(key), task.partition) is not None
 
     def maker(self, task: Task) -> str | None:
         """The worker whose attempt was committed, if that is known."""
@@ -278,23 +278,26 @@ class Ledger:
 
     def oldest_undone(self) -> int | None:
         """The oldest round of which a task is wanted again, or not done yet."""
-        return min((key.round for key in self.undone), default=None)
+        if not self._oldest:
+            self._oldest.append(min((key.round for key in self.undone), default=None))
+        return self._oldest[0]
 
     # Commits
 
-    def commit(self, task: Task, receipt: Receipt, why: str = "committed") -> Phase:
-        """Note an artifact that exists from now on."""
-        self.move(task, why)
-        phase = self.find(task[:2])
-        assert phase is not None  # a task that has moved has a phase
-        phase.digests[task.partition] = receipt.digest
-        phase.chains[task.partition] = receipt.chain
-        phase.stateful |= bool(receipt.chain)
-        phase.holds |= receipt.holds
-        phase.stop |= receipt.stop
+    def commit_in(self, phase: Phase, partition: int, receipt: Receipt, why: str = "committed", maker: str | None = None) -> None:
+        """Note an artifact that exists from now on, and by whom it was made."""
+        self.move_in(phase, partition, why)
+        phase.digests[partition] = receipt.digest
+        phase.chains[partition] = receipt.chain
+        phase.makers[partition] = maker
+        if receipt.chain:
+            phase.stateful = True
+        if receipt.holds:
+            phase.holds = True
+        if receipt.stop:
+            phase.stop = True
         if receipt.metrics and not phase.recorded:
-            phase.metrics[task.partition] = receipt.metrics
-        return phase
+            phase.metrics[partition] = receipt.metrics
 
     def record(self, phase: Phase) -> Record:
         """The record of a phase that is complete for the first time."""
@@ -324,3 +327,8 @@ class Ledger:
         self.end = end
         self.opened = min(self.opened, end + 1)
         self.undone = {key for key in self.undone if key.round <= end}
+        self._oldest.clear()
+
+
+def _no_way(what: str, now: int, why: str) -> ValueError:
+    return ValueError(f"{what} is {NAMES[now]}: {why}?")

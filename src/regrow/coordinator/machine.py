@@ -43,11 +43,11 @@ from regrow.coordinator.events import (
     WorkerLost,
 )
 from regrow.coordinator.keeping import Keeping
-from regrow.coordinator.ledger import PRESENT, RUNNING, Ledger
+from regrow.coordinator.ledger import PRESENT, RUNNING, Ledger, Phase
 from regrow.coordinator.memory import Memory
 from regrow.coordinator.opening import Rounds
 from regrow.coordinator.pausing import Pausing
-from regrow.coordinator.plan import Attempt, Plan, Task
+from regrow.coordinator.plan import Plan, Task
 from regrow.coordinator.policy import Limits
 from regrow.coordinator.queue import Queue
 from regrow.coordinator.retention import Retention
@@ -209,7 +209,7 @@ class Machine:
     def _end_attempt(self, worker: str) -> Running | None:
         """A worker is no longer at its attempt, which is returned."""
         run = self.crew.ended(worker)
-        if run is not None and self.checks.holding and not self.crew.under_way(run.attempt.task) and self.checks.let_go(run.attempt.task):
+        if run is not None and self.checks.holding and not self.crew.others_at(run.attempt.task) and self.checks.let_go(run.attempt.task):
             self.retention.due = True
         return run
 
@@ -218,7 +218,7 @@ class Machine:
         task = run.attempt.task
         if run.checks:
             self.checks.give_back(task)
-        elif self.ledger.standing(task) == RUNNING and not self.crew.under_way(task):
+        elif self.ledger.standing(task) == RUNNING and not self.crew.others_at(task):
             self.ledger.move(task, "attempt ended")
             self.queue.push(task, parked=parked)
 
@@ -239,7 +239,8 @@ class Machine:
             return
         self._free(event.worker, actions)
         task, receipt = event.attempt.task, event.receipt
-        known = self.ledger.digest(task)
+        phase = self.ledger.find(task[:2])
+        known = None if phase is None else phase.digests[task.partition]
         self.assigning.ended(run, now)
         if self.disputes.open is not None and self.disputes.open.task == task and run.checks:
             self._extend(actions, self.disputes.add(event.attempt, event.worker, receipt.digest))
@@ -251,20 +252,19 @@ class Machine:
         elif run.checks:
             actions.append(Discard(event.attempt))
             self._repeated(task, actions)
-        elif task.round > self.ledger.end or self.ledger.standing(task) != RUNNING:
+        elif phase is None or task.round > self.ledger.end or phase.standing[task.partition] != RUNNING:
             actions.append(Discard(event.attempt))
         else:
-            self._commit(event.attempt, receipt, now, again=known is not None, actions=actions)
-            self.disputes.made(task, event.worker)
+            self._commit(phase, event, now, actions)
 
-    def _commit(self, attempt: Attempt, receipt: Receipt, now: float, *, again: bool, actions: list[Action]) -> None:
-        task = attempt.task
-        actions.append(Commit(attempt))
-        phase = self.ledger.commit(task, receipt)
+    def _commit(self, phase: Phase, event: AttemptDone, now: float, actions: list[Action]) -> None:
+        task, receipt = event.attempt.task, event.receipt
+        actions.append(Commit(event.attempt))
+        if phase.digests[task.partition] is not None:
+            self.keeping.redone[task] = now
+        self.ledger.commit_in(phase, task.partition, receipt, maker=event.worker)
         self.budgets.committed(task)
         self.memory.committed(task)
-        if again:
-            self.keeping.redone[task] = now
         self.checks.choose(task)
         if receipt.stop and task.round < self.ledger.end:
             self._shorten(task, actions)
@@ -370,8 +370,10 @@ class Machine:
             return
         if self.checks.workers and self.checks.over():
             self._release_checkers(actions)
-        actions.extend(self.keeping.cut(now))
-        actions.extend(self.assigning.assign(now))
+        if self.cuts.pending is not None or self.cuts.due(now):
+            actions.extend(self.keeping.cut(now))
+        if self.crew.idle or self.checks.queue or self.memory.allowed is not None:
+            actions.extend(self.assigning.assign(now))
 
     def _settle(self, now: float, actions: list[Action]) -> None:
         """Attempts differ: nothing is begun but the third one, which says who is to blame."""

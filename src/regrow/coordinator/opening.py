@@ -45,8 +45,7 @@ class Rounds:
         ledger.shorten(min([ledger.end, *stops]))
         for task, receipt in present.items():
             if task.role in self.plan.roles and task.partition < self.plan.roles[task.role].partitions:
-                ledger.open_phase(PhaseKey(task.role, task.round))
-                ledger.commit(task, receipt, "found on disk")
+                ledger.commit_in(ledger.open_phase(PhaseKey(task.role, task.round)), task.partition, receipt, "found on disk")
         opened = max((key.round for key in ledger.phases if key.role in self.plan.always and key.round <= ledger.end), default=-1) + 1
         for round in range(opened):
             for key in self.plan.phases(round):
@@ -105,13 +104,13 @@ class Rounds:
             self.ledger.move_all(phase, "inputs complete")
             self.queue.push_all(key)
             return
-        for task in self.plan.each_task(key):
-            self._try_task(phase, task)
+        for partition in range(phase.size):
+            self._try_task(phase, partition)
 
-    def _try_task(self, phase: Phase, task: Task) -> None:
-        if phase.standing[task.partition] == WAITING and self.ledger.can_start(task):
-            self.ledger.move(task, "inputs complete")
-            self.queue.push(task)
+    def _try_task(self, phase: Phase, partition: int) -> None:
+        if phase.standing[partition] == WAITING and self.ledger.state(phase.before, partition) is not None:
+            self.ledger.move_in(phase, partition, "inputs complete")
+            self.queue.push(Task(*phase.key, partition))
 
     # Tasks are done
 
@@ -130,11 +129,13 @@ class Rounds:
 
     def let_state_on(self, task: Task) -> None:
         """Let the tasks go on that wait for a state that lies in this artifact."""
-        for round in self.ledger.live[task.role]:
-            if task.round < round <= self.ledger.end:
-                phase = self.ledger.find((task.role, round))
-                if phase is not None and phase.counts[WAITING] and self.ledger.inputs_complete(phase.key):
-                    self._try_task(phase, Task(task.role, round, task.partition))
+        role, after, partition = task
+        ledger = self.ledger
+        for round in ledger.live[role]:
+            if after < round <= ledger.end:
+                phase = ledger.find((role, round))
+                if phase is not None and phase.standing[partition] == WAITING and ledger.inputs_complete(phase.key):
+                    self._try_task(phase, partition)
 
     # The end
 

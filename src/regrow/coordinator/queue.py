@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import heapq
 
-from regrow.coordinator.ledger import READY, Ledger
+from regrow.coordinator.ledger import READY, Ledger, Phase
 from regrow.coordinator.plan import PhaseKey, Task
 
 __all__ = ["Queue"]
@@ -72,19 +72,21 @@ class Queue:
             for task in aside:
                 self.push(task, parked=task.round > undecided)
 
-    def pop(self) -> Task | None:
-        """The next task that can really be started."""
+    def pop(self) -> tuple[Phase, Task, tuple[int, ...]] | None:
+        """The next task that can really be started, with its phase and the rounds that hold the state from which it goes on."""
+        ledger = self.ledger
         while self._places:
             place = self._places[0]
             ready = self._ready[place]
-            key = ready.key
-            task = Task(key.role, key.round, ready.pop())
+            key, partition = ready.key, ready.pop()
             if not ready.fresh and not ready.again:
                 heapq.heappop(self._places)
                 del self._ready[place]
-            if task.round > self.ledger.end or self.ledger.standing(task) != READY:
+            phase = ledger.phases.get(key)
+            if phase is None or key.round > ledger.end or phase.standing[partition] != READY:
                 continue
-            if self.ledger.inputs_complete(key) and self.ledger.can_start(task):
-                return task
-            self.ledger.move(task, "inputs lost")
+            chain = ledger.state(phase.before, partition)
+            if chain is not None and ledger.inputs_complete(key):
+                return phase, Task(key.role, key.round, partition), chain
+            ledger.move_in(phase, partition, "inputs lost")
         return None

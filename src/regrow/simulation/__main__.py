@@ -7,9 +7,9 @@ import sys
 import time
 import traceback
 
+from regrow.simulation.broken import Broken
 from regrow.simulation.histories import history, run_seed
 from regrow.simulation.speed import measure
-from regrow.simulation.world import Broken
 
 
 def main() -> int:

@@ -1,25 +1,10 @@
-"""What a large world keeps account of: attempts under way, and what happened."""
+"""What a large world keeps account of."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from regrow.coordinator.plan import Attempt, Task
-
-__all__ = ["Tally", "Under"]
-
-
-@dataclass(slots=True)
-class Under:
-    """An attempt under way: when it began, when it will end, and how much of that is work that counts."""
-
-    attempt: Attempt
-    began: float
-    ends: float
-    useful: float
-    digest: int
-    chain: tuple[int, ...]
-    missing: list[Task]
+__all__ = ["Tally"]
 
 
 @dataclass(slots=True)

@@ -7,9 +7,10 @@ from collections.abc import Callable
 
 from regrow.coordinator.machine import Machine
 from regrow.coordinator.policy import Limits
+from regrow.simulation.broken import Broken
 from regrow.simulation.luck import Luck
 from regrow.simulation.meaning import random_meaning
-from regrow.simulation.world import Broken, World
+from regrow.simulation.world import World
 
 __all__ = ["history", "run_seed"]
 

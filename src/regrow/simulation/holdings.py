@@ -6,7 +6,9 @@ are made again elsewhere after a while. Kept by phase, in arrays: a machine that
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from array import array
+from collections.abc import Callable, Iterable, Iterator
+from typing import cast
 
 import numpy as np
 import numpy.typing as npt
@@ -23,18 +25,24 @@ class Shelf:
     """The artifacts of one phase.
 
     there       partition -> 1 if the artifact exists as far as anybody can know: it was committed, and not forgotten or lost
-    homes       two machines for each partition; NOBODY: no copy there
+    home, other two machines for each partition; NOBODY: no copy there. For all partitions at once, the same numbers: `homes`
     durable     partition -> 1 if a cut holds it
     digests     of what was committed last, also if it is gone
-    ever        partition -> how often it was committed
+    ever        partition -> 1 if it was ever committed
     """
 
-    def __init__(self, size: int) -> None:
+    __slots__ = ("count", "digests", "durable", "ever", "far", "home", "homes", "key", "other", "there", "total")
+
+    def __init__(self, key: PhaseKey, size: int) -> None:
+        self.key = key
         self.there = bytearray(size)
         self.count = 0
         self.total = 0
         """The sum of the digests of those that are there."""
-        self.homes: Machines = np.full((2, size), NOBODY, dtype=np.int32)
+        self.far = 0
+        """How many are in durable storage alone: to read them costs more."""
+        self.home, self.other = array("i", [NOBODY]) * size, array("i", [NOBODY]) * size
+        self.homes: tuple[Machines, Machines] = (np.frombuffer(self.home, np.int32), np.frombuffer(self.other, np.int32))
         self.durable = bytearray(size)
         self.digests: list[int] = [0] * size
         self.ever = bytearray(size)
@@ -46,40 +54,45 @@ class Holdings:
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
         self.shelves: dict[PhaseKey, Shelf] = {}
+        self._find = cast(Callable[[tuple[str, int]], Shelf | None], self.shelves.get)
         self.damaged: set[Task] = set()
         """Lost by accident, and not committed again."""
-        self.peak = self.count = 0
+        self.peak = self.count = self.far = 0
 
     def shelf(self, key: PhaseKey) -> Shelf:
         """The artifacts of a phase."""
         found = self.shelves.get(key)
         if found is None:
-            found = self.shelves[key] = Shelf(self.plan.sizes[key.role])
+            found = self.shelves[key] = Shelf(key, self.plan.sizes[key.role])
         return found
 
-    def add(self, task: Task, digest: int, machine: int, other: int) -> None:
-        """An artifact is committed: one copy on a machine, one on another."""
-        shelf, partition = self.shelf(PhaseKey(task.role, task.round)), task.partition
+    def add(self, shelf: Shelf, task: Task, digest: int, machine: int, other: int) -> None:
+        """An artifact of a phase is committed: one copy on a machine, one on another."""
+        partition = task.partition
         shelf.there[partition] = 1
         shelf.count += 1
         shelf.total += digest
         shelf.digests[partition] = digest
-        shelf.ever[partition] = min(255, shelf.ever[partition] + 1)
-        shelf.homes[0, partition], shelf.homes[1, partition] = machine, other
+        shelf.ever[partition] = 1
+        shelf.home[partition], shelf.other[partition] = machine, other
         self.count += 1
-        self.peak = max(self.peak, self.count)
+        if self.count > self.peak:
+            self.peak = self.count
         if self.damaged:
             self.damaged.discard(task)
 
     def remove(self, task: Task) -> bool:
         """An artifact is no more; returns whether it was there."""
-        shelf, partition = self.shelf(PhaseKey(task.role, task.round)), task.partition
-        if not shelf.there[partition]:
+        shelf, partition = self._find(task[:2]), task.partition
+        if shelf is None or not shelf.there[partition]:
             return False
         shelf.there[partition] = 0
         shelf.count -= 1
         shelf.total -= shelf.digests[partition]
-        shelf.homes[:, partition] = NOBODY
+        if shelf.far and shelf.home[partition] == shelf.other[partition] == NOBODY:
+            shelf.far -= 1
+            self.far -= 1
+        shelf.home[partition] = shelf.other[partition] = NOBODY
         self.count -= 1
         return True
 
@@ -90,7 +103,7 @@ class Holdings:
 
     def is_there(self, task: Task) -> bool:
         """Whether an artifact is there."""
-        shelf = self.shelves.get(PhaseKey(task.role, task.round))
+        shelf = self._find(task[:2])
         return shelf is not None and bool(shelf.there[task.partition])
 
     def missing(self, key: PhaseKey) -> list[Task]:
@@ -106,11 +119,24 @@ class Holdings:
         for key, shelf in self.shelves.items():
             if not shelf.count:
                 continue
-            hit = np.isin(shelf.homes, machines)
-            shelf.homes[hit] = NOBODY
-            alone = np.flatnonzero(hit.any(axis=0) & (shelf.homes == NOBODY).all(axis=0))
+            home, other = shelf.homes
+            hit, hit_other = np.isin(home, machines), np.isin(other, machines)
+            home[hit] = other[hit_other] = NOBODY
+            alone = np.flatnonzero((hit | hit_other) & (home == NOBODY) & (other == NOBODY))
             lost += [Task(*key, int(at)) for at in alone if shelf.there[at] and not shelf.durable[at]]
+        self._count_far()
         return lost
+
+    def _count_far(self) -> None:
+        for shelf in self.shelves.values():
+            home, other = shelf.homes
+            held = np.frombuffer(shelf.there, np.uint8) & np.frombuffer(shelf.durable, np.uint8)
+            shelf.far = int(np.count_nonzero((home == NOBODY) & (other == NOBODY) & (held == 1))) if shelf.count else 0
+        self.far = sum(shelf.far for shelf in self.shelves.values())
+
+    def is_far(self, shelf: Shelf, partition: int) -> bool:
+        """Whether an artifact that is there is in durable storage alone."""
+        return shelf.home[partition] == shelf.other[partition] == NOBODY
 
     def copy_again(self, machines: npt.NDArray[np.int32], rng: np.random.Generator) -> int:
         """Every artifact that has one copy, or only a durable one, gets others on these machines; returns how many copies were made.
@@ -127,6 +153,7 @@ class Holdings:
                 chosen = machines[places % len(machines)]
                 mine[lacks] = np.where(chosen == other[lacks], NOBODY, chosen)
                 made += len(lacks)
+        self._count_far()
         return made
 
     # Cuts

@@ -1,19 +1,21 @@
 """A scenario like a run that has been: its roles and partitions, and what its tasks have cost, with other workers and losses.
 
-The run says what it was (its program and data) and what it took (`sessions/`). What one task costs is the mean over all roles: a run does
-not keep the seconds of each.
+The run says what it was (its program and data) and what it took (`sessions/`). What one task costs is the same for all roles: a run does
+not keep the seconds of each. It is such that the run itself, simulated, takes as long as it did.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from regrow.errors import DataError
 from regrow.program import ALWAYS, LAST, Role
-from regrow.simulation.scenario import Bounds, Costs, Faults, Holds, Machines, Scenario, Work
+from regrow.simulation.fleet import Fleet
+from regrow.simulation.scenario import Bounds, Costs, Faults, Machines, Scenario, Work
 
 __all__ = ["Costed", "like"]
 
@@ -21,6 +23,10 @@ DETECT_SECONDS = 0.005
 """Of a worker that was killed on this machine (a closed socket)."""
 RESTART_SECONDS = 0.03
 """From a loss to the next attempt, where the run had no loss (benchmarks/faults.py)."""
+FIRST_SECONDS = 0.02
+"""What a fresh process needs more for its first task: pages, caches (benchmarks/predict.py)."""
+FIT_TASKS, FIT_TURNS = 20_000, 3
+"""So many tasks of a run are simulated, so often, to find out how long one takes."""
 
 
 class Costed:
@@ -61,25 +67,33 @@ def like(
 ) -> Scenario:
     """The same job with other workers, of which each is lost at this rate. Roles that run last are left out: they run once."""
     task = costed.task_seconds(roles)
-    always = {name: role for name, role in roles.items() if role.when != LAST}
     works = {}
-    for name, role in always.items():
-        reads: dict[str, int] = {}
-        for other in role.reads:
-            reads[other] = max(role.offsets(other))
-        works[name] = Work(role.partitions, task, reads, spread=0.2, state_bytes=1.0, fan_out=1, every=role.every)
-    free = Costs(1e30, 0.0, 1e30, 0.0, 0.0, commit_seconds=0.0, warm_seconds=costed.restart_seconds)
-    return Scenario(
-        rounds or costed.rounds,
-        works,
-        Machines(workers, restart_seconds=0.0),
-        free,
-        Faults(worker_per_hour=loss_per_hour, detect_seconds=DETECT_SECONDS),
-        Bounds(cut_every_seconds=10.0),
-        Holds(),
-        seed,
-        "like a run that has been",
+    for name, role in roles.items():
+        if role.when != LAST:
+            reads = {other: max(role.offsets(other)) for other in role.reads}
+            works[name] = Work(role.partitions, task, reads, spread=0.2, state_bytes=1.0, fan_out=1, every=role.every)
+    free = Costs(1e30, 0.0, 1e30, 0.0, 0.0, commit_seconds=0.0, warm_seconds=costed.restart_seconds + FIRST_SECONDS)
+    quiet = Scenario(costed.rounds, works, Machines(costed.workers, restart_seconds=0.0), free, limits=Bounds(cut_every_seconds=10.0))
+    return replace(
+        _fitted(quiet, costed.seconds),
+        rounds=rounds or costed.rounds,
+        machines=Machines(workers, restart_seconds=0.0),
+        faults=Faults(worker_per_hour=loss_per_hour, detect_seconds=DETECT_SECONDS),
+        seed=seed,
+        what="like a run that has been",
     )
+
+
+def _fitted(quiet: Scenario, seconds: float) -> Scenario:
+    """The same run with tasks of such a length that it takes so many seconds: their mean has in it what it waited for in its phases."""
+    each = sum(work.partitions / work.every for work in quiet.roles.values())
+    rounds = max(1, min(quiet.rounds, int(FIT_TASKS / each)))
+    for _ in range(FIT_TURNS):
+        fleet = Fleet(replace(quiet, rounds=rounds))
+        fleet.run()
+        factor = seconds / quiet.rounds * rounds / max(1e-9, fleet.now - quiet.costs.warm_seconds)
+        quiet = replace(quiet, roles={name: replace(work, seconds=work.seconds * factor) for name, work in quiet.roles.items()})
+    return quiet
 
 
 def _read(run: Path, name: str) -> Any:

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
-import gc
 import resource
 import time
-from collections.abc import Iterator
 from hashlib import blake2b
 from pathlib import Path
 
+from regrow.collector import calm
 from regrow.coordinator.plan import PhaseKey
 from regrow.errors import RegrowError
+from regrow.simulation.broken import Broken
 from regrow.simulation.fleet import Fleet
 from regrow.simulation.scenario import Scenario
 from regrow.simulation.traces import read_trace
 from regrow.simulation.weather import first_machines, weather
-from regrow.simulation.world import Broken
 
 __all__ = ["Outcome", "run_scenario", "settled"]
 
@@ -75,27 +73,16 @@ def run_scenario(scenario: Scenario, repeat: str) -> Outcome:
     began = time.process_time()
     fleet = Fleet(scenario)
     try:
-        with _without_collector():
+        with calm():
             fleet.run(weather)
     except Broken as broken:
         raise RegrowError(f"a promise is broken after {fleet.now:,.1f} s: {broken}", f"repeat it: {repeat}") from broken
-    except (ValueError, LookupError, AssertionError) as error:
+    except (ArithmeticError, ValueError, LookupError, AssertionError) as error:
         why = f"the coordinator fails after {fleet.now:,.1f} s: {type(error).__name__}: {error}"
         raise RegrowError(why, f"repeat it: {repeat}") from error
     outcome = _outcome(fleet, time.process_time() - began)
     _hold(scenario, outcome, repeat)
     return outcome
-
-
-@contextlib.contextmanager
-def _without_collector() -> Iterator[None]:
-    """Nothing in a world refers to itself in circles that grow: looking for such circles would take a fifth of the time."""
-    gc.collect()
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.enable()
 
 
 def _outcome(fleet: Fleet, cpu_seconds: float) -> Outcome:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from regrow.simulation.scenario import Scenario
@@ -12,13 +13,18 @@ __all__ = ["Price", "prices", "size_of"]
 @dataclass(frozen=True, slots=True)
 class Price:
     """Seconds of one task of a role: opening and reading messages, reading the state, writing and publishing; the mean of computing on a
-    machine of speed 1, and the standard deviation of the logarithm of that."""
+    machine of speed 1, and the standard deviation of the logarithm of that.
+
+    far         what a task pays more for messages of a role, and for its state, if all of them are in durable storage alone
+    """
 
     messages: float
     state: float
     writing: float
     computing: float
     spread: float
+    far: Mapping[str, float]
+    far_state: float
 
 
 def prices(scenario: Scenario) -> dict[str, Price]:
@@ -37,4 +43,10 @@ def _price(scenario: Scenario, role: str) -> Price:
     share = costs.network_bandwidth / scenario.machines.workers
     messages = scenario.sections(role) * costs.section_seconds + scenario.bytes_in(role) / share + costs.network_delay_seconds
     writing = 2 * costs.network_delay_seconds + size_of(scenario, role) / share + costs.commit_seconds
-    return Price(messages, work.state_bytes / share, writing, work.seconds, work.spread)
+    far = {sender: _far(scenario, scenario.sections_of(role, sender), scenario.bytes_of(role, sender)) for sender in work.reads}
+    return Price(messages, work.state_bytes / share, writing, work.seconds, work.spread, far, _far(scenario, 1, work.state_bytes))
+
+
+def _far(scenario: Scenario, sections: float, size: float) -> float:
+    """Seconds to read this from storage."""
+    return sections * scenario.costs.storage_delay_seconds + size / scenario.costs.storage_bandwidth

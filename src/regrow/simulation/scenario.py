@@ -25,6 +25,7 @@ from typing import Any
 
 from regrow.errors import DataError, ProgramError
 from regrow.program import Role, Roles
+from regrow.simulation.allowed import SIZE_MAX, why_not
 
 __all__ = ["Bounds", "Costs", "Faults", "Holds", "Machines", "Scenario", "Work", "read_scenario"]
 
@@ -63,7 +64,7 @@ class Machines:
     speed_spread        the standard deviation of the logarithm of their speeds
     replace_seconds     the mean time after which a lost machine is replaced
     replaced            the share of lost machines that are ever replaced
-    restart_seconds     after so long a worker that was lost alone begins anew on its machine
+    restart_seconds     after so long a worker that was lost alone begins anew on its machine, once that is noticed
     """
 
     count: int
@@ -81,7 +82,7 @@ class Costs:
 
     section_seconds     of opening a message: a request, a check
     commit_seconds      of publishing an artifact, besides writing and copying it
-    warm_seconds        before the first task of a worker: loading the program
+    warm_seconds        before the first task of every worker: loading the program
     """
 
     network_bandwidth: float = 1e9
@@ -172,14 +173,20 @@ class Scenario:
 
     def sections(self, reader: str) -> float:
         """How many messages one task of a role opens, on the average."""
-        mine = self.roles[reader].partitions
-        return sum(_fan_out(self.roles[sender], mine) * self.roles[sender].partitions / mine for sender in self.roles[reader].reads)
+        return sum(self.sections_of(reader, sender) for sender in self.roles[reader].reads)
+
+    def sections_of(self, reader: str, sender: str) -> float:
+        """How many of them are of this sender."""
+        mine, other = self.roles[reader].partitions, self.roles[sender]
+        return _fan_out(other, mine) * other.partitions / mine
 
     def bytes_in(self, reader: str) -> float:
         """What one task of a role reads of messages, on the average."""
-        mine = self.roles[reader].partitions
-        senders = [self.roles[sender] for sender in self.roles[reader].reads]
-        return sum(sender.message_bytes * sender.partitions / mine for sender in senders)
+        return sum(self.bytes_of(reader, sender) for sender in self.roles[reader].reads)
+
+    def bytes_of(self, reader: str, sender: str) -> float:
+        """What of it is of this sender."""
+        return self.roles[sender].message_bytes * self.roles[sender].partitions / self.roles[reader].partitions
 
 
 def _fan_out(sender: Work, readers: int) -> int:
@@ -211,7 +218,7 @@ def read_scenario(path: Path) -> Scenario:
             parts[name] = _table(path, f"[{name}]", found.get(name, {}), kind)
     for name, simple in (("seed", int), ("what", str)):
         if name in found:
-            parts[name] = _value(path, "the file", name, found[name], simple)
+            parts[name] = _value(path, "", name, found[name], simple)
     scenario = Scenario(**parts)
     _check(path, scenario)
     return scenario
@@ -230,20 +237,9 @@ def _check(path: Path, scenario: Scenario) -> None:
                 f"{path}: [program.roles.{name}] opens {sections:,.0f} messages a round, more than anybody can write",
                 "say to how many partitions each task sends, fan_out = 500; or exchange in two levels, by a role of fewer partitions",
             )
-    lowest = [("machines", "count", 1), ("machines", "workers", 1), ("machines", "zones", 1), ("limits", "run_ahead_rounds", 1)]
-    above = [("costs", "network_bandwidth"), ("costs", "storage_bandwidth"), ("faults", "slow_factor"), ("faults", "detect_seconds")]
-    for table, key, least in lowest:
-        if getattr(getattr(scenario, table), key) < least:
-            raise DataError(f"{path}: [{table}] {key} = {getattr(getattr(scenario, table), key)}", f"at least {least}")
-    for table, key in above:
-        if getattr(getattr(scenario, table), key) <= 0:
-            raise DataError(f"{path}: [{table}] {key} = {getattr(getattr(scenario, table), key)}", "more than 0")
-    for table in ("machines", "costs", "faults", "limits", "holds"):
-        for f in dataclasses.fields(getattr(scenario, table)):
-            value = getattr(getattr(scenario, table), f.name)
-            share = f.name in ("replaced", "notice", "frozen")
-            if isinstance(value, (int, float)) and (value < 0 or (share and value > 1)):
-                raise DataError(f"{path}: [{table}] {f.name} = {value}", "a share: 0 to 1" if share else "not below 0")
+    machines = scenario.machines
+    if machines.count * machines.workers > SIZE_MAX:
+        raise DataError(f"{path}: [machines] count x workers = {machines.count * machines.workers:,}", f"at most {SIZE_MAX:,} workers")
 
 
 def _check_keys(path: Path, where: str, table: Mapping[str, Any], known: list[str]) -> None:
@@ -268,6 +264,7 @@ def _table(path: Path, where: str, table: Any, kind: type[Any]) -> Any:
 
 
 def _value(path: Path, where: str, name: str, value: Any, kind: Any) -> Any:
+    at = f"{path}: {where} {name}" if where else f"{path}: {name}"
     if isinstance(kind, types.UnionType):
         kind = next(one for one in kind.__args__ if one is not type(None))
     if typing.get_origin(kind) is not None:
@@ -279,5 +276,7 @@ def _value(path: Path, where: str, name: str, value: Any, kind: Any) -> Any:
         good = isinstance(value, kind) and not isinstance(value, bool)
         what = {int: "a whole number", str: "a text in quotes"}[kind]
     if not good:
-        raise DataError(f"{path}: {where} {name} = {value!r}", f"it is {what}")
+        raise DataError(f"{at} = {value!r}", f"it is {what}")
+    if kind in (int, float) and (why := why_not(name, value)):
+        raise DataError(f"{at} = {value}", why)
     return float(value) if kind is float else value

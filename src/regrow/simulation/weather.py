@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from regrow.coordinator.events import WorkerDraining
+from regrow.simulation.losing import lose_artifacts, lose_copies, lose_machine, lose_worker
 from regrow.simulation.traces import Step, read_trace
 
 if TYPE_CHECKING:
@@ -61,9 +62,9 @@ def _worker(fleet: Fleet) -> None:
     faults = fleet.faults
     if fleet.rng.random() < faults.frozen:
         fleet.tally.frozen += 1
-        fleet.lose_worker(worker, faults.frozen_detect_seconds, wakes=faults.frozen_detect_seconds + faults.frozen_seconds)
+        lose_worker(fleet, worker, faults.frozen_detect_seconds, wakes=faults.frozen_detect_seconds + faults.frozen_seconds)
     else:
-        fleet.lose_worker(worker, faults.detect_seconds)
+        lose_worker(fleet, worker, faults.detect_seconds)
 
 
 def _machine(fleet: Fleet) -> None:
@@ -86,8 +87,8 @@ def _gone(fleet: Fleet, machines: list[int]) -> None:
     here = [machine for machine in machines if fleet.cluster.here(machine)]
     if here:
         for machine in here:
-            fleet.lose_machine(machine)
-        fleet.lose_copies(here)
+            lose_machine(fleet, machine)
+        lose_copies(fleet, here)
 
 
 def _zone(fleet: Fleet) -> None:
@@ -122,7 +123,7 @@ def _artifact(fleet: Fleet) -> None:
         partition = fleet.rng.randrange(len(shelf.there))
         task = next(iter(fleet.plan.each_task(key)))._replace(partition=partition)
         if shelf.there[partition]:
-            fleet.lose_artifacts([task], fleet.rng.choice([fleet.faults.detect_seconds, 60.0]))
+            lose_artifacts(fleet, [task], fleet.rng.choice([fleet.faults.detect_seconds, 60.0]))
 
 
 def _coordinator(fleet: Fleet) -> None:

@@ -16,50 +16,21 @@ import random
 from collections import Counter
 from collections.abc import Callable
 
-from regrow.coordinator.actions import (
-    Action,
-    Commit,
-    Discard,
-    DropCut,
-    Fail,
-    Finish,
-    Forget,
-    KeepAside,
-    MakeCut,
-    Pause,
-    Record,
-    Release,
-    Replace,
-    Save,
-    Start,
-)
-from regrow.coordinator.events import (
-    ArtifactsLost,
-    AttemptDone,
-    AttemptFailed,
-    CutFailed,
-    CutMade,
-    Event,
-    Receipt,
-    Saved,
-    Tick,
-    WorkerJoined,
-    WorkerLost,
-)
+from regrow.coordinator import actions as asked
+from regrow.coordinator import events as heard
+from regrow.coordinator.actions import Action, Fail, Finish, Start
+from regrow.coordinator.events import ArtifactsLost, Event, Receipt, WorkerLost
 from regrow.coordinator.ledger import FORGOTTEN, RUNNING
 from regrow.coordinator.machine import Machine
-from regrow.coordinator.plan import Attempt, PhaseKey, Task
+from regrow.coordinator.plan import Attempt, Task
 from regrow.coordinator.policy import Limits
-from regrow.simulation import accidents
+from regrow.simulation import accidents, verdicts
+from regrow.simulation.broken import Broken
 from regrow.simulation.disk import Disk
 from regrow.simulation.luck import Counts, Luck
 from regrow.simulation.meaning import Meaning
 
-__all__ = ["Broken", "World"]
-
-
-class Broken(AssertionError):
-    """The coordinator has broken a promise."""
+__all__ = ["World"]
 
 
 class World:
@@ -117,7 +88,7 @@ class World:
             self.later(seconds, name, None)
         for _ in range(steps_max):
             if self.ending is not None:
-                self._check_end(self.ending)
+                verdicts.check_end(self, self.ending)
                 return self.ending
             self.now, _, kind, what = heapq.heappop(self._heap)
             self._step(kind, what)
@@ -147,7 +118,7 @@ class World:
         elif kind == "tick":
             self.later(self.TICK, "tick", None)
             self._hire()
-            self.deliver(Tick())
+            self.deliver(heard.Tick())
             if not self._real and self.now - self._moved > 4 * self.SCAN + self.limits.checker_wait_seconds and not self.machine.ended:
                 raise Broken(f"stands still since {self._moved:.1f}")
         elif kind == "scan":
@@ -216,37 +187,38 @@ class World:
             match action:
                 case Start():
                     self._begin(action)
-                case Commit(attempt):
+                case asked.Commit(attempt):
                     self._commit(attempt)
-                case Discard(attempt):
+                case asked.Discard(attempt):
                     self._answers.pop(attempt, None)
-                case Forget(tasks):
+                case asked.Forget(tasks):
                     self._forget(tasks)
-                case Record():
-                    self._record(action)
-                case MakeCut(round, tasks):
+                case asked.Record():
+                    verdicts.check_record(self, action)
+                    self.disk.records.append(action)
+                case asked.MakeCut(round, tasks):
                     self._make_cut(round, tasks)
-                case DropCut(round):
+                case asked.DropCut(round):
                     self.disk.manifests.pop(round, None)
-                case Save():
-                    self.send(self.luck.cut_seconds * self.rng.uniform(0.1, 3), Saved())
-                case KeepAside(task):
+                case asked.Save():
+                    self.send(self.luck.cut_seconds * self.rng.uniform(0.1, 3), heard.Saved())
+                case asked.KeepAside(task):
                     raise Broken(f"attempts of {task} are said to differ")
-                case Replace(worker):
+                case asked.Replace(worker):
                     if self.alive.pop(worker, None) is not None:
                         self.send(0.1, WorkerLost(worker, "replaced"))
-                case Release(worker):
+                case asked.Release(worker):
                     self.alive.pop(worker, None)
                 case Finish() | Fail():
                     self._finish(action)
-                case Pause():
+                case asked.Pause():
                     self.later(2.0, "resume", None)
 
     def send(self, seconds: float, event: Event) -> None:
         self.later(seconds, "event", (self.epoch, event))
 
     def _finish(self, action: Finish | Fail) -> None:
-        if isinstance(action, Finish) and self._missing_results(action.round):
+        if isinstance(action, Finish) and verdicts.missing_results(self, action.round):
             self.later(1.0, "resume", None)
         else:
             self.ending = action
@@ -270,7 +242,7 @@ class World:
         if start.attempt in self._started:
             raise Broken(f"{start.attempt} is started twice")
         self._started.add(start.attempt)
-        self._check_floor(start)
+        verdicts.check_floor(self, start)
         inbox, state, missing = self.disk.read(task, start.chain)
         unseen = [one for one in missing if one not in self.disk.damaged]
         if unseen:
@@ -285,15 +257,6 @@ class World:
             self.later(seconds + self.detect_seconds + self.rng.uniform(0, 20), "answer", (self.epoch, start, receipt, missing, True))
         else:
             self.later(seconds, "answer", (self.epoch, start, receipt, missing, False))
-
-    def _check_floor(self, start: Start) -> None:
-        """A rebuild never goes below a whole cut (but for what is to be repeated, or attempted twice)."""
-        cuts, run = self.machine.cuts, self.machine.running[start.worker]
-        if not cuts.made or run.checks or self.machine.checks.kept:
-            return
-        newest = cuts.made[-1]
-        if start.attempt.task.round <= newest.round and all(task in self.disk.artifacts for task in newest.tasks):
-            raise Broken(f"{start.attempt} is run again, although the cut of round {newest.round} is whole")
 
     def _answer(self, epoch: int, start: Start, receipt: Receipt, missing: list[Task], late: bool) -> None:
         """An attempt has come to its end."""
@@ -311,13 +274,13 @@ class World:
                 if needed:
                     raise Broken(f"{unseen[0]} was forgotten while {attempt} read it")
         if missing:
-            self.deliver(AttemptFailed(start.worker, attempt, "inputs", "an input is not there", tuple(missing)))
+            self.deliver(heard.AttemptFailed(start.worker, attempt, "inputs", "an input is not there", tuple(missing)))
         elif self._raised[attempt.task] < self.meaning.raises.get(attempt.task, 0):
             self._raised[attempt.task] += 1
-            self.deliver(AttemptFailed(start.worker, attempt, "program", "ValueError"))
+            self.deliver(heard.AttemptFailed(start.worker, attempt, "program", "ValueError"))
         else:
             self._answers[attempt] = receipt
-            self.deliver(AttemptDone(start.worker, attempt, receipt))
+            self.deliver(heard.AttemptDone(start.worker, attempt, receipt))
 
     def _commit(self, attempt: Attempt) -> None:
         task = attempt.task
@@ -339,16 +302,6 @@ class World:
         else:
             self.disk.add(task, receipt)
 
-    def _record(self, record: Record) -> None:
-        if any(old.phase == record.phase for old in self.disk.records):
-            raise Broken(f"{record.phase} is recorded twice")
-        tasks = self.plan.tasks(record.phase)
-        if record.phase.round <= self.meaning.end:
-            total = sum(self.expected[task].metrics["sum"] for task in tasks)
-            if record.metrics != {"tasks": len(tasks), "sum": total}:
-                raise Broken(f"{record.phase} is recorded with {record.metrics}, not with {len(tasks)}, {total}")
-        self.disk.records.append(record)
-
     # Cuts
 
     def _make_cut(self, round: int, tasks: tuple[Task, ...]) -> None:
@@ -363,7 +316,7 @@ class World:
         why = "no space" if self.rng.random() < self.luck.cut_fails else self.disk.make_cut(round, tasks)
         if not why:
             self.counts.cuts += 1
-        self.deliver(CutFailed(round, why) if why else CutMade(round))
+        self.deliver(heard.CutFailed(round, why) if why else heard.CutMade(round))
 
     # Workers and accidents
 
@@ -383,26 +336,4 @@ class World:
         self._names += 1
         name = f"{'check' if checks else 'worker'}-{self._names}"
         self.alive[name] = checks
-        self.deliver(WorkerJoined(name, checks))
-
-    # The end
-
-    def _missing_results(self, round: int) -> list[Task]:
-        keys = [PhaseKey(role, self.plan.newest(role, round)) for role in self.plan.roles if role in self.meaning.holds]
-        missing = [task for key in keys for task in self.plan.tasks(key) if task not in self.disk.artifacts]
-        unseen = [task for task in missing if task not in self.disk.damaged]
-        if unseen:
-            raise Broken(f"the run ends and its result {unseen[0]} is not there")
-        return missing
-
-    def _check_end(self, ending: Finish | Fail) -> None:
-        hopeless = [task for task, times in self.meaning.raises.items() if times >= 2 and task.round <= self.meaning.end]
-        if isinstance(ending, Fail):
-            if ending.kind != "program" or not hopeless:
-                raise Broken(f"the run fails: {ending.reason}")
-            return
-        if ending.round != self.meaning.end:
-            raise Broken(f"the run ends with round {ending.round}, not {self.meaning.end}")
-        never = [task for task in self.expected if not self.committed[task]]
-        if never:
-            raise Broken(f"{never[0]} was never done")
+        self.deliver(heard.WorkerJoined(name, checks))
