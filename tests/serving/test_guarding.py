@@ -110,7 +110,7 @@ def test_services_elsewhere_change_their_model_one_by_one_and_we_once(monkeypatc
         assert asked() == ("new", 3)
         assert len(set(fleet.members)) == 3
         assert not set(fleet.members) & {"http://a", "http://c"}, "who comes back has another name"
-        fleet.unreachable(next(iter(fleet.members)))  # type: ignore[misc]
+        remotes._unreachable(next(iter(fleet.members)))
         await asyncio.sleep(0)
         assert len(fleet.members) == 2
         await fleet.close()

@@ -15,7 +15,8 @@ from typing import Any
 import aiohttp
 
 from regrow.errors import DataError
-from regrow.serving.fleet import Fleet, Member, Model
+from regrow.serving.fleet import Fleet, Model
+from regrow.serving.members import Remote
 
 __all__ = ["Remotes"]
 
@@ -27,7 +28,7 @@ class _Remote:
 
     def __init__(self, url: str, token: str) -> None:
         self.url, self.token = url.rstrip("/"), token
-        self.probe = Member(self.url, self.url, token=token)
+        self.probe = Remote(self.url, self.url, token)
         self.name, self.times = "", 0
         self.why, self.digest, self.kind = "not asked yet", "", ""
 
@@ -58,7 +59,6 @@ class Remotes:
         self.remotes = [_Remote(url, token) for url in urls]
         self.fleet, self.tell = fleet, tell
         self._leaving: set[asyncio.Task[None]] = set()
-        fleet.unreachable = self._unreachable
 
     async def first(self) -> None:
         """Look once. Raises DataError if none can be asked."""
@@ -107,7 +107,7 @@ class Remotes:
             elif not remote.why and not remote.name:
                 remote.times += 1
                 remote.name = remote.url if remote.times == 1 else f"{remote.url}#{remote.times}"
-                self.fleet.join(Member(remote.name, remote.url, token=remote.token))
+                self.fleet.join(Remote(remote.name, remote.url, remote.token, self._unreachable))
 
     async def _agree(self) -> None:
         """The model that most of them hold is asked for; of as many, the one from before."""

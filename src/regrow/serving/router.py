@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import math
 import time
 import traceback
@@ -21,10 +20,11 @@ from aiohttp.http_exceptions import HttpProcessingError
 from regrow.errors import NoAnswer, RegrowError, TooLate
 from regrow.serving.answers import Answers, named_kind
 from regrow.serving.batch import answered_lines, lines_of
-from regrow.serving.fleet import Answer, Fleet, Model
+from regrow.serving.fleet import Fleet, Model
 from regrow.serving.forms import DEADLINE, JSON, MODEL, NDJSON, BadRequest, decoded, encoded, error_body
 from regrow.serving.guarding import may_ask, meant_for_us
 from regrow.serving.limits import Limits
+from regrow.serving.members import Answer
 from regrow.serving.metrics import CONTENT_TYPE, Metrics
 from regrow.serving.openapi import InferAsked, described, page
 
@@ -228,10 +228,8 @@ class Router:
 
     async def _metrics(self, _: web.Request) -> web.StreamResponse:
         members = dict(self.fleet.members)
-        found = await asyncio.gather(*(member.get("/tally", 0.2) for member in members.values()), return_exceptions=True)
-        self.metrics.tallies = {
-            name: json.loads(told[1]) for name, told in zip(members, found, strict=True) if isinstance(told, tuple) and told[0] == 200
-        }
+        found = await asyncio.gather(*(member.tally(0.2) for member in members.values()))
+        self.metrics.tallies = {name: tally for name, tally in zip(members, found, strict=True) if tally is not None}
         return web.Response(body=self.metrics.text(), headers={"Content-Type": CONTENT_TYPE})
 
     async def _card(self, _: web.Request) -> web.StreamResponse:

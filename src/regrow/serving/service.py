@@ -123,8 +123,8 @@ class _Service:
             for task in self.tasks:
                 task.cancel()
             await asyncio.gather(*self.tasks, return_exceptions=True)
-            await self.fleet.close()
             await self.supervisor.close()
+            await self.fleet.close()
 
     async def _begin(self) -> None:
         """The model, and those who answer."""
