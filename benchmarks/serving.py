@@ -5,7 +5,7 @@ python benchmarks/serving.py --model RUN --texts FILE [speed] [swaps --other RUN
 speed   most requests a second (16 clients, each asks again when it is answered), and milliseconds at a fixed rate of requests that come
         as they please (both need the model of topics; FastAPI needs `pip install 'regrow[serving-peers]'`)
 swaps   100 swaps between two models under load: failed requests
-equal   100,000 hedged requests of 1,000 texts: answers that differ by a byte
+equal   100,000 requests of 1,000 texts, hedged, while replicas are killed and frozen: answers that differ by a byte
 memory  PSS of the replicas, for 1 and for 4
 """
 
@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import itertools
 import json
 import os
@@ -22,6 +23,8 @@ import subprocess
 import sys
 import tempfile
 import time
+import urllib.request
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +33,8 @@ import aiohttp
 from regrow.serving.load import Load, Report
 
 CLIENTS = 16
+STRIKE_EVERY = 5000
+"""After so many requests a replica is killed, or frozen, in turn."""
 HERE = Path(__file__).parent
 
 
@@ -178,50 +183,74 @@ def swaps(first: Path, second: Path, bodies: list[bytes], rate: float, number: i
 
 
 def equal(run: Path, bodies: list[bytes], number: int) -> dict[str, Any]:
-    """Ask each text many times, of any replica, with every second request hedged by a race, and compare bytes."""
-    server, url = regrow(run, "--replicas", 3, "--mode", "race")
+    """Ask each text many times, hedged, while replicas are killed and frozen, and compare bytes."""
+    server, url = regrow(run, "--replicas", 3)
+    found: Counter[str] = Counter()
     try:
         asyncio.run(until_ready(url, bodies[0]))
-
-        async def ask() -> int:
-            expected: dict[int, bytes] = {}
-            different = 0
-
-            async def client(session: aiohttp.ClientSession, first: int) -> None:
-                nonlocal different
-                for which in range(first, number, CLIENTS):
-                    body = bodies[which % len(bodies)]
-                    async with session.post(f"{url}/v1/topics", data=body, headers={"Content-Type": "application/json"}) as response:
-                        answer = await response.read()
-                        different += response.status != 200 or expected.setdefault(which % len(bodies), answer) != answer
-
-            async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
-                await asyncio.gather(*(client(session, first) for first in range(CLIENTS)))
-            return different
-
-        different = asyncio.run(ask())
+        asyncio.run(compared(url, bodies, number, server.process.pid, found))
+        for outcome in ("won", "lost"):
+            found[f"hedges {outcome}"] = int(metric(url, f'regrow_hedges_total{{outcome="{outcome}"}}'))
+        found["replicas lost"] = int(metric(url, "regrow_replica_restarts_total"))
     finally:
         server.end()
-    print(f"{number:,} requests of {len(bodies):,} texts, two replicas each: {different} answers differ")
-    return {"requests": number, "different": different}
+    print(f"{found['answers']:,} answers to {len(bodies):,} texts: {found['different']} differ, {found['failed']} requests failed")
+    print(
+        f"{found['hedges won'] + found['hedges lost']:,} were asked of a second replica, which was first {found['hedges won']:,} times; "
+        f"{found['replicas lost']} replicas were killed or frozen"
+    )
+    return dict(found)
+
+
+async def compared(url: str, bodies: list[bytes], number: int, router: int, found: Counter[str]) -> None:
+    """Count answers, those that differ from the first one to the same text, and requests without one."""
+    expected: dict[int, bytes] = {}
+    strikes = itertools.cycle((signal.SIGKILL, signal.SIGSTOP))
+
+    async def client(session: aiohttp.ClientSession, first: int) -> None:
+        for which in range(first, number, CLIENTS):
+            if which and which % STRIKE_EVERY == 0:
+                with contextlib.suppress(OSError, IndexError):
+                    os.kill(children(router)[-1], next(strikes))
+            body = bodies[which % len(bodies)]
+            async with session.post(f"{url}/v1/topics", data=body, headers={"Content-Type": "application/json"}) as response:
+                answer = await response.read()
+                if response.status != 200:
+                    found["failed"] += 1
+                    continue
+                found["answers"] += 1
+                found["different"] += expected.setdefault(which % len(bodies), answer) != answer
+
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
+        await asyncio.gather(*(client(session, first) for first in range(CLIENTS)))
+
+
+def metric(url: str, name: str) -> float:
+    """The sum of a metric."""
+    with urllib.request.urlopen(f"{url}/metrics") as response:
+        return sum(float(line.split()[-1]) for line in response.read().decode().splitlines() if line.startswith(name))
+
+
+def children(pid: int) -> list[int]:
+    """Replicas of a router."""
+    found = [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    return [child for child in found if Path(f"/proc/{child}/comm").read_text().startswith("replica-")]
 
 
 def memory(run: Path) -> dict[str, int]:
-    """PSS of router and replicas."""
+    """PSS of replicas."""
     found = {}
     for replicas in (1, 4):
         server, _ = regrow(run, "--replicas", replicas)
         try:
-            pid = server.process.pid
-            children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-            found[str(replicas)] = sum(pss(child) for child in children)
+            found[str(replicas)] = sum(pss(child) for child in children(server.process.pid))
         finally:
             server.end()
-        print(f"{replicas} replicas: {found[str(replicas)] / 2**20:.0f} MiB (PSS, without the router)")
+        print(f"{replicas} replicas: {found[str(replicas)] / 2**20:.0f} MiB (PSS)")
     return found
 
 
-def pss(pid: str) -> int:
+def pss(pid: int) -> int:
     """The proportional set size of a process in bytes."""
     lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
     return 1024 * int(next(line.split()[1] for line in lines if line.startswith("Pss:")))
