@@ -1,9 +1,10 @@
 """`regrow serve` on one machine: requests a second and milliseconds beside plain FastAPI with the same model; swaps; equal bytes.
 
-python benchmarks/serving.py --model RUN --texts FILE [speed] [swaps --other RUN2] [equal] [memory] [--seconds 8]
+python benchmarks/serving.py --model RUN --texts FILE [speed] [healthy] [swaps --other RUN2] [equal] [memory] [--seconds 8]
 
 speed   most requests a second (16 clients, each asks again when it is answered), and milliseconds at a fixed rate of requests that come
         as they please (both need the model of topics; FastAPI needs `pip install 'regrow[serving-peers]'`)
+healthy what hedging costs when all is well: two services, with hedging and without, asked in turns for a second each
 swaps   100 swaps between two models under load: failed requests
 equal   100,000 requests of 1,000 texts, hedged, while replicas are killed and frozen: answers that differ by a byte
 memory  PSS of the replicas, for 1 and for 4
@@ -33,8 +34,8 @@ import aiohttp
 from regrow.serving.load import Load, Report
 
 CLIENTS = 16
-STRIKE_EVERY = 5000
-"""After so many requests a replica is killed, or frozen, in turn."""
+STRIKE_EVERY = 10_000
+"""After so many requests the oldest replica is killed, or frozen, in turn: one that never lives long is replaced later each time."""
 HERE = Path(__file__).parent
 
 
@@ -135,6 +136,29 @@ def speed(run: Path, bodies: list[bytes], seconds: float, rate: float) -> list[d
     return rows
 
 
+def healthy(run: Path, bodies: list[bytes], seconds: float, rate: float) -> dict[str, Any]:
+    """With hedging and without, in turns, so that whatever else the machine does befalls both."""
+    modes = ("hedge", "off")
+    servers = {mode: regrow(run, "--replicas", 2, "--mode", mode) for mode in modes}
+    reports = {mode: Report() for mode in modes}
+    try:
+        for turn in range(-3, int(seconds)):
+            for mode in modes[:: -1 if turn % 2 else 1]:
+                report = asyncio.run(Load(servers[mode][1], "/v1/topics", bodies).run(rate, int(rate), seed=turn + 10))
+                if turn >= 0:
+                    reports[mode].seconds += report.seconds
+                    reports[mode].failed += report.failed
+        hedges, requests = (metric(servers["hedge"][1], f"regrow_{name}_total") for name in ("attempts", "requests"))
+    finally:
+        for server, _ in servers.values():
+            server.end()
+    for mode in modes:
+        print(f"--mode {mode:6} at {rate:.0f} a second: {reports[mode]}")
+    cost = {"p50 %": 100 * (reports["hedge"].at(0.5) / reports["off"].at(0.5) - 1), "extra %": 100 * (hedges / max(1.0, requests) - 1)}
+    print(f"hedging: p50 {cost['p50 %']:+.1f} %, {cost['extra %']:.1f} % more attempts")
+    return {mode: figures(reports[mode]) for mode in modes} | cost
+
+
 def figures(report: Report) -> dict[str, Any]:
     """A report as JSON values."""
     return {
@@ -211,7 +235,7 @@ async def compared(url: str, bodies: list[bytes], number: int, router: int, foun
         for which in range(first, number, CLIENTS):
             if which and which % STRIKE_EVERY == 0:
                 with contextlib.suppress(OSError, IndexError):
-                    os.kill(children(router)[-1], next(strikes))
+                    os.kill(children(router)[0], next(strikes))
             body = bodies[which % len(bodies)]
             async with session.post(f"{url}/v1/topics", data=body, headers={"Content-Type": "application/json"}) as response:
                 answer = await response.read()
@@ -259,7 +283,7 @@ def pss(pid: int) -> int:
 def main() -> None:
     """Measure, print, keep."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
-    parser.add_argument("parts", nargs="*", help="speed, swaps, equal, memory [speed, equal, memory]")
+    parser.add_argument("parts", nargs="*", help="speed, healthy, swaps, equal, memory [all but swaps]")
     parser.add_argument("--model", type=Path, required=True, help="a run of topics")
     parser.add_argument("--other", type=Path, help="another one, for swaps")
     parser.add_argument("--texts", type=Path, required=True, help="a file with a text on each line")
@@ -270,10 +294,12 @@ def main() -> None:
     asked: Any = parser.parse_args()
     with open(asked.texts, encoding="utf-8") as file:
         bodies = [json.dumps({"texts": [line.rstrip("\n")]}).encode() for line, _ in zip(file, range(1000), strict=False)]
-    parts = asked.parts or ["speed", "equal", "memory"]
+    parts = asked.parts or ["speed", "healthy", "equal", "memory"]
     found: dict[str, Any] = {}
     if "speed" in parts:
         found["speed"] = speed(asked.model, bodies, asked.seconds, asked.rate)
+    if "healthy" in parts:
+        found["healthy"] = healthy(asked.model, bodies, asked.seconds, asked.rate)
     if "swaps" in parts:
         if asked.other is None:
             sys.exit("swaps need --other RUN2")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import urllib.error
 import urllib.request
@@ -39,15 +40,21 @@ class Service:
             request.add_header("Authorization", f"Bearer {read_token(self.token_file)}")
         try:
             with urllib.request.urlopen(request, timeout=self.deadline + 1) as response:
-                found: Answer = json.load(response)
-                return found
+                found = json.load(response)
         except urllib.error.HTTPError as error:
             raise _refused(self.url, error) from None
         except TimeoutError:
             raise TooLate(f"{self.url}: no answer within {self.deadline:g} s", "give it more time: --deadline SECONDS") from None
-        except (OSError, ValueError) as error:
+        except OSError as error:
             why = error.reason if isinstance(error, urllib.error.URLError) else error
             raise NoAnswer(f"{self.url} does not answer: {why}", "is it running? regrow serve RUN") from None
+        except http.client.InvalidURL as error:
+            raise UsageError(f"{self.url} is no URL: {error}", "e.g. http://127.0.0.1:8000") from None
+        except (http.client.HTTPException, ValueError):
+            found = None
+        if not isinstance(found, dict):
+            raise NoAnswer(f"{self.url} answers, but it is no regrow serve", "is this its URL?")
+        return found
 
 
 def _refused(url: str, error: urllib.error.HTTPError) -> Exception:

@@ -41,7 +41,11 @@ class _Remote:
             self.why = "" if status == 200 else str(said.get("why", f"HTTP {status}"))
             if not self.why:
                 self.digest, self.kind = str(said["model"]), str(said["name"])
-        except (OSError, ValueError, KeyError, TypeError, AttributeError, aiohttp.ClientError) as error:
+        except TimeoutError:
+            self.why = f"no answer within {PROBE_WAIT:.0f} s"
+        except (aiohttp.ClientResponseError, aiohttp.ClientPayloadError, ValueError, KeyError, TypeError, AttributeError):
+            self.why = "it answers, but it is no regrow serve"
+        except (OSError, aiohttp.ClientError) as error:
             self.why = str(error) or type(error).__name__
 
     async def card(self) -> Any:

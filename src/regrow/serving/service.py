@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import json
 import os
 import resource
@@ -207,8 +208,16 @@ def _bound(host: str, port: int) -> socket.socket:
             listener.close()
             raise
     except OSError as error:
-        raise UsageError(f"{host}:{port} cannot be listened at: {error.strerror}", "name another port: --port N") from None
+        raise UsageError(f"{host}:{port} cannot be listened at: {error.strerror}", _elsewhere(error)) from None
     return listener
+
+
+def _elsewhere(error: OSError) -> str:
+    if error.errno == errno.EADDRINUSE:
+        return "name another port: --port N; 0: any"
+    if error.errno in (errno.EACCES, errno.EPERM):
+        return "name a port from 1024 on: --port N"
+    return "name an address of this machine: --host ADDRESS"
 
 
 async def _either(task: asyncio.Task[Any], event: asyncio.Event) -> None:
