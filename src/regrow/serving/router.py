@@ -186,6 +186,8 @@ class Router:
         return min(seconds, self.limits.deadline_max_seconds)
 
     async def _body(self, request: web.Request, seconds: float) -> bytes:
+        if request.content.is_eof():  # it came with the head, as small ones do
+            return await request.read()
         async with asyncio.timeout(seconds):
             return await request.read()
 
