@@ -112,6 +112,13 @@ def test_answers_come_in_any_order_and_by_their_status() -> None:
     played(scene)
 
 
+@pytest.mark.parametrize("status", [401, 403, 404, 409, 429, 500, 503])
+def test_what_is_no_fault_of_who_asked_is_no_answer(status: int) -> None:
+    with pytest.raises(NotAnswered):
+        members.judged("a", status, b"{}")
+    assert members.judged("a", 422, b"{}").status == 422
+
+
 def test_what_nobody_waits_for_is_forgotten_and_a_late_answer_to_it_is_dropped() -> None:
     async def scene(member: Local, replica: Replica) -> None:
         asked, other = member.ask("/v1/topics", b"{}", DIGEST, 1.0), member.ask("/v1/topics", b"{}", DIGEST, 1.0)

@@ -323,6 +323,9 @@ def test_services_elsewhere_are_hedged_with_a_token_and_nothing_is_left_of_one_t
         assert guarded.get("/livez")[0] == 200
         assert guarded.post("/v1/topics", BODIES[0], Authorization="Bearer 0123456789abcdef0123456789abcdef")[0] == 200
         refuses(shell("ask", guarded.url, "a"), 2, "a token is asked for", "--token-file")
+        (tmp_path / "other").write_text("f" * 32)
+        refuses(shell("ask", guarded.url, "a", "--token-file", tmp_path / "other"), 2, "the token is another one")
+        refuses(shell("serve", "--replica", guarded.url, "--port", 0), 3, "--replica-token-file")
         assert shell("ask", guarded.url, "t1w1", "--token-file", token).code == 0
         router = Service("--replica", guarded.url, "--replica", service.url, "--replica-token-file", token, cache=place / "cache")
         try:

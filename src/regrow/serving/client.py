@@ -30,7 +30,7 @@ class Service:
 
     def post(self, path: str, value: Answer) -> Answer:
         """What is answered."""
-        headers = {"Content-Type": "application/json", "X-Deadline-Ms": f"{1000 * self.deadline:.0f}"}
+        headers = {"Content-Type": "application/json", "X-Deadline-Ms": f"{1000 * self.deadline:g}"}
         return self._opened(urllib.request.Request(self.url + path, json.dumps(value).encode(), headers))
 
     def _opened(self, request: urllib.request.Request) -> Answer:

@@ -23,8 +23,8 @@ from regrow.serving.frames import LARGE, Frames, Word, asked_bytes
 
 __all__ = ["Answer", "Local", "Member", "NotAnswered", "Remote"]
 
-RETRY = {408, 409, 425, 429}
-"""Refusals of one replica that another one may not share; so is everything from 500 on."""
+RETRY = {401, 403, 404, 405, 408, 409, 425, 429}
+"""Refusals of one replica that another one may not share, as they are no fault of who asked; so is everything from 500 on."""
 UNSENT = 32 << 20
 """A replica that has so many bytes unread is asked nothing more: it is busy with them, or frozen."""
 

@@ -51,6 +51,8 @@ class _Remote:
     async def card(self) -> Any:
         """Its model card. Raises what the connection raises, or ValueError."""
         status, body = await self.probe.get("/v1/model", PROBE_WAIT)
+        if status == 401:
+            raise ValueError(f"its token is {'another one' if self.token else 'asked for'}: --replica-token-file FILE")
         if status != 200:
             raise ValueError(f"HTTP {status} for its model card: {body[:100].decode('utf-8', 'replace')}")
         return json.loads(body)

@@ -120,7 +120,8 @@ class Router:
         if self.hosts is not None and not meant_for_us(request.headers.get("Host", ""), self.hosts):
             raise BadRequest("the header Host names another service", "ask for it by the name with which it was started: --host", 403)
         if self.token and request.path not in OPEN and not may_ask(self.token, request.headers.get("Authorization")):
-            raise BadRequest("a token is asked for", 'send the header "Authorization: Bearer ..."', 401)
+            told = "the token is another one" if "Authorization" in request.headers else "a token is asked for"
+            raise BadRequest(told, 'send the header "Authorization: Bearer ..."', 401)
         if request.method == "POST" and request.match_info.http_exception is None:
             wanted = NDJSON if request.path == "/v1/batch" else JSON
             if request.content_type not in (wanted, "application/jsonl") and not request.content_type.endswith("+json"):
