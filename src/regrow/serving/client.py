@@ -66,5 +66,5 @@ def _refused(url: str, error: urllib.error.HTTPError) -> Exception:
         return NoAnswer(f"{url}: HTTP {error.code}, and no word of regrow serve", "is this its URL?")
     if error.code == 401:
         return UsageError(f"{url}: {message}", "give it: --token-file FILE")
-    kind = TooLate if error.code == 504 else NoAnswer if error.code >= 500 else UsageError
+    kind = TooLate if error.code in (408, 504) else NoAnswer if error.code >= 500 else UsageError
     return kind(f"{url}: {message}", advice)
