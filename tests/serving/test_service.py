@@ -252,50 +252,56 @@ def publish(source: Path, run: Path) -> None:
     os.rename(run / "model.new", run / "model")
 
 
-def test_models_are_swapped_without_a_failed_request_and_bad_ones_are_refused(place: Path, tmp_path: Path) -> None:
-    run, first, second = tmp_path / "run", place / "first", place / "second"
-    shutil.copytree(first, run)
-    (tmp_path / "cache").mkdir()
-    service = Service(run, "--replicas", 2, "--follow", cache=tmp_path / "cache")
-    try:
-        digests = {json.loads((folder / "model" / "model.json").read_text())["digest"] for folder in (first, second)}
-        assert len(digests) == 2
-        load = Load(service.url, "/v1/topics", BODIES, deadline=30.0)
-        for source in (second, first, second):
-            publish(source, run)
-            wanted = json.loads((source / "model" / "model.json").read_text())["digest"]
-            while service.ready()["model"] != wanted:
-                report = asyncio.run(load.run(60, 12))
-                assert not report.failed, f"{report}\n{service.errors.read_text()}"
-            assert json.loads(service.post("/v1/topics", BODIES[0])[1])["model"] == wanted
-        assert service.metric("regrow_model_swaps_total") == 3
-        current = service.ready()["model"]
-        (run / "model" / "arrays.safetensors").write_bytes(b"damaged")
-        model = json.loads((run / "model" / "model.json").read_text())
-        (run / "model" / "model.json").write_text(json.dumps({**model, "digest": "0" * 64}))
-        service.until(lambda: "is refused, the old one is served on" in service.errors.read_text())
-        status, told = service.post("/admin/reload", {})
-        assert (status, b"is damaged" in told) == (409, True)
-        assert service.metric("regrow_model_reload_failed_total") >= 2
-        assert service.ready()["model"] == current
-        assert service.post("/v1/topics", BODIES[0])[0] == 200
-        publish(second if current in str((first / "model" / "model.json").read_text()) else first, run)
-        service.until(lambda: service.ready()["model"] != current)
-        os.kill(service.replicas()[0], signal.SIGKILL)  # a new one maps the new model
-        service.until(lambda: service.ready()["replicas"] == 2)
-        under_load(service, 30)
-    finally:
-        code = service.end()
-    assert code == 0
+@pytest.fixture(scope="module")
+def follower(place: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Service, Path]]:
+    """Two replicas of a run that is followed, which the last test ends."""
+    folder = tmp_path_factory.mktemp("follower")
+    (folder / "cache").mkdir()
+    shutil.copytree(place / "first", folder / "run")
+    made = Service(folder / "run", "--replicas", 2, "--follow", cache=folder / "cache")
+    yield made, folder / "run"
+    if made.process.poll() is None:
+        made.end()
+
+
+def test_models_are_swapped_without_a_failed_request_and_bad_ones_are_refused(place: Path, follower: tuple[Service, Path]) -> None:
+    service, run = follower
+    first, second = place / "first", place / "second"
+    digests = {json.loads((folder / "model" / "model.json").read_text())["digest"] for folder in (first, second)}
+    assert len(digests) == 2
+    load = Load(service.url, "/v1/topics", BODIES, deadline=30.0)
+    for source in (second, first, second):
+        publish(source, run)
+        wanted = json.loads((source / "model" / "model.json").read_text())["digest"]
+        while service.ready()["model"] != wanted:
+            report = asyncio.run(load.run(60, 12))
+            assert not report.failed, f"{report}\n{service.errors.read_text()}"
+        assert json.loads(service.post("/v1/topics", BODIES[0])[1])["model"] == wanted
+    assert service.metric("regrow_model_swaps_total") == 3
+    current = service.ready()["model"]
+    (run / "model" / "arrays.safetensors").write_bytes(b"damaged")
+    model = json.loads((run / "model" / "model.json").read_text())
+    (run / "model" / "model.json").write_text(json.dumps({**model, "digest": "0" * 64}))
+    service.until(lambda: "is refused, the old one is served on" in service.errors.read_text())
+    status, told = service.post("/admin/reload", {})
+    assert (status, b"is damaged" in told) == (409, True)
+    assert service.metric("regrow_model_reload_failed_total") >= 2
+    assert service.ready()["model"] == current
+    assert service.post("/v1/topics", BODIES[0])[0] == 200
+    publish(second if current in str((first / "model" / "model.json").read_text()) else first, run)
+    service.until(lambda: service.ready()["model"] != current)
+    os.kill(service.replicas()[0], signal.SIGKILL)  # a new one maps the new model
+    service.until(lambda: service.ready()["replicas"] == 2)
+    under_load(service, 30)
 
 
 # Its end
 
 
-def test_requests_under_way_are_answered_before_it_ends(place: Path) -> None:
-    service = Service(place / "first", "--replicas", 1, cache=place / "cache")
+def test_requests_under_way_are_answered_before_it_ends(follower: tuple[Service, Path]) -> None:
+    service, _ = follower
     with ThreadPoolExecutor(2) as pool:
-        answers = [pool.submit(service.post, "/v1/topics", {**LARGE, "samples": 100}, X_Deadline_Ms="60000") for _ in range(2)]
+        answers = [pool.submit(service.post, "/v1/topics", {**LARGE, "samples": 150}, X_Deadline_Ms="60000") for _ in range(2)]
         service.until(lambda: service.metric("regrow_in_flight") == 2)
         code = service.end()
         assert [answer.result()[0] for answer in answers] == [200, 200]
