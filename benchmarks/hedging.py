@@ -37,7 +37,7 @@ STATES: dict[str, tuple[float, dict[str, int]]] = {
     "all well, 95 % load": (0.95, {}),
     "all well, 0.1 % load": (0.001, {}),
 }
-ON_SOCKETS = ("5 hang, 30 % load", "5 hang, 5 are ten times slower, 30 % load", "all well, 30 % load")
+ON_SOCKETS = ("all well, 30 % load", "5 hang, 30 % load", "5 hang, 5 are ten times slower, 30 % load", "all well, 95 % load")
 DELAY = 4.0
 """The fixed delay of the gRPC rule, in mean durations: 20 ms for 5 ms, which is about right here. Somebody must know it."""
 SOCKET_MEAN = 0.1

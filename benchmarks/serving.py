@@ -1,11 +1,12 @@
 """`regrow serve` on one machine: requests a second and milliseconds beside plain FastAPI with the same model; swaps; equal bytes.
 
-python benchmarks/serving.py --model RUN --texts FILE [speed] [swaps --other RUN2] [equal] [memory] [--seconds 8]
+python benchmarks/serving.py --model RUN --texts FILE [speed] [healthy] [swaps --other RUN2] [equal] [memory] [--seconds 8]
 
 speed   most requests a second (16 clients, each asks again when it is answered), and milliseconds at a fixed rate of requests that come
         as they please (both need the model of topics; FastAPI needs `pip install 'regrow[serving-peers]'`)
+healthy what hedging costs when all is well: two services, with hedging and without, asked in turns for a second each
 swaps   100 swaps between two models under load: failed requests
-equal   100,000 hedged requests of 1,000 texts: answers that differ by a byte
+equal   100,000 requests of 1,000 texts, hedged, while replicas are killed and frozen: answers that differ by a byte
 memory  PSS of the replicas, for 1 and for 4
 """
 
@@ -13,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import itertools
 import json
 import os
@@ -22,6 +24,8 @@ import subprocess
 import sys
 import tempfile
 import time
+import urllib.request
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +34,8 @@ import aiohttp
 from regrow.serving.load import Load, Report
 
 CLIENTS = 16
+STRIKE_EVERY = 10_000
+"""After so many requests the oldest replica is killed, or frozen, in turn: one that never lives long is replaced later each time."""
 HERE = Path(__file__).parent
 
 
@@ -130,6 +136,29 @@ def speed(run: Path, bodies: list[bytes], seconds: float, rate: float) -> list[d
     return rows
 
 
+def healthy(run: Path, bodies: list[bytes], seconds: float, rate: float) -> dict[str, Any]:
+    """With hedging and without, in turns, so that whatever else the machine does befalls both."""
+    modes = ("hedge", "off")
+    servers = {mode: regrow(run, "--replicas", 2, "--mode", mode) for mode in modes}
+    reports = {mode: Report() for mode in modes}
+    try:
+        for turn in range(-3, int(seconds)):
+            for mode in modes[:: -1 if turn % 2 else 1]:
+                report = asyncio.run(Load(servers[mode][1], "/v1/topics", bodies).run(rate, int(rate), seed=turn + 10))
+                if turn >= 0:
+                    reports[mode].seconds += report.seconds
+                    reports[mode].failed += report.failed
+        hedges, requests = (metric(servers["hedge"][1], f"regrow_{name}_total") for name in ("attempts", "requests"))
+    finally:
+        for server, _ in servers.values():
+            server.end()
+    for mode in modes:
+        print(f"--mode {mode:6} at {rate:.0f} a second: {reports[mode]}")
+    cost = {"p50 %": 100 * (reports["hedge"].at(0.5) / reports["off"].at(0.5) - 1), "extra %": 100 * (hedges / max(1.0, requests) - 1)}
+    print(f"hedging: p50 {cost['p50 %']:+.1f} %, {cost['extra %']:.1f} % more attempts")
+    return {mode: figures(reports[mode]) for mode in modes} | cost
+
+
 def figures(report: Report) -> dict[str, Any]:
     """A report as JSON values."""
     return {
@@ -178,50 +207,74 @@ def swaps(first: Path, second: Path, bodies: list[bytes], rate: float, number: i
 
 
 def equal(run: Path, bodies: list[bytes], number: int) -> dict[str, Any]:
-    """Ask each text many times, of any replica, with every second request hedged by a race, and compare bytes."""
-    server, url = regrow(run, "--replicas", 3, "--mode", "race")
+    """Ask each text many times, hedged, while replicas are killed and frozen, and compare bytes."""
+    server, url = regrow(run, "--replicas", 3)
+    found: Counter[str] = Counter()
     try:
         asyncio.run(until_ready(url, bodies[0]))
-
-        async def ask() -> int:
-            expected: dict[int, bytes] = {}
-            different = 0
-
-            async def client(session: aiohttp.ClientSession, first: int) -> None:
-                nonlocal different
-                for which in range(first, number, CLIENTS):
-                    body = bodies[which % len(bodies)]
-                    async with session.post(f"{url}/v1/topics", data=body, headers={"Content-Type": "application/json"}) as response:
-                        answer = await response.read()
-                        different += response.status != 200 or expected.setdefault(which % len(bodies), answer) != answer
-
-            async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
-                await asyncio.gather(*(client(session, first) for first in range(CLIENTS)))
-            return different
-
-        different = asyncio.run(ask())
+        asyncio.run(compared(url, bodies, number, server.process.pid, found))
+        for outcome in ("won", "lost"):
+            found[f"hedges {outcome}"] = int(metric(url, f'regrow_hedges_total{{outcome="{outcome}"}}'))
+        found["replicas lost"] = int(metric(url, "regrow_replica_restarts_total"))
     finally:
         server.end()
-    print(f"{number:,} requests of {len(bodies):,} texts, two replicas each: {different} answers differ")
-    return {"requests": number, "different": different}
+    print(f"{found['answers']:,} answers to {len(bodies):,} texts: {found['different']} differ, {found['failed']} requests failed")
+    print(
+        f"{found['hedges won'] + found['hedges lost']:,} were asked of a second replica, which was first {found['hedges won']:,} times; "
+        f"{found['replicas lost']} replicas were killed or frozen"
+    )
+    return dict(found)
+
+
+async def compared(url: str, bodies: list[bytes], number: int, router: int, found: Counter[str]) -> None:
+    """Count answers, those that differ from the first one to the same text, and requests without one."""
+    expected: dict[int, bytes] = {}
+    strikes = itertools.cycle((signal.SIGKILL, signal.SIGSTOP))
+
+    async def client(session: aiohttp.ClientSession, first: int) -> None:
+        for which in range(first, number, CLIENTS):
+            if which and which % STRIKE_EVERY == 0:
+                with contextlib.suppress(OSError, IndexError):
+                    os.kill(children(router)[0], next(strikes))
+            body = bodies[which % len(bodies)]
+            async with session.post(f"{url}/v1/topics", data=body, headers={"Content-Type": "application/json"}) as response:
+                answer = await response.read()
+                if response.status != 200:
+                    found["failed"] += 1
+                    continue
+                found["answers"] += 1
+                found["different"] += expected.setdefault(which % len(bodies), answer) != answer
+
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
+        await asyncio.gather(*(client(session, first) for first in range(CLIENTS)))
+
+
+def metric(url: str, name: str) -> float:
+    """The sum of a metric."""
+    with urllib.request.urlopen(f"{url}/metrics") as response:
+        return sum(float(line.split()[-1]) for line in response.read().decode().splitlines() if line.startswith(name))
+
+
+def children(pid: int) -> list[int]:
+    """Replicas of a router."""
+    found = [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    return [child for child in found if Path(f"/proc/{child}/comm").read_text().startswith("replica-")]
 
 
 def memory(run: Path) -> dict[str, int]:
-    """PSS of router and replicas."""
+    """PSS of replicas."""
     found = {}
     for replicas in (1, 4):
         server, _ = regrow(run, "--replicas", replicas)
         try:
-            pid = server.process.pid
-            children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-            found[str(replicas)] = sum(pss(child) for child in children)
+            found[str(replicas)] = sum(pss(child) for child in children(server.process.pid))
         finally:
             server.end()
-        print(f"{replicas} replicas: {found[str(replicas)] / 2**20:.0f} MiB (PSS, without the router)")
+        print(f"{replicas} replicas: {found[str(replicas)] / 2**20:.0f} MiB (PSS)")
     return found
 
 
-def pss(pid: str) -> int:
+def pss(pid: int) -> int:
     """The proportional set size of a process in bytes."""
     lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
     return 1024 * int(next(line.split()[1] for line in lines if line.startswith("Pss:")))
@@ -230,7 +283,7 @@ def pss(pid: str) -> int:
 def main() -> None:
     """Measure, print, keep."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
-    parser.add_argument("parts", nargs="*", help="speed, swaps, equal, memory [speed, equal, memory]")
+    parser.add_argument("parts", nargs="*", help="speed, healthy, swaps, equal, memory [all but swaps]")
     parser.add_argument("--model", type=Path, required=True, help="a run of topics")
     parser.add_argument("--other", type=Path, help="another one, for swaps")
     parser.add_argument("--texts", type=Path, required=True, help="a file with a text on each line")
@@ -241,10 +294,12 @@ def main() -> None:
     asked: Any = parser.parse_args()
     with open(asked.texts, encoding="utf-8") as file:
         bodies = [json.dumps({"texts": [line.rstrip("\n")]}).encode() for line, _ in zip(file, range(1000), strict=False)]
-    parts = asked.parts or ["speed", "equal", "memory"]
+    parts = asked.parts or ["speed", "healthy", "equal", "memory"]
     found: dict[str, Any] = {}
     if "speed" in parts:
         found["speed"] = speed(asked.model, bodies, asked.seconds, asked.rate)
+    if "healthy" in parts:
+        found["healthy"] = healthy(asked.model, bodies, asked.seconds, asked.rate)
     if "swaps" in parts:
         if asked.other is None:
             sys.exit("swaps need --other RUN2")

@@ -20,9 +20,9 @@ from regrow.serving.answers.clicks import Clicks
 from regrow.serving.answers.topics import Topics
 from regrow.serving.batch import answered_lines, lines_of
 from regrow.serving.desk import Busy, Desk, Expired
-from regrow.serving.fleet import Answer
 from regrow.serving.forms import BadRequest, encoded
 from regrow.serving.limits import Limits
+from regrow.serving.members import Answer
 from regrow.serving.tables import Served, prepare
 from regrow.store import model as models
 from regrow.store.container import Container, write

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import os
+import socketserver
 import stat
+import threading
 import time
 from collections import Counter
 from pathlib import Path
@@ -12,7 +14,8 @@ from typing import Any
 
 import pytest
 
-from regrow.errors import DataError, UsageError
+from regrow.cli.ask import ask
+from regrow.errors import DataError, NoAnswer, UsageError
 from regrow.serving.first import Hedge
 from regrow.serving.fleet import Fleet, Model
 from regrow.serving.guarding import is_loopback, may_ask, meant_for_us, private_folder, read_token
@@ -110,7 +113,7 @@ def test_services_elsewhere_change_their_model_one_by_one_and_we_once(monkeypatc
         assert asked() == ("new", 3)
         assert len(set(fleet.members)) == 3
         assert not set(fleet.members) & {"http://a", "http://c"}, "who comes back has another name"
-        fleet.unreachable(next(iter(fleet.members)))  # type: ignore[misc]
+        remotes._unreachable(next(iter(fleet.members)))
         await asyncio.sleep(0)
         assert len(fleet.members) == 2
         await fleet.close()
@@ -127,6 +130,28 @@ def test_no_service_elsewhere_is_an_error(monkeypatch: pytest.MonkeyPatch) -> No
             await remotes.first()
 
     asyncio.run(scene())
+
+
+@pytest.mark.parametrize("answer", [b"SSH-2.0-OpenSSH\r\n", b"<html>hello</html>", b"[1, 2]", b"\xff\xfe\0", b'{"ready": true}'])
+def test_who_is_no_regrow_serve_is_called_so(answer: bytes) -> None:
+    whole = answer if answer.startswith(b"SSH") else b"HTTP/1.0 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(answer), answer)
+
+    class Rubbish(socketserver.BaseRequestHandler):
+        def handle(self) -> None:
+            self.request.recv(1 << 16)
+            self.request.sendall(whole)
+
+    async def scene() -> None:
+        with pytest.raises(DataError, match="it answers, but it is no regrow serve"):
+            await Remotes([url], "", Fleet(Hedge()), print).first()
+
+    with socketserver.TCPServer(("127.0.0.1", 0), Rubbish) as server:
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+        url = f"http://127.0.0.1:{server.server_address[1]}"
+        asyncio.run(scene())
+        with pytest.raises((NoAnswer, UsageError), match=r"it is no regrow serve|serves no model"):
+            ask(url, ["a"])
+        server.shutdown()
 
 
 def test_a_report_counts_failures_and_takes_quantiles_by_rank() -> None:

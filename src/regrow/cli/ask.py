@@ -36,12 +36,12 @@ def ask(
     """Ask a service: the topics of texts, the chance of a click of rows, the ranks of nodes, what is like some words."""
     from regrow.serving.client import Service
 
-    if not deadline > 0:
-        raise UsageError(f"--deadline {deadline:g}", "seconds, e.g. 1.5")
+    if not 0 < deadline <= 300:
+        raise UsageError(f"--deadline {deadline:g}", "seconds, at most 300")
     items = [line.rstrip("\n") for text in what for line in (sys.stdin if text == "-" else [text])]
     service = Service(url, deadline, token_file)
     card = service.get("/v1/model")
-    name = str(card.get("name"))
+    name = str(card.get("name", "no model"))
     if name == "topics":
         found = service.post("/v1/topics", {"texts": items, "top": top, "words": words})
     elif name == "clicks":

@@ -5,6 +5,7 @@
     answers/                what each kind of model answers; one file for each
     tables                  a model as replicas map it: written once for all of them
     replica, desk           a process that answers; what it does when
+    frames, members         what the router says to it, or to a service elsewhere
     supervisor, following   replicas that are started, watched, replaced; models that are swapped
     fleet, router, batch    who asks the replicas, and what the world sees
     forms, openapi, metrics, guarding, limits; client: who asks it

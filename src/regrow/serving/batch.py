@@ -16,9 +16,9 @@ import msgspec
 
 from regrow.errors import NoAnswer
 from regrow.serving.answers import Answers
-from regrow.serving.fleet import Answer
 from regrow.serving.forms import BadRequest, decoded, encoded
 from regrow.serving.limits import Limits
+from regrow.serving.members import Answer
 
 __all__ = ["answered_lines", "lines_of"]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import urllib.error
 import urllib.request
@@ -29,7 +30,7 @@ class Service:
 
     def post(self, path: str, value: Answer) -> Answer:
         """What is answered."""
-        headers = {"Content-Type": "application/json", "X-Deadline-Ms": f"{1000 * self.deadline:.0f}"}
+        headers = {"Content-Type": "application/json", "X-Deadline-Ms": f"{1000 * self.deadline:g}"}
         return self._opened(urllib.request.Request(self.url + path, json.dumps(value).encode(), headers))
 
     def _opened(self, request: urllib.request.Request) -> Answer:
@@ -39,15 +40,21 @@ class Service:
             request.add_header("Authorization", f"Bearer {read_token(self.token_file)}")
         try:
             with urllib.request.urlopen(request, timeout=self.deadline + 1) as response:
-                found: Answer = json.load(response)
-                return found
+                found = json.load(response)
         except urllib.error.HTTPError as error:
             raise _refused(self.url, error) from None
         except TimeoutError:
             raise TooLate(f"{self.url}: no answer within {self.deadline:g} s", "give it more time: --deadline SECONDS") from None
-        except (OSError, ValueError) as error:
+        except OSError as error:
             why = error.reason if isinstance(error, urllib.error.URLError) else error
             raise NoAnswer(f"{self.url} does not answer: {why}", "is it running? regrow serve RUN") from None
+        except http.client.InvalidURL as error:
+            raise UsageError(f"{self.url} is no URL: {error}", "e.g. http://127.0.0.1:8000") from None
+        except (http.client.HTTPException, ValueError):
+            found = None
+        if not isinstance(found, dict):
+            raise NoAnswer(f"{self.url} answers, but it is no regrow serve", "is this its URL?")
+        return found
 
 
 def _refused(url: str, error: urllib.error.HTTPError) -> Exception:
@@ -59,5 +66,5 @@ def _refused(url: str, error: urllib.error.HTTPError) -> Exception:
         return NoAnswer(f"{url}: HTTP {error.code}, and no word of regrow serve", "is this its URL?")
     if error.code == 401:
         return UsageError(f"{url}: {message}", "give it: --token-file FILE")
-    kind = TooLate if error.code == 504 else NoAnswer if error.code >= 500 else UsageError
+    kind = TooLate if error.code in (408, 504) else NoAnswer if error.code >= 500 else UsageError
     return kind(f"{url}: {message}", advice)

@@ -26,6 +26,8 @@ __all__ = ["Hedge", "Refused", "first", "first_sync"]
 T = TypeVar("T")
 Calls = Mapping[str, Callable[[], T]] | Iterable[Callable[[], T]]
 
+SHORTEST_WAIT = 0.001
+"""Seconds. Event loops count in milliseconds, and may ring early: less would make them ring again and again until it is time."""
 LAST_WAIT = 0.1
 """Cancelled calls are awaited until the deadline, at least so many seconds: then they are left alone, and the loop is told."""
 
@@ -85,14 +87,14 @@ class Hedge:
     async def ask(self, call: Callable[[str], Awaitable[T]], among: tuple[str, ...] | None, deadline: float, units: float = 1.0) -> T:
         """The core of `first`: `call` asks the replica of a name that has joined; among: those that may be asked, None: all."""
         handle, clock = self.machine.handle, time.monotonic
-        number, tasks, over = next(self._numbers), dict[int, asyncio.Task[T]](), False
+        number, tasks, over = next(self._numbers), dict[int, asyncio.Future[T]](), False
         events: list[Event] = [Asked(number, clock() + deadline, units, among)]
         wake, cause = 0.0, None
         try:
             while True:
                 for action in [action for event in events for action in handle(event, clock())]:
                     if type(action) is Start:
-                        tasks[action.attempt] = asyncio.ensure_future(_called(call, action.replica))
+                        tasks[action.attempt] = _begun(call, action.replica)
                     elif type(action) is Wake:
                         wake = action.at
                     elif type(action) is Cancel:
@@ -104,7 +106,7 @@ class Hedge:
                         over = True
                         raise (TooLate if action.late else NoAnswer)(action.why) from cause
                 running = [task for task in tasks.values() if not task.done()]
-                await asyncio.wait(running, timeout=max(0.0, wake - clock()), return_when=asyncio.FIRST_COMPLETED)
+                await _any(running, wake - clock())
                 events = []
                 for attempt, task in tasks.items():
                     if task.done():
@@ -121,7 +123,27 @@ class Hedge:
                 await _all_ended(list(tasks.values()), wake)
 
 
-def _ended(number: int, attempt: int, task: asyncio.Task[Any]) -> tuple[Event, BaseException | None]:
+async def _any(running: Sequence[asyncio.Future[Any]], seconds: float) -> None:
+    """Until one of them is done, or so many seconds have passed (asyncio.wait does more, and takes twice as long for it)."""
+    loop = asyncio.get_running_loop()
+    waiting = loop.create_future()
+
+    def ring(_: object = None) -> None:
+        if not waiting.done():
+            waiting.set_result(None)
+
+    timer = loop.call_later(max(SHORTEST_WAIT, seconds), ring)
+    for task in running:
+        task.add_done_callback(ring)
+    try:
+        await waiting
+    finally:
+        timer.cancel()
+        for task in running:
+            task.remove_done_callback(ring)
+
+
+def _ended(number: int, attempt: int, task: asyncio.Future[Any]) -> tuple[Event, BaseException | None]:
     if task.cancelled():
         return Failed(number, attempt, "it was cancelled"), None
     error = task.exception()
@@ -136,11 +158,17 @@ def told(error: BaseException) -> str:
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 
-async def _called(call: Callable[[str], Awaitable[T]], name: str) -> T:
-    return await call(name)
+def _begun(call: Callable[[str], Awaitable[T]], name: str) -> asyncio.Future[T]:
+    """A call that is under way, or has failed already."""
+    try:
+        return asyncio.ensure_future(call(name))
+    except Exception as error:
+        failed: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        failed.set_exception(error)
+        return failed
 
 
-async def _all_ended(tasks: Sequence[asyncio.Task[Any]], until: float) -> None:
+async def _all_ended(tasks: Sequence[asyncio.Future[Any]], until: float) -> None:
     """Cancel what still runs, and wait for its end."""
     running = [task for task in tasks if not task.done()]
     for task in running:

@@ -19,11 +19,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import aiohttp
-
 from regrow.errors import DataError
 from regrow.serving.fleet import Fleet, Model
 from regrow.serving.forms import encoded
+from regrow.serving.frames import Word
 from regrow.serving.supervisor import Supervisor
 
 __all__ = ["Following", "ready"]
@@ -105,17 +104,18 @@ class Following:
     async def _loaded(self, model: Model) -> None:
         """All replicas hold it. One that ends meanwhile is replaced by one that maps it anyway."""
         body = encoded({"file": model.file})
-        for name, member in list(self.fleet.members.items()):
+        members = self.supervisor.members
+        for name, member in list(members.items()):
             try:
-                status, said = await member.tell("/control/load", body, LOAD_SECONDS)
-            except (OSError, RuntimeError, aiohttp.ClientError) as error:
-                if name in self.fleet.members and self.supervisor.processes.get(name) is not None:
+                told = await member.tell(Word.LOAD, body, LOAD_SECONDS)
+            except OSError as error:
+                if name in members:
                     await asyncio.sleep(0.5)  # a connection that fails is followed by the news of its end
-                    if name in self.fleet.members:
+                    if name in members:
                         raise DataError(f"{name} did not load it: {error!r}", "the old model is served on") from None
                 continue
-            if status != 200:
-                refusal: dict[str, Any] = json.loads(said)
+            if told.status != 200:
+                refusal: dict[str, Any] = json.loads(told.body)
                 raise DataError(refusal["error"], refusal.get("advice", ""))
 
     async def _retire(self, old: Model) -> None:
@@ -133,9 +133,9 @@ class Following:
     async def _forget(self, old: Model, current: Model) -> None:
         self.supervisor.files = [current.file]
         body = encoded({"digest": old.digest})
-        for member in list(self.fleet.members.values()):
-            with contextlib.suppress(OSError, RuntimeError, aiohttp.ClientError):
-                await member.tell("/control/drop", body, LOAD_SECONDS)
+        for member in list(self.supervisor.members.values()):
+            with contextlib.suppress(OSError):
+                await member.tell(Word.DROP, body, LOAD_SECONDS)
         self._known[old.digest] = self._known.pop(old.digest, old)  # the newest last
         for model in list(self._known.values())[:-KEPT]:
             if model is not current:

@@ -60,7 +60,7 @@ def meant_for_us(host: str, names: frozenset[str]) -> bool:
 
 @contextlib.contextmanager
 def private_folder() -> Iterator[Path]:
-    """A folder that only this user may enter, for tables and sockets; it goes away at the end, or when the next service begins."""
+    """A folder that only this user may enter, for tables; it goes away at the end, or when the next service begins."""
     place = default_folder().absolute().parent / "serving"
     try:
         place.mkdir(parents=True, exist_ok=True)

@@ -2,9 +2,10 @@
 
     python -P -m regrow.serving.nursery {"parent": 4711, "control": 5, "files": [...], "limits": {...}}
 
-A packet {"name", "files"} on the control socket, with a pipe, asks for a replica. It is forked twice, so that it becomes the child of the
-service, which adopts orphans (`adopt`): the nursery may be lost, and costs no replica. The replica writes lines into the pipe: its number,
-then that it answers, or why it does not. Everything here ends with the service, by the parent-death signal.
+A packet {"name", "files"} on the control socket, with a pipe and one end of each lane (`frames`), asks for a replica. It is forked twice,
+so that it becomes the child of the service, which adopts orphans (`adopt`): the nursery may be lost, and costs no replica. The replica
+writes lines into the pipe: its number, then that it answers, or why it does not. Everything here ends with the service, by the parent-death
+signal.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from typing import Any
 from regrow.engines.forkserver import be_killed_first, die_with
 from regrow.engines.processes import ENVIRONMENT
 from regrow.errors import DataError, RegrowError
+from regrow.serving.frames import LANES
 
 __all__ = ["Child", "Nursery", "adopt"]
 
@@ -74,21 +76,26 @@ class Nursery:
         self._process: asyncio.subprocess.Process | None = None
         self._lock = asyncio.Lock()
 
-    async def fork(self, name: str, files: list[str]) -> tuple[Child, asyncio.StreamReader, asyncio.BaseTransport]:
-        """A replica on its way, what it will say, and what to close then. Raises DataError."""
+    async def fork(self, name: str, files: list[str]) -> tuple[Child, asyncio.StreamReader, asyncio.BaseTransport, list[socket.socket]]:
+        """A replica on its way, what it will say, what to close then, and our ends of its lanes. Raises DataError."""
         async with self._lock:
             if self._process is None or self._process.returncode is not None:
                 await self._start(files)
             assert self._control is not None
             ours, theirs = os.pipe()
+            pairs = [socket.socketpair() for _ in range(LANES)]
+            lanes = [pair[0] for pair in pairs]
+            given = [theirs, *(pair[1].detach() for pair in pairs)]
             try:
-                socket.send_fds(self._control, [json.dumps({"name": name, "files": files}).encode()], [theirs])
+                socket.send_fds(self._control, [json.dumps({"name": name, "files": files}).encode()], given)
             except OSError:
                 os.close(ours)
+                _close(lanes)
                 await self.close()
                 raise DataError("the nursery of replicas is lost", "it is started again") from None
             finally:
-                os.close(theirs)
+                for descriptor in given:
+                    os.close(descriptor)
         reader = asyncio.StreamReader()
         transport, _ = await asyncio.get_running_loop().connect_read_pipe(
             lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(ours, "rb", 0)
@@ -96,8 +103,9 @@ class Nursery:
         line = await reader.readline()
         if not line:
             transport.close()
+            _close(lanes)
             raise DataError("a replica ended before it had begun", "another one is started")
-        return Child(int(json.loads(line)["pid"])), reader, transport
+        return Child(int(json.loads(line)["pid"])), reader, transport, lanes
 
     async def _start(self, files: list[str]) -> None:
         await self.close()
@@ -128,6 +136,11 @@ class Nursery:
             self._control = None
 
 
+def _close(sockets: list[socket.socket]) -> None:
+    for one in sockets:
+        one.close()
+
+
 def main() -> None:
     """Load, then fork whenever it is asked for."""
     said: dict[str, Any] = json.loads(sys.argv[1])
@@ -146,20 +159,21 @@ def main() -> None:
     gc.freeze()  # so that what is here stays shared
     control.send(b"{}")
     while True:
-        packet, pipes, _, _ = socket.recv_fds(control, 1 << 16, 1)
+        packet, given, _, _ = socket.recv_fds(control, 1 << 16, 1 + LANES)
         if not packet:
             return
         between = os.fork()
         if not between:
             if not os.fork():
                 control.close()
-                _become(json.loads(packet), pipes[0], said["parent"], limits)
+                _become(json.loads(packet), given[0], [socket.socket(fileno=lane) for lane in given[1:]], said["parent"], limits)
             os._exit(0)
         os.waitpid(between, 0)
-        os.close(pipes[0])
+        for descriptor in given:
+            os.close(descriptor)
 
 
-def _become(asked: dict[str, Any], pipe: int, parent: int, limits: Any) -> None:
+def _become(asked: dict[str, Any], pipe: int, lanes: list[socket.socket], parent: int, limits: Any) -> None:
     """Be a replica."""
     from regrow.serving.loops import run_loop
     from regrow.serving.replica import Replica, serve
@@ -177,7 +191,7 @@ def _become(asked: dict[str, Any], pipe: int, parent: int, limits: Any) -> None:
         except RegrowError as error:
             print(json.dumps({"error": error.message, "advice": error.advice}), file=out, flush=True)
             os._exit(error.exit_code)
-        run_loop(serve(replica, asked["name"], out))
+        run_loop(serve(replica, lanes, out))
     os._exit(0)
 
 

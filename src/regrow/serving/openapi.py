@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import json
+import shlex
 from collections.abc import Mapping
 from typing import Any
 
@@ -72,11 +73,12 @@ def described(kind: type[Answers], version: str, *, token: bool) -> dict[str, An
         kind_of_answer = {"description": summary, "content": {content: {"schema": {} if content == JSON else {"type": "string"}}}}
         return {"get": {"summary": summary, "responses": {"200": kind_of_answer, **more}}}
 
+    example = next((value[0] for value in kind.example.values() if isinstance(value, list)), "a name")  # of a line
     not_ready = {"503": _said("not ready, and why", {})}
     v2 = f"/v2/models/{kind.name}"
     paths = {
         f"/v1/{kind.name}": asks(f"Answers for {kind.items}", asked, body, dict(kind.example)),
-        "/v1/batch": asks("The same for any number of lines, one for each answer", line_form, item, None, (NDJSON, NDJSON)),
+        "/v1/batch": asks("The same for any number of lines, one for each answer", line_form, item, example, (NDJSON, NDJSON)),
         "/v1/model": tells("The model card: what it is, what it was trained on, how well it serves the tail"),
         f"{v2}/infer": asks("The same in the v2 inference protocol (KServe, Triton)", infer, {"type": "object"}),
         v2: tells("Metadata in the v2 protocol"),
@@ -109,11 +111,15 @@ def _said(why: str, form: Any) -> dict[str, Any]:
 def page(description: Mapping[str, Any], url: str) -> bytes:
     """The description for people: each path, an example to paste into a shell, the forms."""
     rows = []
+    curl = "curl -H 'Authorization: Bearer ...'" if "security" in description else "curl"
     for path, methods in description["paths"].items():
         for method, what in methods.items():
             body = what.get("requestBody", {}).get("content", {})
-            example = next((content["example"] for content in body.values() if "example" in content), None)
-            asks = f"curl {url}{path}" + (f" --json '{json.dumps(example)}'" if example is not None else "")
+            asks = f"{curl} {url}{path}"
+            for kind, content in body.items():
+                said = shlex.quote(json.dumps(content["example"])) if "example" in content else "@request.json"
+                lines = kind == NDJSON
+                asks = f"echo {said} | {asks} -H 'Content-Type: {kind}' --data-binary @-" if lines else f"{asks} --json {said}"
             answers = "; ".join(f"{code} {answer['description']}" for code, answer in what["responses"].items())
             head = f"<h2><b>{method.upper()}</b> {html.escape(path)}</h2><p>{html.escape(what['summary'])}</p>"
             rows.append(f"{head}<pre>{html.escape(asks)}</pre><p class=s>{html.escape(answers)}</p>")

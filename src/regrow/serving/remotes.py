@@ -15,7 +15,8 @@ from typing import Any
 import aiohttp
 
 from regrow.errors import DataError
-from regrow.serving.fleet import Fleet, Member, Model
+from regrow.serving.fleet import Fleet, Model
+from regrow.serving.members import Remote
 
 __all__ = ["Remotes"]
 
@@ -27,7 +28,7 @@ class _Remote:
 
     def __init__(self, url: str, token: str) -> None:
         self.url, self.token = url.rstrip("/"), token
-        self.probe = Member(self.url, self.url, token=token)
+        self.probe = Remote(self.url, self.url, token)
         self.name, self.times = "", 0
         self.why, self.digest, self.kind = "not asked yet", "", ""
 
@@ -40,12 +41,18 @@ class _Remote:
             self.why = "" if status == 200 else str(said.get("why", f"HTTP {status}"))
             if not self.why:
                 self.digest, self.kind = str(said["model"]), str(said["name"])
-        except (OSError, ValueError, KeyError, TypeError, AttributeError, aiohttp.ClientError) as error:
+        except TimeoutError:
+            self.why = f"no answer within {PROBE_WAIT:.0f} s"
+        except (aiohttp.ClientResponseError, aiohttp.ClientPayloadError, ValueError, KeyError, TypeError, AttributeError):
+            self.why = "it answers, but it is no regrow serve"
+        except (OSError, aiohttp.ClientError) as error:
             self.why = str(error) or type(error).__name__
 
     async def card(self) -> Any:
         """Its model card. Raises what the connection raises, or ValueError."""
         status, body = await self.probe.get("/v1/model", PROBE_WAIT)
+        if status == 401:
+            raise ValueError(f"its token is {'another one' if self.token else 'asked for'}: --replica-token-file FILE")
         if status != 200:
             raise ValueError(f"HTTP {status} for its model card: {body[:100].decode('utf-8', 'replace')}")
         return json.loads(body)
@@ -58,7 +65,6 @@ class Remotes:
         self.remotes = [_Remote(url, token) for url in urls]
         self.fleet, self.tell = fleet, tell
         self._leaving: set[asyncio.Task[None]] = set()
-        fleet.unreachable = self._unreachable
 
     async def first(self) -> None:
         """Look once. Raises DataError if none can be asked."""
@@ -107,7 +113,7 @@ class Remotes:
             elif not remote.why and not remote.name:
                 remote.times += 1
                 remote.name = remote.url if remote.times == 1 else f"{remote.url}#{remote.times}"
-                self.fleet.join(Member(remote.name, remote.url, token=remote.token))
+                self.fleet.join(Remote(remote.name, remote.url, remote.token, self._unreachable))
 
     async def _agree(self) -> None:
         """The model that most of them hold is asked for; of as many, the one from before."""

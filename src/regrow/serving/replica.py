@@ -1,25 +1,24 @@
-"""A process that answers: models mapped, requests over a Unix socket that only the router's owner may open.
+"""A process that answers: models mapped, requests over sockets to which nobody but the service has the other end (`frames`).
 
 It is forked by the nursery, and ends with the service.
-
-    POST /v1/<name>         an answer, under the model that X-Regrow-Model names (409 if it is not here)
-    POST /control/load      {"file": ...}: one more model; /control/drop {"digest": ...}: one less
-    GET /livez, /tally      whether it is there; what it has done
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
-import time
+import socket
+import traceback
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import IO
 
-from aiohttp import web
+import msgspec
 
 from regrow.errors import RegrowError
 from regrow.serving.desk import Busy, Desk, Expired
-from regrow.serving.forms import DEADLINE, JSON, MODEL, BadRequest, encoded, error_body
+from regrow.serving.forms import BadRequest, encoded, error_body
+from regrow.serving.frames import Frames, Word, asked_parts
 from regrow.serving.limits import Limits
 from regrow.serving.tables import Served
 
@@ -34,65 +33,71 @@ class Replica:
         self.desk = Desk(limits)
         self.models = {served.digest: served for served in (Served.open(file, limits) for file in files)}
 
-    def app(self) -> web.Application:
-        """The application."""
-        app = web.Application(client_max_size=2 * self.limits.body_bytes)
-        app.router.add_post("/v1/{name}", self.ask)
-        app.router.add_post("/control/load", self.load)
-        app.router.add_post("/control/drop", self.drop)
-        app.router.add_get("/livez", self.livez)
-        app.router.add_get("/tally", self.told)
-        return app
-
-    async def ask(self, request: web.Request) -> web.Response:
-        """Answer."""
-        until = time.monotonic() + float(request.headers.get(DEADLINE, "10000")) / 1000
-        served = self.models.get(request.headers.get(MODEL, ""))
+    async def ask(self, said: bytes) -> tuple[int, bytes]:
+        """The answer to a request: (status, body)."""
+        until, digest, body = asked_parts(said)
+        served = self.models.get(digest)
         if served is None:
-            return _failed(409, "this replica does not hold that model")
+            return 409, error_body("this replica does not hold that model")
         try:
-            body = await self.desk.answer(served, await request.read(), until)
+            return 200, await self.desk.answer(served, body, until)
         except BadRequest as error:
             self.desk.tally.wrong += 1
-            return web.Response(status=error.status, body=encoded(error.failure), content_type=JSON)
+            return error.status, encoded(error.failure)
         except Busy:
-            return _failed(503, "too many requests wait here")
+            return 503, error_body("too many requests wait here")
         except Expired:
-            return _failed(504, "the deadline has passed")
-        return web.Response(body=body, content_type=JSON)
+            return 504, error_body("the deadline has passed")
 
-    async def load(self, request: web.Request) -> web.Response:
-        """One more model."""
+    def told(self, word: int, said: bytes) -> tuple[int, bytes]:
+        """What is done at once, without a place at the desk."""
+        if word == Word.LOAD:
+            try:
+                served = Served.open(msgspec.json.decode(said)["file"], self.limits)
+            except RegrowError as error:
+                return 422, error_body(error.message, error.advice)
+            self.models[served.digest] = served
+        elif word == Word.DROP:
+            self.models.pop(msgspec.json.decode(said)["digest"], None)  # requests that hold it end with it
+        elif word == Word.TALLY:
+            return 200, encoded({**asdict(self.desk.tally), "running": self.desk.running, "waiting": self.desk.waiting})
+        return 200, b"{}"
+
+
+class _Lane:
+    """One connection: what is asked becomes a task, which ends when nobody waits for it any more."""
+
+    def __init__(self, replica: Replica, gone: asyncio.Event) -> None:
+        self.replica, self.gone = replica, gone
+        self.tasks: dict[int, asyncio.Task[None]] = {}
+        self.frames = Frames(self.came, self.gone.set)
+
+    def came(self, number: int, word: int, said: bytes) -> None:
+        """A frame."""
+        if word == Word.ASK:
+            self.tasks[number] = asyncio.get_running_loop().create_task(self.answer(number, said))
+        elif word == Word.FORGET:
+            if task := self.tasks.get(number):
+                task.cancel()
+        else:
+            self.frames.send(number, *self.replica.told(word, said))
+
+    async def answer(self, number: int, said: bytes) -> None:
+        """One request."""
         try:
-            served = Served.open((await request.json())["file"], self.limits)
-        except RegrowError as error:
-            return _failed(422, error.message, error.advice)
-        self.models[served.digest] = served
-        return web.Response(body=b"{}", content_type=JSON)
-
-    async def drop(self, request: web.Request) -> web.Response:
-        """One model less; requests that hold it end with it."""
-        self.models.pop((await request.json())["digest"], None)
-        return web.Response(body=b"{}", content_type=JSON)
-
-    async def livez(self, _: web.Request) -> web.Response:
-        """It is there."""
-        return web.Response(body=b"{}", content_type=JSON)
-
-    async def told(self, _: web.Request) -> web.Response:
-        """What it has done."""
-        facts = {**asdict(self.desk.tally), "running": self.desk.running, "waiting": self.desk.waiting}
-        return web.Response(body=encoded(facts), content_type=JSON)
+            told = await self.replica.ask(said)
+        except Exception as error:
+            traceback.print_exc()
+            told = 500, error_body(f"a fault of regrow: {type(error).__name__}")
+        finally:
+            del self.tasks[number]
+        self.frames.send(number, *told)
 
 
-def _failed(status: int, error: str, advice: str = "") -> web.Response:
-    return web.Response(status=status, body=error_body(error, advice), content_type=JSON)
-
-
-async def serve(replica: Replica, socket: str, out: IO[str]) -> None:
-    """Answer at a Unix socket until the process ends; say so when it does."""
-    runner = web.AppRunner(replica.app(), handler_cancellation=True, access_log=None, keepalive_timeout=3600)
-    await runner.setup()
-    await web.UnixSite(runner, socket, backlog=1024).start()
+async def serve(replica: Replica, lanes: Sequence[socket.socket], out: IO[str]) -> None:
+    """Answer until nobody is at the other end; say so when it does."""
+    gone = asyncio.Event()
+    for lane in lanes:
+        await asyncio.get_running_loop().create_unix_connection(lambda: _Lane(replica, gone).frames, sock=lane)
     print(json.dumps({"ready": list(replica.models)}), file=out, flush=True)
-    await asyncio.Event().wait()
+    await gone.wait()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import math
 import time
 import traceback
@@ -21,10 +20,11 @@ from aiohttp.http_exceptions import HttpProcessingError
 from regrow.errors import NoAnswer, RegrowError, TooLate
 from regrow.serving.answers import Answers, named_kind
 from regrow.serving.batch import answered_lines, lines_of
-from regrow.serving.fleet import Answer, Fleet, Model
+from regrow.serving.fleet import Fleet, Model
 from regrow.serving.forms import DEADLINE, JSON, MODEL, NDJSON, BadRequest, decoded, encoded, error_body
 from regrow.serving.guarding import may_ask, meant_for_us
 from regrow.serving.limits import Limits
+from regrow.serving.members import Answer
 from regrow.serving.metrics import CONTENT_TYPE, Metrics
 from regrow.serving.openapi import InferAsked, described, page
 
@@ -120,7 +120,8 @@ class Router:
         if self.hosts is not None and not meant_for_us(request.headers.get("Host", ""), self.hosts):
             raise BadRequest("the header Host names another service", "ask for it by the name with which it was started: --host", 403)
         if self.token and request.path not in OPEN and not may_ask(self.token, request.headers.get("Authorization")):
-            raise BadRequest("a token is asked for", 'send the header "Authorization: Bearer ..."', 401)
+            told = "the token is another one" if "Authorization" in request.headers else "a token is asked for"
+            raise BadRequest(told, 'send the header "Authorization: Bearer ..."', 401)
         if request.method == "POST" and request.match_info.http_exception is None:
             wanted = NDJSON if request.path == "/v1/batch" else JSON
             if request.content_type not in (wanted, "application/jsonl") and not request.content_type.endswith("+json"):
@@ -186,6 +187,8 @@ class Router:
         return min(seconds, self.limits.deadline_max_seconds)
 
     async def _body(self, request: web.Request, seconds: float) -> bytes:
+        if request.content.is_eof():  # it came with the head, as small ones do
+            return await request.read()
         async with asyncio.timeout(seconds):
             return await request.read()
 
@@ -228,10 +231,8 @@ class Router:
 
     async def _metrics(self, _: web.Request) -> web.StreamResponse:
         members = dict(self.fleet.members)
-        found = await asyncio.gather(*(member.get("/tally", 0.2) for member in members.values()), return_exceptions=True)
-        self.metrics.tallies = {
-            name: json.loads(told[1]) for name, told in zip(members, found, strict=True) if isinstance(told, tuple) and told[0] == 200
-        }
+        found = await asyncio.gather(*(member.tally(0.2) for member in members.values()))
+        self.metrics.tallies = {name: tally for name, tally in zip(members, found, strict=True) if tally is not None}
         return web.Response(body=self.metrics.text(), headers={"Content-Type": CONTENT_TYPE})
 
     async def _card(self, _: web.Request) -> web.StreamResponse:

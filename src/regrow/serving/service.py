@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import json
 import os
 import resource
@@ -123,8 +124,8 @@ class _Service:
             for task in self.tasks:
                 task.cancel()
             await asyncio.gather(*self.tasks, return_exceptions=True)
-            await self.fleet.close()
             await self.supervisor.close()
+            await self.fleet.close()
 
     async def _begin(self) -> None:
         """The model, and those who answer."""
@@ -207,8 +208,16 @@ def _bound(host: str, port: int) -> socket.socket:
             listener.close()
             raise
     except OSError as error:
-        raise UsageError(f"{host}:{port} cannot be listened at: {error.strerror}", "name another port: --port N") from None
+        raise UsageError(f"{host}:{port} cannot be listened at: {error.strerror}", _elsewhere(error)) from None
     return listener
+
+
+def _elsewhere(error: OSError) -> str:
+    if error.errno == errno.EADDRINUSE:
+        return "name another port: --port N; 0: any"
+    if error.errno in (errno.EACCES, errno.EPERM):
+        return "name a port from 1024 on: --port N"
+    return "name an address of this machine: --host ADDRESS"
 
 
 async def _either(task: asyncio.Task[Any], event: asyncio.Event) -> None:

@@ -7,9 +7,7 @@ answer within ten. All of them end with this process, however it ends.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
-import os
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -17,13 +15,13 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import aiohttp
-
 from regrow.engines.frozen import FrozenWatch
 from regrow.engines.processes import how_it_ended
 from regrow.errors import DataError, RegrowError
-from regrow.serving.fleet import Fleet, Member
+from regrow.serving.fleet import Fleet
+from regrow.serving.frames import Word
 from regrow.serving.limits import Limits
+from regrow.serving.members import Local
 from regrow.serving.nursery import Child, Nursery, adopt
 
 __all__ = ["Supervisor"]
@@ -45,7 +43,8 @@ class Supervisor:
         self.restarts: Counter[str] = Counter()
         """How often replicas were replaced, by cause."""
         self.processes: dict[str, Child] = {}
-        self._descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        self.members: dict[str, Local] = {}
+        """Those that answer."""
         self._nursery = Nursery(str(folder), asdict(limits))
         self._number = 0
         self._tasks: list[asyncio.Task[None]] = []
@@ -86,23 +85,28 @@ class Supervisor:
 
     async def _started(self, name: str) -> Child:
         """A process that answers. Raises RegrowError."""
-        process, said, pipe = await self._nursery.fork(name, self.files)
+        process, said, pipe, lanes = await self._nursery.fork(name, self.files)
         self.processes[name] = process
+        member = Local(name)
         try:
+            await member.connect(lanes)
             async with asyncio.timeout(START_SECONDS):
                 line = await said.readline()
             told: dict[str, Any] = json.loads(line) if line else {"error": how_it_ended(await process.wait()), "advice": ""}
         except (TimeoutError, ValueError):
             told = {"error": f"it does not answer within {START_SECONDS:.0f} s", "advice": ""}
         except BaseException:
+            await member.close()
             await self._end(name, process)
             raise
         finally:
             pipe.close()
         if "error" in told:
+            await member.close()
             await self._end(name, process)
             raise DataError(f"a replica ended before it answered: {told['error']}", told["advice"])
-        self.fleet.join(Member(name, "http://replica", socket=f"/proc/self/fd/{self._descriptor}/{name}"))
+        self.members[name] = member
+        self.fleet.join(member)
         return process
 
     async def _lived(self, name: str, process: Child) -> None:
@@ -110,9 +114,8 @@ class Supervisor:
         code = await process.wait()
         await self.fleet.leave(name)
         self.processes.pop(name, None)
+        self.members.pop(name, None)
         self._watch.drop(name)
-        with contextlib.suppress(OSError):
-            (self.folder / name).unlink()
         if not self._closing:
             cause = self._causes.pop(name, "")
             self.restarts["frozen" if cause else "ended"] += 1
@@ -129,23 +132,23 @@ class Supervisor:
             await asyncio.sleep(LOOK_SECONDS)
             for name, process in list(self.processes.items()):
                 why = self._watch.look(name, process.pid, time.monotonic())
-                if why and name in self.fleet.members:
+                if why and name in self.members:
                     self._kill(name, process, why)
 
     async def _probe(self) -> None:
         """Kill those that do not answer, though they are not frozen."""
         while True:
             await asyncio.sleep(PROBE_SECONDS)
-            await asyncio.gather(*(self._probed(name, member) for name, member in list(self.fleet.members.items())))
+            await asyncio.gather(*(self._probed(name, member) for name, member in list(self.members.items())))
 
-    async def _probed(self, name: str, member: Member) -> None:
+    async def _probed(self, name: str, member: Local) -> None:
         process = self.processes.get(name)
         try:
-            await member.get("/livez", SILENT_SECONDS)
+            await member.tell(Word.ALIVE, b"", SILENT_SECONDS)
         except TimeoutError:
             if process is not None and self.processes.get(name) is process:
                 self._kill(name, process, f"no answer for {SILENT_SECONDS:.0f} s")
-        except (OSError, RuntimeError, aiohttp.ClientError):
+        except OSError:
             return  # it is ending, and that is seen elsewhere
 
     def _kill(self, name: str, process: Child, why: str) -> None:
@@ -161,4 +164,3 @@ class Supervisor:
         for name, process in list(self.processes.items()):
             await self._end(name, process)
         await self._nursery.close()
-        os.close(self._descriptor)

@@ -93,7 +93,10 @@ def tables_from(arrays: Mapping[str, Any]) -> Tables:
 
 def steady(array: Any) -> Array:
     """The array as kernels are compiled for it, wherever it comes from: read-only, aligned, contiguous."""
-    view = np.require(np.asarray(array).view(np.ndarray), requirements=["C", "A"]).view()
+    view: Array = np.asarray(array).view(np.ndarray)
+    flags = view.flags
+    if not (flags.c_contiguous and flags.aligned):
+        view = np.require(view, requirements=["C", "A"]).view()
     view.flags.writeable = False
     return view
 
