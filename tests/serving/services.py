@@ -11,10 +11,12 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import regrow
+from regrow.engines.forkserver import die_with
 from shell import themes
 
 __all__ = ["Service", "topics_run"]
@@ -42,6 +44,7 @@ class Service:
                 stderr=errors,
                 text=True,
                 start_new_session=True,
+                preexec_fn=partial(die_with, os.getpid()),  # also where the tests are killed
             )
         self.url = ""
         if wait:
