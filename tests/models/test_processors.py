@@ -24,7 +24,6 @@ COMMANDS = {
     "learned": ("lda", "train", "pairs.txt", "--topics", "30", "--rounds", "15", "--learn-alpha", "--learn-beta", "--merge-every", "12"),
     "clicks": ("ctr", "train", "rows.csv", "--label", "click", "--backoff", "item:category", "--features", "user,item"),
     "ranks": ("pagerank", "train", "edges.tsv", "--partitions", "4", "--weight", "3"),
-    "seeds": ("pagerank", "train", "edges.tsv", "--partitions", "3", "--seeds", "3", "--seeds", "6", "--relative", "none"),
     "factors": ("svd", "train", "planted.txt", "--rank", "12", "--power", "3", "--grid", "3x3"),
     "weighed": ("svd", "train", "x.npz", "--rank", "9", "--grid", "3x2", "--scaling", "tfidf"),
 }
