@@ -63,7 +63,7 @@ def test_rows_that_were_trained_on_are_measured_as_training_measured_them_and_ot
     assert found["unknown"] == 0
     for one, other in zip([of_training, *of_training["bands"]], [found, *found["bands"]], strict=True):
         for name in one.keys() & {"explained", "energy", "units", "share", "loss", "gain"}:
-            assert other[name] == (None if one[name] is None else pytest.approx(one[name], rel=1e-6, abs=1e-9)), (name, one, other)
+            assert other[name] == (None if one[name] is None else pytest.approx(one[name], rel=1e-4, abs=1e-9)), (name, one, other)
     others = [f"d{number}\t{text} unheard" for number, text in enumerate(texts.documents(340)[300:])]
     (shell.folder / "others.tsv").write_text("id\ttext\n" + "\n".join(others) + "\n")
     unseen = shell.run("svd", "evaluate", "run", "others.tsv")
