@@ -119,7 +119,7 @@ class HeldOut:
             lines.append((row["band"], f"{row['units']:,}", f"{100 * row['share']:.1f} %", share_text(row["gain"])))
         lines.append(("all", f"{sum(self._units):,}", "100.0 %", share_text(found["explained"])))
         return (
-            f"{self.documents:,} documents that were not trained on, with {self.entries:,} entries under known words; "
+            f"{self.documents:,} documents with {self.entries:,} entries under known words; "
             f"{self.left_out:,} words or entries are not in the model\n{aligned(lines)}"
         )
 
