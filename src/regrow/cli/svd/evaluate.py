@@ -31,17 +31,17 @@ def evaluate(
     """
     from regrow.cli.shown import print_json
     from regrow.data import TextOptions
-    from regrow.launch import with_stdin
+    from regrow.launch import own_way, with_stdin
     from regrow.models.svd.heldout import heldout
     from regrow.models.svd.specs import read_factors
 
     factors, about = read_factors(model)
-    options = TextOptions(format=format, text_field=text_field, vocabulary=vocab, header=header)
+    options = TextOptions(format=format, text_field=text_field, vocabulary=vocab, header=header, id_field="")
     if not files:
-        if options != TextOptions():
+        if options != TextOptions(id_field=""):
             raise UsageError("--vocab, --format, --text-field and --header say how FILES are read", "name them, or leave the options out")
         print_json(factors.to_json()) if json else print(factors.summary())
         return
     with with_stdin(files) as (names, _):
-        found = heldout(factors, about.about, names, options)
+        found = heldout(factors, names, own_way(about.about, options, names))
     print_json(found.to_json()) if json else print(found.text())

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -14,7 +13,6 @@ from regrow.data.readonly import read_only
 from regrow.errors import DataError
 from regrow.evaluation.bands import BANDS, band_of
 from regrow.evaluation.tail import aligned
-from regrow.launch import own_way
 from regrow.models.svd import kernels
 from regrow.models.svd.model import FactorModel, share_text
 from regrow.models.svd.reading import Reader
@@ -124,13 +122,13 @@ class HeldOut:
         )
 
 
-def heldout(model: FactorModel, about: Mapping[str, Any], files: Sequence[str], options: TextOptions) -> HeldOut:
-    """What a model has of the rows of files; text is cut into words as for training.
+def heldout(model: FactorModel, files: Sequence[str], options: TextOptions) -> HeldOut:
+    """What a model has of the rows of files, read as `options` say.
 
-    about: of the model (see `ModelFiles`). Raises DataError or UsageError for files that do not fit, or of which it knows nothing.
+    Raises DataError or UsageError for files that do not fit, or of which the model knows nothing.
     """
     found, reader = HeldOut(model), Reader(model.arrays)
-    reader.each(files, own_way(about, replace(options, id_field=""), files), found.add)
+    reader.each(files, options, found.add)
     found.left_out = reader.left_out
     if not found.entries:
         advice = "give files like those of training; --vocab names the columns of those that have none"
