@@ -102,7 +102,6 @@ def race(asked: argparse.Namespace, folder: Path) -> dict[str, dict[str, Any]]:
         source, target = rmat(asked.scale, asked.edges)
         file = str(folder / "graph.parquet")
         pq.write_table(pa.table({"source": source, "target": target}), file, compression="none", use_dictionary=False)
-    print(f"{len(np.unique(np.concatenate([np.unique(source), np.unique(target)]))):,} nodes with edges, {len(source):,} edges", flush=True)
     run = launch(
         rank_spec([file], PageRank(DAMPING, asked.tolerance, None), options=GraphOptions()),
         How("local", asked.workers, verify=False),
@@ -110,6 +109,7 @@ def race(asked: argparse.Namespace, folder: Path) -> dict[str, dict[str, Any]]:
     )
     found, _ = read_ranks(run.path)
     summary, ids = run.summary, np.asarray(found.ids)
+    print(f"{len(ids):,} nodes with edges, {len(source):,} edges", flush=True)
     edges, rounds = summary["edges"], summary["rounds"] - 1
     data = Dataset.open(run.path / "data")
     graph = Graph([data.part("parts", i) for i in range(data.layouts["parts"])], DAMPING, {})
@@ -123,16 +123,23 @@ def race(asked: argparse.Namespace, folder: Path) -> dict[str, dict[str, Any]]:
     sent = sum(len(part["row"]) for part in graph.parts)
     note = f"{len(graph.parts)} ranges, {sent / edges:.2f} numbers sent for each edge"
     rows = {"kernel": {"seconds": seconds, "rounds": 1, "rate": edges / seconds / 1e6, "note": note}, "regrow": regrow}
-    u, v = (np.searchsorted(ids, end).astype(np.int32) for end in (source, target))
+    place = np.zeros(int(ids[-1]) + 1, np.int32)
+    place[ids] = np.arange(len(ids))
+    u, v = place[source], place[target]
     for name, contestant in PEERS.items():
         if asked.only is None or name in asked.only.split(","):
+            print(name, flush=True)
             rows[name] = measured(contestant, u, v, len(ids), asked.tolerance, exact)
     return rows
 
 
 def read_edges(file: str) -> tuple[Array, Array]:
-    """A list of edges by number, with comments and perhaps a header."""
+    """A list of edges by number, with comments and perhaps a header; or parquet."""
     import gzip
+
+    if file.endswith(".parquet"):
+        table = pq.read_table(file)
+        return table.column(0).to_numpy(), table.column(1).to_numpy()
 
     opened = gzip.open(file, "rt") if file.endswith(".gz") else open(file)  # noqa: SIM115
     with opened as text:
@@ -145,27 +152,24 @@ def read_edges(file: str) -> tuple[Array, Array]:
 
 def kernel_seconds(graph: Graph) -> float:
     """A round: shares, sums along the edges, taken in, stepped; on one thread, the best of five."""
-    nodes = graph.bounds[-1]
-    y, best = np.full((nodes, 1), 1.0 / nodes), np.inf
-    v, facts = read_only(np.full((1, 1), 1.0 / nodes)), [np.zeros(1) for _ in range(3)]
-    back, nowhere = read_only(np.ones(1)), np.zeros(1)
+    nodes, bounds = graph.bounds[-1], graph.bounds
+    y, best, v = np.full(nodes, 1.0 / nodes), np.inf, read_only(np.full(1, 1.0 / nodes))
     sums = [np.zeros(int(part["cells"][-1])) for part in graph.parts]
     for _ in range(5):
         began = time.perf_counter()
         for p, part in enumerate(graph.parts):
-            share = np.empty((len(part["out"]), 1))
-            kernels.shares(read_only(y[graph.bounds[p] : graph.bounds[p + 1]]), read_only(part["out"]), share, nowhere)
-            kernels.gather(read_only(share.reshape(-1)), read_only(part["source"]), sums[p])
+            share = np.empty(len(part["out"]))
+            kernels.shares(read_only(y[bounds[p] : bounds[p + 1]]), read_only(part["out"]), share)
+            kernels.gather(read_only(share), read_only(part["source"]), sums[p])
         for p, part in enumerate(graph.parts):
-            taken = np.zeros((len(part["out"]), 1))
+            taken = np.zeros(len(part["out"]))
             for q, sender in enumerate(graph.parts):
                 a, b = int(sender["cells"][p]), int(sender["cells"][p + 1])
                 row = part["row"][int(part["from_ptr"][q]) : int(part["from_ptr"][q + 1])]
-                kernels.scatter(read_only(sums[q][a:b]), read_only(row), taken.reshape(-1))
-            old = y[graph.bounds[p] : graph.bounds[p + 1]]
-            new = np.empty_like(old)
-            kernels.stepped(taken, read_only(old), v, DAMPING, back, new, *facts)
-            y[graph.bounds[p] : graph.bounds[p + 1]] = new
+                kernels.scatter(read_only(sums[q][a:b]), read_only(row), taken)
+            new = np.empty_like(taken)
+            kernels.stepped(read_only(taken), read_only(y[bounds[p] : bounds[p + 1]]), v, DAMPING, 1.0, new)
+            y[bounds[p] : bounds[p + 1]] = new
         best = min(best, time.perf_counter() - began)
     return best
 

@@ -95,9 +95,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--data", help="text, bags of words, a matrix of counts")
     parser.add_argument("--text-field")
     parser.add_argument("--documents", type=int, default=20_000, help="generated documents")
+    parser.add_argument("--background", type=int, default=8_000, help="generated: words that all documents may have")
     parser.add_argument("--rank", type=int, default=100)
     parser.add_argument("--power", type=int, default=4, help="of regrow")
     parser.add_argument("--scaling", choices=SCALINGS, help="only this one")
+    parser.add_argument("--only", help="names of contestants, with commas between them; errors are against the first")
     parser.add_argument("--json")
     given = parser.parse_args(arguments)
     table: list[dict[str, Any]] = []
@@ -109,12 +111,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
             out = np.arange(whole.shape[0]) % 10 == 9
             train, test = whole[~out], whole[out]
         else:
-            truth = planted(given.documents)
+            truth = planted(given.documents, background=given.background)
             train = truth.counts
         print(f"{train.shape[0]:,} documents, {train.shape[1]:,} words, {train.nnz:,} cells; rank {given.rank}", flush=True)
         for scaling in [given.scaling] if given.scaling else SCALINGS:
             true: Any = None
             for name, (package, work) in CONTESTANTS.items():
+                if given.only is not None and name not in given.only.split(","):
+                    continue
                 try:
                     row: dict[str, Any] = {"scaling": scaling, "contestant": name, "version": version(package)}
                 except PackageNotFoundError as missing:

@@ -154,7 +154,7 @@ def test_looking_up_compares_the_second_score_alone(folder, tmp_path, capsys):
 @pytest.mark.parametrize("draws", [1, 3])
 def test_regrows_model_has_all_tokens_be_it_of_one_draw_or_a_mean(folder, tmp_path, draws, monkeypatch):
     corpus, seen, run = read_corpus(folder, tmp_path), [], lda_peers_contestants.run
-    monkeypatch.setattr(lda_peers_contestants, "run", lambda command, rounds: run(command, 5))
+    monkeypatch.setattr(lda_peers_contestants, "run", lambda command, rounds: run([*command, "--engine", "inline"], 5))
     monkeypatch.setattr(Watch, "report", lambda self, iterations, cpu_seconds, job_seconds, topics: seen.append(topics))
     settings = {"alpha-sum": 2.0, "beta": 0.01, "workers": 1, "draws": draws, "start": "random"}
     train_regrow(corpus, 4, 1, settings, Watch(corpus, 0.5, 1, 0.0))

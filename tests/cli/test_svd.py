@@ -14,7 +14,7 @@ import scipy.io
 import scipy.sparse
 
 from models.svd import texts
-from shell import Shell
+from shell import Shell, refuses
 
 INLINE = ("--engine", "inline")
 
@@ -52,6 +52,27 @@ def test_train_query_and_evaluate_text(shell: Shell) -> None:
     assert 0 < measured["explained"] < 1
     assert measured["rank"] == 6
     assert "explained" in shell("svd", "evaluate", "run").out
+
+
+@pytest.mark.parametrize("scaling", ["chi2", "tfidf", "none"])
+def test_rows_that_were_trained_on_are_measured_as_training_measured_them_and_others_less_well(shell: Shell, scaling: str) -> None:
+    write_tsv(shell.folder)
+    shell.run("svd", "train", "docs.tsv", "--rank", 6, "--power", 12, "--scaling", scaling, "--run", "run", *INLINE)
+    of_training, found = shell.run("svd", "evaluate", "run"), shell.run("svd", "evaluate", "run", "docs.tsv")
+    assert found["documents"] == 300
+    assert found["unknown"] == 0
+    for one, other in zip([of_training, *of_training["bands"]], [found, *found["bands"]], strict=True):
+        for name in one.keys() & {"explained", "energy", "units", "share", "loss", "gain"}:
+            assert other[name] == (None if one[name] is None else pytest.approx(one[name], rel=1e-4, abs=1e-9)), (name, one, other)
+    others = [f"d{number}\t{text} unheard" for number, text in enumerate(texts.documents(340)[300:])]
+    (shell.folder / "others.tsv").write_text("id\ttext\n" + "\n".join(others) + "\n")
+    unseen = shell.run("svd", "evaluate", "run", "others.tsv")
+    assert (unseen["documents"], unseen["unknown"]) == (40, 40)
+    assert 0 < unseen["explained"] < found["explained"]
+    assert "40 documents with" in shell("svd", "evaluate", "run", "others.tsv").out
+    (shell.folder / "strange.txt").write_text("nothing of this\n")
+    refuses(shell("svd", "evaluate", "run", "strange.txt"), 3, "no word of it is in the model")
+    refuses(shell("svd", "evaluate", "run", "--text-field", "text"), 2, "say how FILES are read")
 
 
 def test_the_same_numbers_make_the_same_model_in_every_format(shell: Shell) -> None:

@@ -12,6 +12,7 @@ a wrong number.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import json
 import mmap
@@ -57,6 +58,9 @@ _NO_CHECK = "0" * 16
 _HEAD_BYTES = len(_HEAD) + len(_NO_CHECK)
 _NO_FILE = {errno.ENXIO, errno.ELOOP}
 """How a socket, and a link to itself, refuse to be opened."""
+FETCHED = 1 << 16
+_POPULATE_READ = 22
+"""MADV_POPULATE_READ of Linux, which Python's mmap does not name yet."""
 _PIECES_MAX = 512
 """Buffers in one call of writev; the kernel takes 1,024."""
 
@@ -246,12 +250,20 @@ class Container:
             return {}
         entries = self.header.sections[section]
         start, end = self.span(section)
+        self._fetch(start, end)
         with memoryview(self._map) as whole, whole[start:end] as piece:
             found = xxhash.xxh3_64_hexdigest(piece)
         if found != expected:
             raise Broken(f"{self.path}: section {section} does not check ({found} instead of {expected})")
         arrays = {name: self._array(dtype, shape, place, size) for name, dtype, shape, place, size in entries}
         return _with_strings(arrays)
+
+    def _fetch(self, start: int, end: int) -> None:
+        """Have a large piece mapped in one go, which is faster than page by page; a Linux before 5.14 does not know how."""
+        if end - start >= FETCHED:
+            start -= start % mmap.PAGESIZE
+            with contextlib.suppress(OSError, ValueError):
+                self._map.madvise(_POPULATE_READ, start, end - start)
 
     def _array(self, dtype: np.dtype[Any], shape: tuple[int, ...], place: int, size: int) -> Array:
         if not size:

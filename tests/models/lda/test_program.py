@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from typing import Any
 
 import numpy as np
@@ -63,23 +60,6 @@ def test_the_grid_changes_no_byte_of_the_model(topics: int) -> None:
     assert runs[0][1].metrics == runs[1][1].metrics == runs[2][1].metrics
     for round in (3, 6):
         assert runs[0][0].metrics_of(round) == runs[1][0].metrics_of(round) == runs[2][0].metrics_of(round) != {}
-
-
-@pytest.mark.slow
-def test_a_plain_processor_gives_the_same_bytes() -> None:
-    """Compiled for any x86-64 (no vector extensions, no fused multiply-add) and for this one: not a byte differs."""
-    code = (
-        "import zlib\nfrom models.lda.test_program import DOCS, LDA, WORDS, run\n"
-        "learn = {'learn_alpha': True, 'learn_beta': True, 'learn_every': 3, 'learn_from': 2, 'merge_every': 5}\n"
-        "for more in ({}, learn):\n"
-        "    _, results, model = run(LDA(topics=12, rounds=12, likelihood_every=2, **more), DOCS, WORDS, 2, 2)\n"
-        "    print(results.metrics, [zlib.crc32(model[name].tobytes()) for name in ('counts', 'alpha', 'beta', 'log_likelihood')])"
-    )
-    prints = []
-    for extra in ({}, {"NUMBA_CPU_NAME": "generic", "NUMBA_CPU_FEATURES": ""}):
-        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), **extra}
-        prints.append(subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True).stdout)
-    assert prints[0] == prints[1] != ""
 
 
 def test_another_seed_gives_another_model() -> None:

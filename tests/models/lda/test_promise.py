@@ -89,17 +89,6 @@ def test_another_seed_makes_another_model(shell: Shell, quiet: regrow.LDA) -> No
     assert shell.run("lda", "train", "docs.txt", *OPTIONS, "--engine", "inline", "--seed", 6)["digest"] != quiet.digest_
 
 
-@pytest.mark.slow
-@pytest.mark.processes
-def test_the_same_digest_on_a_generic_processor(shell: Shell, quiet: regrow.LDA) -> None:
-    environment = {"NUMBA_CPU_NAME": "generic", "NUMBA_CACHE_DIR": str(shell.folder / "kernels")}
-    process = shell.start("lda", "train", "docs.txt", *OPTIONS, "--engine", "inline", "--run", "run", **environment)
-    _, err = process.communicate(timeout=120)
-    assert process.returncode == 0, err
-    assert list((shell.folder / "kernels").rglob("*.nbc")), "the kernels were not compiled anew"
-    assert shell("digest", "run").out.strip() == quiet.digest_
-
-
 # What Python users hold
 
 

@@ -66,17 +66,6 @@ def test_the_same_digest_after_the_coordinator_was_killed(shell: Shell, quiet: s
     assert "going on" in shell.story("run")
 
 
-@pytest.mark.slow
-@pytest.mark.processes
-def test_the_same_digest_on_a_generic_processor(shell: Shell, quiet: str) -> None:
-    environment = {"NUMBA_CPU_NAME": "generic", "NUMBA_CACHE_DIR": str(shell.folder / "kernels")}
-    process = shell.start(*TRAIN, "--engine", "inline", "--run", "run", **environment)
-    _, err = process.communicate(timeout=180)
-    assert process.returncode == 0, err
-    assert list((shell.folder / "kernels").rglob("*.nbc")), "the kernels were not compiled anew"
-    assert shell("digest", "run").out.strip() == quiet
-
-
 def test_other_partitions_of_examples_make_another_model(shell: Shell, quiet: str) -> None:
     found = shell.run(*TRAIN, "--engine", "inline", "--partitions", "3x1")
     assert found["digest"] != quiet

@@ -83,17 +83,6 @@ def test_components_are_the_same_whoever_is_killed(tmp_path: Path) -> None:
     assert len(digests) == 1
 
 
-@pytest.mark.slow
-@pytest.mark.processes
-def test_the_same_digest_on_a_generic_processor(shell: Shell, quiet: regrow.PageRank) -> None:
-    environment = {"NUMBA_CPU_NAME": "generic", "NUMBA_CACHE_DIR": str(shell.folder / "kernels")}
-    process = shell.start("pagerank", "train", "edges.tsv", *OPTIONS, "--engine", "inline", "--run", "run", **environment)
-    _, err = process.communicate(timeout=240)
-    assert process.returncode == 0, err
-    assert list((shell.folder / "kernels").rglob("*.nbc")), "the kernels were not compiled anew"
-    assert shell("digest", "run").out.strip() == quiet.digest_
-
-
 # What Python users hold
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -36,6 +37,19 @@ def times(lines: Array, table: Array) -> Array:
             for k in range(table.shape[1]):
                 found[i, k] = found[i, k] + lines[i, j] * table[j, k]
     return found
+
+
+def cosine(line: Array, weight: Array, target: Array) -> float:
+    """In four sums, each of every fourth entry; what is left over at the end goes to the first."""
+    whole = len(target) // 4 * 4
+    dot, square, own = [0.0] * 4, [0.0] * 4, 0.0
+    for k in range(len(target)):
+        one, turn = float(line[k]) * float(weight[k]), k % 4 if k < whole else 0
+        dot[turn] += one * float(target[k])
+        square[turn] += one * one
+        own += float(target[k]) ** 2
+    length = math.sqrt(((square[0] + square[1]) + (square[2] + square[3])) * own)
+    return ((dot[0] + dot[1]) + (dot[2] + dot[3])) / length if length > 0 else 0.0
 
 
 def factored(matrix: Array, scaling: str) -> Array:

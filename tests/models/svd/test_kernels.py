@@ -44,6 +44,20 @@ def test_dense_products_add_lines_in_their_order(lines: int, width: int, columns
     assert np.array_equal(product, naive.times(table, above))
 
 
+@settings(deadline=None)
+@given(st.integers(0, 6), st.integers(1, 11), st.sampled_from([np.float32, np.float64]), st.integers(0, 2**32))
+def test_cosines_add_every_fourth_entry_in_their_order(lines: int, width: int, kind: type, seed: int) -> None:
+    chance = np.random.default_rng(seed)
+    table, weight, target = chance.normal(size=(lines, width)).astype(kind), chance.random(width), chance.normal(size=width)
+    table[: lines // 3] = 0
+    found = np.empty(lines)
+    kernels.cosines(read_only(table), read_only(weight), read_only(target), found)
+    assert np.array_equal(found, [naive.cosine(line, weight, target) for line in table])
+    plain = table.astype(np.float64) * weight
+    length = np.linalg.norm(plain, axis=1) * np.linalg.norm(target)
+    assert np.allclose(found, np.divide(plain @ target, length, out=np.zeros(lines), where=length > 0), atol=1e-12)
+
+
 def test_random_lines_belong_to_columns_and_not_to_blocks() -> None:
     whole, part = np.empty((10, 4)), np.empty((3, 4))
     kernels.random_lines(np.uint64(7), 0, read_only(np.ones(10)), whole)

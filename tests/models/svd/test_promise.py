@@ -7,7 +7,6 @@ import signal
 from pathlib import Path
 
 import pytest
-import scipy.sparse
 
 from models.svd import texts
 from shell import Shell, await_records
@@ -68,17 +67,3 @@ def test_the_same_digest_after_the_coordinator_was_killed(shell: Shell, quiet: s
     assert shell.run("status", "run")["state"] == "resumable"
     assert shell.run("resume", "run", "--workers", 2)["digest"] == quiet
     assert "going on" in shell.story("run")
-
-
-@pytest.mark.slow
-@pytest.mark.processes
-def test_the_same_digest_on_a_generic_processor(shell: Shell) -> None:
-    scipy.sparse.save_npz(shell.folder / "x.npz", scipy.sparse.csr_matrix(texts.counts(400, 150)))
-    train = ("svd", "train", "x.npz", "--rank", 9, "--grid", "3x2", "--engine", "inline")
-    quiet = shell.run(*train, "--run", "quiet")["digest"]
-    environment = {"NUMBA_CPU_NAME": "generic", "NUMBA_CACHE_DIR": str(shell.folder / "kernels")}
-    process = shell.start(*train, "--run", "run", **environment)
-    _, err = process.communicate(timeout=300)
-    assert process.returncode == 0, err
-    assert list((shell.folder / "kernels").rglob("*.nbc")), "the kernels were not compiled anew"
-    assert shell("digest", "run").out.strip() == quiet

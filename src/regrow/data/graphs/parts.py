@@ -23,7 +23,7 @@ __all__ = ["PARTITIONS_MAX", "GraphParts", "default_partitions"]
 
 Array = npt.NDArray[Any]
 PARTITIONS_MAX = 1024
-EDGES, EDGES_OF_MANY, FEW = 1 << 20, 1 << 22, 32
+EDGES, EDGES_OF_MANY, FEW = 1 << 20, 1 << 22, 16
 """A partition has about a million edges, and where that would make more than a few of them up to four million."""
 BLOCKS = 1 << 14
 """Ranges end where one of so many blocks of nodes ends."""

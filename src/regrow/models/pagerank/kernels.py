@@ -16,19 +16,46 @@ from numba import njit
 
 from regrow.data.graphs.part_kernels import LAST
 
-__all__ = ["gather", "gather_many", "gather_weighted", "scatter", "scatter_many", "shares", "stepped"]
+__all__ = [
+    "gather",
+    "gather_many",
+    "gather_weighted",
+    "scatter",
+    "scatter_many",
+    "shares",
+    "shares_many",
+    "stepped",
+    "stepped_many",
+]
 
 _PLACE = np.uint32(LAST - 1)
 _SHIFT = np.uint32(31)
+_BLOCK = 256
+
+
+@njit(cache=True, error_model="numpy")
+def shares(x, out, share):
+    """What each node sends along an edge of weight 1: its rank divided by the weight that leaves it, or nothing where none does.
+
+    Returns the sum of the ranks of those; it is made of sums of 256 rows, so that rounding stays small.
+    """
+    nowhere = 0.0
+    for begin in range(0, out.size, _BLOCK):
+        lost = 0.0
+        for i in range(begin, min(begin + _BLOCK, out.size)):
+            leads = out[i] > 0.0
+            share[i] = x[i] / out[i] if leads else 0.0
+            lost += 0.0 if leads else x[i]
+        nowhere += lost
+    return nowhere
 
 
 @njit(cache=True)
-def shares(x, out, share, nowhere):
-    """What each node sends along an edge of weight 1: its rank divided by the weight that leaves it. Nothing, if none does: its rank is
-    added to nowhere [sets]. Sums are made of sums of 256 rows, so that rounding stays small."""
+def shares_many(x, out, share, nowhere):
+    """The same for several columns; the sums are added to nowhere [sets]."""
     sums = np.zeros(x.shape[1])
     for i in range(out.size):
-        if i % 256 == 0:
+        if i % _BLOCK == 0:
             nowhere += sums
             sums[:] = 0.0
         for s in range(x.shape[1]):
@@ -95,16 +122,36 @@ def scatter_many(sums, row, taken):
 
 
 @njit(cache=True)
-def stepped(taken, old, seeds, damping, back, new, change, total, ratio):
-    """new = back seeds + damping taken, where back [sets] is what returns to the seeds, and what the certificate needs of it.
+def stepped(taken, old, seeds, damping, back, new):
+    """new = back seeds + damping taken, where back is what returns to the seeds; seeds: one for each row, or one for all.
 
-    Of each column: change is the sum of |new - old|, total that of new, ratio the largest |new - old| / old (infinite where old is 0 and
-    new is not). seeds [rows, sets], or [1, sets] for the same in all rows.
+    Returns what the certificate needs: the sum of |new - old|, that of new, and the largest |new - old| / old (infinite where old is 0
+    and new is not).
     """
+    change, total, ratio, all_alike = 0.0, 0.0, 0.0, seeds.size == 1
+    for begin in range(0, new.size, _BLOCK):
+        changes, totals = 0.0, 0.0
+        for i in range(begin, min(begin + _BLOCK, new.size)):
+            value = back * seeds[0 if all_alike else i] + damping * taken[i]
+            before = old[i]
+            step = abs(value - before)
+            changes += step
+            totals += value
+            new[i] = value
+            if step > ratio * before:
+                ratio = step / before if before > 0.0 else np.inf
+        change += changes
+        total += totals
+    return change, total, ratio
+
+
+@njit(cache=True)
+def stepped_many(taken, old, seeds, damping, back, new, change, total, ratio):
+    """The same for several columns: seeds [rows, sets] or [1, sets], back [sets]; change, total and ratio [sets] are 0 to begin with."""
     rows, sets = seeds.shape[0], new.shape[1]
     changes, totals = np.zeros(sets), np.zeros(sets)
     for i in range(new.shape[0]):
-        if i % 256 == 0:
+        if i % _BLOCK == 0:
             change += changes
             total += totals
             changes[:] = 0.0
@@ -116,10 +163,7 @@ def stepped(taken, old, seeds, damping, back, new, change, total, ratio):
             changes[s] += step
             totals[s] += value
             new[i, s] = value
-            if step > 0.0:
-                if before == 0.0:
-                    ratio[s] = np.inf
-                elif step > ratio[s] * before:
-                    ratio[s] = step / before
+            if step > ratio[s] * before:
+                ratio[s] = step / before if before > 0.0 else np.inf
     change += changes
     total += totals

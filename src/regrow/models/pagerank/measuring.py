@@ -18,6 +18,7 @@ from regrow.data.readonly import read_only
 from regrow.errors import DataError
 from regrow.evaluation.tail import aligned
 from regrow.models.pagerank import kernels
+from regrow.models.pagerank.along import along_edges
 from regrow.models.pagerank.model import RankModel, deciles
 from regrow.models.pagerank.seeds import Seeds
 from regrow.packed import Strings
@@ -141,21 +142,14 @@ class Graph:
 
     def _along(self, y: Array) -> Array:
         """d P^T y in float64."""
-        taken = np.zeros((len(y), 1))
+        taken = np.zeros(len(y))
         for sender, part in enumerate(self.parts):
-            share, mine = np.empty((len(part["out"]), 1)), y[self.bounds[sender] : self.bounds[sender + 1]].reshape(-1, 1)
-            kernels.shares(read_only(mine), read_only(part["out"]), share, np.zeros(1))
-            flat, source, weight = read_only(share.reshape(-1)), read_only(part["source"]), read_only(part["weight"])
+            sums, _ = along_edges(part, y[self.bounds[sender] : self.bounds[sender + 1]].reshape(-1, 1))
             for p, receiver in enumerate(self.parts):
-                a, b = int(part["edge_cells"][p]), int(part["edge_cells"][p + 1])
-                sums = np.zeros(int(part["cells"][p + 1] - part["cells"][p]))
-                if len(weight):
-                    kernels.gather_weighted(flat, source[a:b], weight[a:b], sums)
-                else:
-                    kernels.gather(flat, source[a:b], sums)
-                row = self._rows(receiver, sender)
-                kernels.scatter(read_only(sums), row, taken[self.bounds[p] : self.bounds[p + 1]].reshape(-1))
-        found: Array = self.damping * taken[:, 0]
+                mine = read_only(sums[int(part["cells"][p]) : int(part["cells"][p + 1])].reshape(-1))
+                own = taken[self.bounds[p] : self.bounds[p + 1]]
+                kernels.scatter(mine, self._rows(receiver, sender), own)
+        found: Array = self.damping * taken
         return found
 
     def _along_exactly(self, y: Array) -> Array:

@@ -31,6 +31,7 @@ from regrow.data.graphs.line_kernels import shown_numbers
 from regrow.data.readonly import read_only
 from regrow.errors import UsageError
 from regrow.models.pagerank import kernels
+from regrow.models.pagerank.along import along_edges
 from regrow.models.pagerank.model import RankModel
 from regrow.models.pagerank.seeds import Seeds
 from regrow.packed import Strings, strings
@@ -39,6 +40,9 @@ from regrow.program import Data, Partition, Program, Results, Role, Roles
 __all__ = ["PageRank"]
 
 Array = npt.NDArray[Any]
+
+FACTS = ("change", "total", "ratio")
+"""What the certificate needs of a step: the sum of |new - old|, that of new, and the largest |new - old| / old."""
 
 STILL, SMALLER = 10, 0.98
 """Only rounding is left when the largest relative change of a rank has not become smaller than this share of itself in so many rounds."""
@@ -96,10 +100,8 @@ class PageRank(Program):
             x = np.ascontiguousarray(np.broadcast_to(v, (rows, sets)))
             part.send("bound", 0, found=kept.get("entry", np.empty(0, np.int64)))
         else:
-            x, facts = np.empty((rows, sets)), {name: np.zeros(sets) for name in ("change", "total", "ratio")}
             (back,) = (message["back"] for message in part.inbox("bound"))
-            taken, old = self._taken_in(part, rows, sets), read_only(part.state["x"])
-            kernels.stepped(taken, old, v, self.damping, read_only(back), x, facts["change"], facts["total"], facts["ratio"])
+            x, facts = self._stepped(self._taken_in(part, rows, sets), part.state["x"], v, back)
             part.send("bound", 0, **facts)
         part.keep(x=x, **kept)
         if part.round < part.rounds - 1:
@@ -125,26 +127,25 @@ class PageRank(Program):
                 kernels.scatter_many(sums, mine, taken)
         return taken
 
+    def _stepped(self, taken: Array, old: Any, v: Array, back: Array) -> tuple[Array, dict[str, Array]]:
+        """The new ranks of a range, and what the certificate needs of them: [sets] each."""
+        x, sets = np.empty_like(taken), taken.shape[1]
+        if sets == 1:
+            sums, before, seeds = (read_only(values.reshape(-1)) for values in (taken, np.asarray(old), v))
+            found = kernels.stepped(sums, before, seeds, self.damping, float(back[0]), x.reshape(-1))
+            return x, {name: np.full(1, value) for name, value in zip(FACTS, found, strict=True)}
+        facts = {name: np.zeros(sets) for name in FACTS}
+        kernels.stepped_many(taken, read_only(old), v, self.damping, read_only(back), x, *facts.values())
+        return x, facts
+
     def _send(self, part: Partition, x: Array) -> None:
         """The sums along the range's edges, to the ranges of their targets; and what leads nowhere."""
-        fixed, sets = part.fixed, x.shape[1]
-        share, nowhere = np.empty_like(x), np.zeros(sets)
-        kernels.shares(read_only(x), read_only(fixed["out"]), share, nowhere)
+        sums, nowhere = along_edges(part.fixed, x)
         part.send("bound", 0, nowhere=nowhere)
-        share, source, weight = read_only(share), read_only(fixed["source"]), read_only(fixed["weight"])
-        cells, edges = fixed["cells"].tolist(), fixed["edge_cells"].tolist()
+        cells = part.fixed["cells"].tolist()
         for p in range(part.partitions):
-            sums = np.zeros((cells[p + 1] - cells[p], sets))
-            mine = slice(edges[p], edges[p + 1])
-            if not len(sums):
-                continue
-            if sets > 1:
-                kernels.gather_many(share, source[mine], weight[mine] if len(weight) else weight, sums)
-            elif len(weight):
-                kernels.gather_weighted(read_only(share.reshape(-1)), source[mine], weight[mine], sums.reshape(-1))
-            else:
-                kernels.gather(read_only(share.reshape(-1)), source[mine], sums.reshape(-1))
-            part.send("ranks", p, sums=sums)
+            if cells[p] < cells[p + 1]:
+                part.send("ranks", p, sums=sums[cells[p] : cells[p + 1]])
 
     def bound(self, part: Partition) -> None:
         """What returns to the seeds, and how far the ranks can be from the exact ones; the end, if that is near enough."""

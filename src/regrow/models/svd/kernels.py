@@ -12,7 +12,18 @@ from numba import njit
 
 from regrow.rng import uniform
 
-__all__ = ["add_gram", "add_product", "add_squares", "added_up", "random_lines", "scale_in_place", "scale_lines", "take_outer", "times"]
+__all__ = [
+    "add_gram",
+    "add_product",
+    "add_squares",
+    "added_up",
+    "cosines",
+    "random_lines",
+    "scale_in_place",
+    "scale_lines",
+    "take_outer",
+    "times",
+]
 
 
 @njit(cache=True)
@@ -160,3 +171,37 @@ def times(lines, table, upper, out):
                 second[k] += wa * a[k]
             j += 1
         i += 2
+
+
+@njit(cache=True)
+def cosines(lines, weight, target, found):
+    """found[i] = the cosine of lines[i] * weight and target; 0 where one of them is all zeros.
+
+    lines float32 or float64 [n, width], weight and target float64 [width]. Sums are of four sums each: entries k, k + 4, k + 8, ...
+    """
+    width, own = target.size, 0.0
+    for k in range(width):
+        own += target[k] * target[k]
+    for i in range(found.size):
+        line = lines[i]
+        a0, a1, a2, a3, b0, b1, b2, b3 = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
+        k = 0
+        while k + 4 <= width:
+            p, q = np.float64(line[k]) * weight[k], np.float64(line[k + 1]) * weight[k + 1]
+            r, s = np.float64(line[k + 2]) * weight[k + 2], np.float64(line[k + 3]) * weight[k + 3]
+            a0 += p * target[k]
+            a1 += q * target[k + 1]
+            a2 += r * target[k + 2]
+            a3 += s * target[k + 3]
+            b0 += p * p
+            b1 += q * q
+            b2 += r * r
+            b3 += s * s
+            k += 4
+        while k < width:
+            p = np.float64(line[k]) * weight[k]
+            a0 += p * target[k]
+            b0 += p * p
+            k += 1
+        length = np.sqrt(((b0 + b1) + (b2 + b3)) * own)
+        found[i] = ((a0 + a1) + (a2 + a3)) / length if length > 0.0 else 0.0

@@ -16,7 +16,7 @@ from regrow.models.svd import kernels
 from regrow.models.svd.scaling import inverse_roots
 from regrow.packed import Strings
 
-__all__ = ["FactorModel", "Similar"]
+__all__ = ["FactorModel", "Similar", "share_text"]
 
 Array = npt.NDArray[Any]
 _ARRAYS = ("vectors", "singular_values", "residuals", "scaling", "size", "vocabulary.word", "vocabulary.count", "vocabulary.energy")
@@ -132,8 +132,8 @@ class FactorModel:
         what = {"chi2": "chi-square residuals", "tfidf": "tf-idf", "none": "the values as they are"}[self.scaling]
         lines = [("band", "words", "share of energy", "explained")]
         for row in found["bands"]:
-            lines.append((row["band"], f"{row['units']:,}", f"{100 * row['share']:.1f} %", _share(row["gain"])))
-        lines.append(("all", f"{found['words']:,}", "100.0 %", _share(self.explained)))
+            lines.append((row["band"], f"{row['units']:,}", f"{100 * row['share']:.1f} %", share_text(row["gain"])))
+        lines.append(("all", f"{found['words']:,}", "100.0 %", share_text(self.explained)))
         return (
             f"rank {self.rank:,} of {self.documents:,} documents by {found['words']:,} words, {what}\n"
             f"singular values {shown}; left out: {found['following']:.4g} and less\n"
@@ -165,10 +165,10 @@ class FactorModel:
 
     def like_words(self, words: Array, n: int = 10) -> Similar:
         """The n words most like these together (numbers), without themselves: by the cosine of their rows of V S."""
-        place = self.vectors * self.singular_values
-        own = place[words]
-        length = np.sqrt((own**2).sum(axis=1, keepdims=True))
-        found = _nearest(place, np.divide(own, length, out=np.zeros_like(own), where=length > 0).sum(axis=0), n + len(words))
+        own = self.vectors[words] * self.singular_values
+        squares = kernels.added_up(read_only(np.ascontiguousarray((own * own).T)), read_only(np.ones(self.rank)))
+        target = kernels.added_up(read_only(own), read_only(inverse_roots(squares)))
+        found = _nearest(self.vectors, self.singular_values, target, n + len(words))
         mine = set(np.asarray(words).tolist())
         return [(w, c) for w, c in found if w not in mine][:n]
 
@@ -176,7 +176,7 @@ class FactorModel:
         """The n documents most like coordinates of one: by cosine. Raises DataError if the model has not kept them."""
         if "coordinates" not in self.arrays:
             raise DataError("the model has not kept its documents", "train it without --no-documents")
-        return _nearest(self.arrays["coordinates"], coordinates, n)
+        return _nearest(self.arrays["coordinates"], np.ones(self.rank), coordinates, n)
 
     def document_name(self, document: int) -> str | None:
         """The name of a document, if it has one."""
@@ -184,13 +184,14 @@ class FactorModel:
         return names[document] or None if names is not None else None
 
 
-def _nearest(lines: Array, target: Array, n: int) -> Similar:
-    """The lines with the largest cosine to a target above 0, equal ones by number."""
-    length = np.sqrt(np.einsum("ij,ij->i", lines, lines, dtype=np.float64)) * np.sqrt(float((target**2).sum()))
-    cosine = np.divide(np.einsum("ij,j->i", lines, target), length, out=np.zeros(len(lines)), where=length > 0)
+def _nearest(lines: Array, weight: Array, target: Array, n: int) -> Similar:
+    """The lines which, times a weight, have the largest cosine to a target above 0, equal ones by number."""
+    cosine = np.empty(len(lines))
+    kernels.cosines(read_only(lines), read_only(weight), read_only(target), cosine)
     order = np.argsort(-cosine, kind="stable")[:n]
     return [(int(i), float(cosine[i])) for i in order.tolist() if cosine[i] > 0]
 
 
-def _share(value: float | None) -> str:
+def share_text(value: float | None) -> str:
+    """A share as people read it; a dash, if there is none."""
     return "-" if value is None else f"{100 * value:.1f} %"

@@ -26,10 +26,14 @@ Work = Callable[[Array, Array, Array], None]
 
 
 class Reader:
-    """A model's vocabulary, with the table that looking words up takes."""
+    """A model's vocabulary, with the table that looking words up takes.
+
+    left_out    how many words or entries of what was read are not in the model
+    """
 
     def __init__(self, arrays: Mapping[str, Any]) -> None:
         self.arrays = arrays
+        self.left_out = 0
 
     @cached_property
     def _lexicon(self) -> Mapping[str, Any]:
@@ -53,7 +57,7 @@ class Reader:
                 work(*self._numbers(Fixed(arrays), source.format, bag))
             else:
                 known = known_documents(Fixed(arrays), reading, self._lexicon, bag.get("numbers"), bag.get("words"))
-                words, doc_ptr = _kept(known.words, known.doc_ptr)
+                words, doc_ptr = self._kept(known.words, known.doc_ptr)
                 work(*counted(read_only(words), read_only(doc_ptr)))
 
         ingest(source, sink)
@@ -66,12 +70,12 @@ class Reader:
             words = strings(str(reader.first_word(part) + number) for number in range(int(columns.max(initial=-1)) + 1))
             numbers = names(words, self._lexicon)["numbers"]
         own = np.asarray(numbers)[columns] if len(columns) else columns
-        own, ptr, values = _kept(own, doc_ptr, values)
+        own, ptr, values = self._kept(own, doc_ptr, values)
         return added_up(read_only(own.astype(np.int32)), read_only(ptr), read_only(values))  # type: ignore[no-any-return]
 
-
-def _kept(words: Array, doc_ptr: Array, *others: Array) -> tuple[Array, ...]:
-    """Without those that are not in the model: (words, doc_ptr, ...)."""
-    there = words >= 0
-    before = np.concatenate([np.zeros(1, np.int64), np.cumsum(there)])
-    return words[there], before[doc_ptr], *(other[there] for other in others)
+    def _kept(self, words: Array, doc_ptr: Array, *others: Array) -> tuple[Array, ...]:
+        """Without those that are not in the model: (words, doc_ptr, ...)."""
+        there = words >= 0
+        before = np.concatenate([np.zeros(1, np.int64), np.cumsum(there)])
+        self.left_out += len(words) - int(before[-1])
+        return words[there], before[doc_ptr], *(other[there] for other in others)

@@ -27,6 +27,7 @@ def warm() -> None:
     kernels.add_gram(table, out)
     for lines in (table, read_only(np.ones((1, 1), np.float32))):
         kernels.times(lines, table, False, out)
+        kernels.cosines(lines, one, one, np.zeros(1))
     kernels.scale_in_place(out, one)
     t, _ = dense_kernels.inverse_factor(table, False)
     dense_kernels.largest_stretch(read_only(t))
