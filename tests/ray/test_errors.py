@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +29,14 @@ def test_an_address_at_which_nobody_listens_is_told_at_once(runs: Runs) -> None:
     with pytest.raises(UsageError, match=r"no Ray cluster at 127\.0\.0\.1:1:") as caught:
         runs.begin("Ring", how=How("ray", 1, address="127.0.0.1:1"), rounds=2)
     assert "--address HEAD:6379" in caught.value.advice
+
+
+def test_who_listens_at_an_address_and_is_not_ray_is_told_at_once(runs: Runs) -> None:
+    pytest.importorskip("ray")
+    with HTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler) as server:
+        threading.Thread(target=server.handle_request, daemon=True).start()
+        with pytest.raises(UsageError, match="is not Ray's control service"):
+            runs.begin("Ring", how=How("ray", 1, address=f"127.0.0.1:{server.server_port}"), rounds=2)
 
 
 def test_a_client_address_is_refused_with_advice() -> None:

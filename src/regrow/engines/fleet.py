@@ -37,6 +37,7 @@ HELLO_SECONDS = 5.0
 CONNECT_SECONDS = 5.0
 LEAVE_SECONDS = 5.0
 NO_CLUSTER = "name one that runs, e.g. --address HEAD:6379; or leave --address out to start Ray on this machine"
+GREETING, SETTINGS = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", b"\0\0\0\4\0\0\0\0\0"
 TOKEN = "If it runs and asks for a token, that must be here, too: RAY_AUTH_MODE=token and ~/.ray/auth_token"
 IN_VAIN_MAX = 10
 LOOPBACK = ("127.", "localhost", "[::1]")
@@ -321,14 +322,29 @@ def _connect(address: str | None) -> Any:
 
 
 def _check_there(address: str | None) -> None:
-    """Raise UsageError if nobody listens at an address: Ray would try for minutes."""
+    """Raise UsageError if nobody listens at an address, or one who does not speak HTTP/2 as Ray does: Ray would try for minutes."""
     host, colon, port = (address or "").rpartition(":")
     if not colon:
         return
     try:
-        socket.create_connection((host.strip("[]"), int(port)), CONNECT_SECONDS).close()
-    except (OSError, ValueError) as error:
+        with socket.create_connection((host.strip("[]"), int(port)), CONNECT_SECONDS) as there:
+            answer = _http2_answer(there)
+    except (OSError, ValueError, OverflowError) as error:
         raise UsageError(f"there is no Ray cluster at {address}: {error}", NO_CLUSTER) from None
+    if answer is not None and answer[3:4] != SETTINGS[3:4]:
+        raise UsageError(f"what listens at {address} is not Ray's control service", NO_CLUSTER)
+
+
+def _http2_answer(there: socket.socket) -> bytes | None:
+    """What is said to the greeting of HTTP/2, which begins with settings (RFC 9113, 3.4); None where Ray wants TLS before it."""
+    if os.environ.get("RAY_USE_TLS", "0") not in ("", "0"):
+        return None
+    there.settimeout(CONNECT_SECONDS)
+    try:
+        there.sendall(GREETING + SETTINGS)
+        return there.recv(9)
+    except OSError:  # silent, or gone
+        return b""
 
 
 @contextlib.contextmanager
