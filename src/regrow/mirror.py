@@ -35,6 +35,8 @@ FOLDERS = ("program", "data", "cuts", "sessions", "model", "kept")
 """What belongs to a run besides its artifacts. Its input does not: it is never read again for recovery."""
 GROWS = ("records.jsonl", "events.jsonl", "sessions/")
 """What is written to while it is copied: a copy is made of it first."""
+OURS = {"epochs", "files", "manifests"}
+"""Folders of a copy."""
 PATIENCE_SECONDS = 600.0
 HURRY_SECONDS = 10.0
 
@@ -152,11 +154,16 @@ class Mirror:
 
 
 def check_empty(url: str) -> None:
-    """Raise UsageError where a run has a copy already, or where storage refuses."""
+    """Raise UsageError where a run has a copy already, where other things lie, or where storage refuses."""
     bucket = Bucket(url)
     bucket.patience_seconds = HURRY_SECONDS
     if newest(bucket) is not None:
         raise UsageError(f"{url} holds a run already", f"go on with it: regrow resume {url}; or name another place, or --overwrite")
+    others = sorted(set(bucket.names("")) - OURS)
+    if others:
+        raise UsageError(
+            f"{url} holds other things: {', '.join(others[:3])}", "name a place of its own, e.g. with the name of the run behind it"
+        )
 
 
 def newest(bucket: Bucket) -> dict[str, str] | None:

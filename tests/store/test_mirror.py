@@ -189,6 +189,13 @@ def test_a_place_that_holds_a_run_is_not_written_over(runs: Runs, place: str) ->
         fetch(place, runs.folder / "run")
 
 
+def test_a_place_where_other_things_lie_is_not_mixed_with_them(runs: Runs, place: str, tmp_path: Path) -> None:
+    (tmp_path / "thing").write_text("of somebody else\n")
+    Bucket(place).put("thing", tmp_path / "thing")
+    with pytest.raises(UsageError, match="holds other things: thing"):
+        runs.begin("Ring", how=How("inline", durable=place), rounds=2)
+
+
 def test_storage_that_refuses_says_what_to_do(runs: Runs, s3: S3, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="refuses") as caught:
         runs.begin("Ring", how=How("inline", durable="s3://no-such-bucket/x"), rounds=2)
