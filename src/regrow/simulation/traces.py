@@ -9,6 +9,7 @@ Three forms are read, told apart by their first line:
 
 from __future__ import annotations
 
+import math
 from datetime import datetime
 from pathlib import Path
 
@@ -46,9 +47,12 @@ def read_trace(path: Path) -> list[Step]:
             ) from None
         latest = max(latest, seconds)
         live += change
+        if not (math.isfinite(seconds) and (begin or seconds >= 0) and live >= 0):
+            expected = "times from 0 on, none of them endless, and no more machines gone than have come"
+            raise DataError(f"{path}, line {number}: {line!r}", expected)
         if change:
             steps.append((latest, change))
-    if not steps or steps[0][1] < 0:
+    if sum(change for seconds, change in steps if seconds == steps[0][0]) <= 0:
         raise DataError(f"{path} is no trace: no machine comes first", "see [faults] trace")
     first = steps[0][0]
     return [(seconds - first, change) for seconds, change in steps]
