@@ -30,11 +30,13 @@ class Broken:
     def why(self) -> str:
         """What is wrong, and what was expected."""
         shown = shown_line(self.text)
+        if self.kind == kinds.VALUE and not self.text:
+            return "there is nothing after a colon: expected the value of a feature"
         return {
             kinds.LABEL: f"the label is {shown}: expected 1 or 0 (or -1)",
             kinds.FORM: f"{shown} is no feature: expected {self.about or 'id:value'}",
-            kinds.VALUE: f"{shown} is no number: expected the value of a feature",
-            kinds.WEIGHT: f"the weight is {shown}: expected a number from 0 on",
+            kinds.VALUE: f"{shown} is no number that float32 can hold: expected the value of a feature",
+            kinds.WEIGHT: f"the weight is {shown}: expected a number from 0 on that float32 can hold",
             kinds.FIELDS: self.about,
             kinds.QUOTE: "a quote is opened and never closed",
             kinds.NUMBER: f"{shown} is no number, and its column was said to be numeric",

@@ -22,7 +22,7 @@ from regrow.data.readonly import read_only
 from regrow.errors import DataError, UsageError
 from regrow.evaluation.bands import BANDS, LOWEST
 from regrow.models.logistic import calibration, kernels
-from regrow.models.logistic.model import ClickModel
+from regrow.models.logistic.model import ClickModel, beyond
 from regrow.program import Data, Partition, Program, Results, Role, Roles
 
 __all__ = ["FTRL", "RATES"]
@@ -142,6 +142,7 @@ class FTRL(Program):
         fresh = np.empty((len(touched), models, 2), np.float32)
         has_bias, zn = part.index == 0, read_only(zn)
         kernels.fold(rows, ptr, g, zn, own, rates, has_bias, touched, place, fresh)
+        kernels.marked(fresh)
         for message in inbox:
             w = np.empty((len(message["wanted"]), models), np.float32)
             kernels.answers(read_only(message["wanted"]), zn, place, fresh, own, rates, has_bias, w)
@@ -161,7 +162,8 @@ class FTRL(Program):
             loss = np.zeros(models)
             for message in inbox:
                 loss += message["loss"]
-            part.metric("round_loss", float(loss.min()) / weight)
+            if np.isfinite(loss).all():
+                part.metric("round_loss", float(loss.min()) / weight)
 
     def _first(self, part: Partition) -> Array:
         """The state to begin with: nothing, or that of an earlier run."""
@@ -201,7 +203,8 @@ class FTRL(Program):
             counts.append(state)
         if self.calibrate:
             part.result(**calibration.fitted([state for state in counts if "groups" in state]))
-        part.metric("progressive_loss", float(_summed(total.loss).min()) / max(float(total.weight.sum()), 1e-300))
+        if np.isfinite(total.loss).all():  # else there is no model, and `model` says why
+            part.metric("progressive_loss", float(_summed(total.loss).min()) / max(float(total.weight.sum()), 1e-300))
         names = part.fixed["name"]
         unknown = [name for name in self.fields if name not in set(names)]
         if unknown:
@@ -209,13 +212,19 @@ class FTRL(Program):
         part.result(**total.arrays, name=names, **{name: part.fixed[name] for name in ("file", "line", "why")})
 
     def model(self, results: Results) -> Mapping[str, Any]:
-        """The arrays of `ClickModel`."""
+        """The arrays of `ClickModel`. Raises DataError if a state, a weight or the loss is no finite number."""
         (end,) = results["end"]
         loss = np.asarray(end["loss"])
         totals = _summed(loss)
         best = self.keep if self.keep >= 0 else int(np.argmin(totals))
         zn, field = results.concatenated("table", "zn"), results.concatenated("table", "field")
         w = kernels.weights_of(read_only(zn), read_only(field), self.rates(list(end["name"])), True, best)
+        fine = np.isfinite(zn).all(axis=(1, 2)) & np.isfinite(w)
+        if not fine.all():
+            first = int(np.argmin(fine))
+            raise beyond(end["name"][int(field[first])], results.concatenated("table", "value")[first], int((~fine).sum()))
+        if not np.isfinite(totals).all():
+            raise DataError("the log loss of the training rows is no finite number", "take a smaller --alpha, or a larger --beta")
         grid = {f"models.{name}": np.array(values, np.float64) for name, values in zip(RATES, zip(*self._models, strict=True), strict=True)}
         weight = float(np.asarray(end["weight"]).sum())
         return {
