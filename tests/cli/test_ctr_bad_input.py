@@ -33,3 +33,50 @@ def test_a_weight_that_stops_being_finite_is_named_and_there_is_no_model(shell: 
     written(shell, "a.libsvm", f"{LINES}1 3:1e25\n0 3:-1e25 4:1e25\n{LINES}")
     refuses(shell("ctr", "train", "a.libsvm", *INLINE, "--run", "run"), 3, "feature 3 (and of 1 more)", "no finite number")
     assert not (shell.folder / "run" / "model").exists()
+
+
+ROWS = "".join(f"{i % 2},u{i % 3},{i % 5}\n" for i in range(60))
+TABLE = f"y,a,b\n{ROWS}"
+
+
+def table(shell: Shell, text: str = TABLE) -> tuple[object, ...]:
+    return ("ctr", "train", written(shell, "a.csv", text), "--label", "y", *INLINE, "--run", "run")
+
+
+def test_rows_that_are_skipped_are_counted_and_listed_in_the_json_and_on_stderr(shell: Shell) -> None:
+    found = shell(*table(shell, f"{TABLE}1,u1\n2,u1,3\n"), "--bad-rows", "skip", "--json")
+    assert found.code == 0
+    assert found.json["metrics"]["bad_rows"] == 2
+    assert [(row["file"], row["line"]) for row in found.json["skipped"]] == [("a.csv", 62), ("a.csv", 63)]
+    assert "2 broken rows were left out, the first: a.csv, line 62: 2 fields" in found.err
+
+
+def test_a_quote_that_is_never_closed_is_an_error_even_where_rows_are_skipped(shell: Shell) -> None:
+    found = shell(*table(shell, f'{TABLE}1,"u1,3\n{ROWS}'), "--bad-rows", "skip")
+    refuses(found, 3, "a.csv, line 62", "never closed", "all that comes after it")
+
+
+def test_a_cross_cannot_have_the_name_of_a_column(shell: Shell) -> None:
+    refuses(shell(*table(shell), "--cross", "a:a,b"), 2, "--cross a:a,b", "a is a column already", "another name")
+
+
+def test_a_label_that_never_occurs_is_an_error_and_labels_that_are_all_alike_are_told(shell: Shell) -> None:
+    options = list(table(shell))
+    options[options.index("y")] = "y=5"
+    refuses(shell(*options), 3, 'no label is "5"', "--label COLUMN=VALUE")
+    found = shell(*table(shell, TABLE.replace("\n0,", "\n1,")), "--overwrite")
+    assert found.code == 0
+    assert "warning: all 60 labels are 1" in found.err
+
+
+def test_where_every_row_is_skipped_the_first_is_told(shell: Shell) -> None:
+    refuses(shell(*table(shell), "--numeric", "a", "--bad-rows", "skip"), 3, "60 broken rows left out", 'a.csv, line 2: "u0" is no number')
+
+
+def test_files_without_the_models_columns_are_told_which_these_are(shell: Shell) -> None:
+    assert shell(*table(shell)).code == 0
+    written(shell, "a.libsvm", LINES)
+    for command in ("predict", "evaluate"):
+        refuses(shell("ctr", command, "run", "a.libsvm", *INLINE), 3, "with the columns y, a, b: give one")
+    refuses(shell("ctr", "explain", "run", "a.csv:1"), 3, "line 1 is the header", "rows begin at line 2")
+    assert shell("ctr", "explain", "run", "a.csv:2").code == 0

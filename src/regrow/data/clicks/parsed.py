@@ -48,6 +48,7 @@ class Broken:
         advice = {
             kinds.LABEL: "say which label means 1 (--label COLUMN=VALUE; lines: --label =VALUE), or leave such rows out: --bad-rows skip",
             kinds.FIELDS: "every line needs as many fields as the first; or leave such rows out: --bad-rows skip",
+            kinds.QUOTE: 'close it (quotes inside fields are doubled: ""): all that comes after it belongs to that field',
         }
         return DataError(
             f"{file}, {self.unit} {self.line:,}: {self.why()}", advice.get(self.kind, "mend it, or leave such rows out: --bad-rows skip")
