@@ -112,6 +112,8 @@ def test_a_saved_model_comes_back(tmp_path: Path) -> None:
         ({"scaling": "pmi"}, [[1, 2], [3, 4]], "--scaling pmi"),
         ({"n_components": 1, "scaling": "chi2"}, [[1, -2], [3, 4]], "below 0"),
         ({}, [[0, 0, 0], [0, 0, 0], [0, 0, 0]], "all counts are 0"),
+        ({"n_components": 2, "scaling": "none"}, np.zeros((5, 5)), "all values of the matrix are 0"),
+        ({"n_components": 4}, np.ones((4, 5)), "at most 3 singular values (chi-square scaling takes one away"),
         ({}, [[1, np.nan]], "NaN"),
         ({}, ["a b c"], "more than the matrix can have"),
     ],

@@ -97,11 +97,11 @@ class SVD(Program):
         centred = self.settled(facts) == "chi2"
         most = min(documents, words) - centred
         if self.rank > most:
-            why = ", less the one that chi-square scaling takes away" if centred else ""
+            why = ' (chi-square scaling takes one away: "none" and "tfidf" do not)' if centred else ""
             raise DataError(
                 f"rank {self.rank:,} is more than the matrix can have: it has {documents:,} rows and {words:,} columns, "
                 f"so at most {most:,} singular values{why}",
-                f"take a smaller one, e.g. --rank {most}" if most > 0 else "give more documents",
+                f"say --rank {most} or less" if most > 0 else "give more documents",
             )
         more = 10 + self.rank // 10 if self.oversampling is None else self.oversampling
         return min(-(-(self.rank + more) // EIGHTH) * EIGHTH, documents, words)
