@@ -80,3 +80,16 @@ def test_files_without_the_models_columns_are_told_which_these_are(shell: Shell)
         refuses(shell("ctr", command, "run", "a.libsvm", *INLINE), 3, "with the columns y, a, b: give one")
     refuses(shell("ctr", "explain", "run", "a.csv:1"), 3, "line 1 is the header", "rows begin at line 2")
     assert shell("ctr", "explain", "run", "a.csv:2").code == 0
+
+
+def test_rates_of_a_field_that_no_feature_has_are_wrong_usage(shell: Shell) -> None:
+    refuses(shell(*table(shell), "--field", "nope:alpha=1"), 2, "--field nope", "the fields are: a, b")
+    refuses(shell("ctr", "train", written(shell, "a.libsvm", LINES), "--field", "nope:alpha=1", *INLINE), 2, "have no fields")
+    assert not (shell.folder / "run").exists()
+
+
+def test_files_that_are_empty_or_utf16_are_told_so(shell: Shell) -> None:
+    wide = written(shell, "wide.csv", TABLE.encode("utf-16"))
+    refuses(shell("ctr", "train", wide, "--label", "y", *INLINE), 3, "mark of UTF-16", "iconv -f UTF-16")
+    empty = written(shell, "empty.csv.gz", b"")
+    refuses(shell("ctr", "train", empty, "--label", "y", *INLINE), 3, "empty.csv.gz is empty")

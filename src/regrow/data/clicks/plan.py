@@ -91,7 +91,8 @@ def plan_of(name: str, columns: Sequence[str], options: ClickOptions, *, needs_l
         special["--weight"] = None
     for option, column in special.items():
         if column and column not in place:
-            raise DataError(f'{name}, line 1: no column "{column}" (columns: {shown_names(columns)})', _advice(options, f"name another one with {option}"))
+            advice = _advice(options, f"name another one with {option}")
+            raise DataError(f'{name}, line 1: no column "{column}" (columns: {shown_names(columns)})', advice)
     wanted, crosses = _wanted(name, columns, options, {label, options.weight, options.time, options.text_field if options.topics else None})
     items = [_item(name, feature, place, options, crosses) for feature in wanted]
     at = {option: place[column] if column else -1 for option, column in special.items()}

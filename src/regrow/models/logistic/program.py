@@ -208,7 +208,7 @@ class FTRL(Program):
         names = part.fixed["name"]
         unknown = [name for name in self.fields if name not in set(names)]
         if unknown:
-            raise DataError(f'no feature has the field "{unknown[0]}"', f"the fields are: {', '.join(name for name in names if name) or 'none has a name'}")
+            raise DataError(f'no feature has the field "{unknown[0]}"', f"the fields are: {', '.join(name for name in names if name)}")
         part.result(**total.arrays, name=names, **{name: part.fixed[name] for name in ("file", "line", "why")})
 
     def model(self, results: Results) -> Mapping[str, Any]:

@@ -151,7 +151,7 @@ def _checked_weights(matrix: Any) -> None:
         place = f"row {int(matrix.row[at])}, column {int(matrix.col[at])} of the matrix"
         raise WrongData(f"{place}: the weight is {weight[at]:g}", "a weight says how much of a rank goes along an edge: 0 or more")
     if len(weight) and not weight.any():
-        raise WrongData("all weights of the matrix are 0", "give at least one above 0; or say weight=\"none\": then all edges weigh 1")
+        raise WrongData("all weights of the matrix are 0", 'give at least one above 0; or say weight="none": then all edges weigh 1')
 
 
 def _nodes(what: str, given: Any) -> Array:
