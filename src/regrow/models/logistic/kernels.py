@@ -15,6 +15,8 @@ Several models are trained side by side: the last axis of weights and gradients,
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numba import njit
 
@@ -188,7 +190,7 @@ def fold(rows, ptr, g, zn, field, rates, has_bias, touched, place, fresh):
                 fresh[t, k, 0], fresh[t, k, 1] = work[t - first, k, 0], work[t - first, k, 1]
 
 
-def marked(fresh):
+def marked(fresh: Any) -> None:
     """Mark what has left float32's numbers: z = 0, n = infinity, of which the weight is 0, so that nothing spreads to other features.
 
     fresh float32 [rows, models, 2], changed in place. A mark stays: what is folded into it is not finite, and marked again.
