@@ -35,6 +35,13 @@ def test_a_weight_that_stops_being_finite_is_named_and_there_is_no_model(shell: 
     assert not (shell.folder / "run" / "model").exists()
 
 
+def test_of_several_models_one_that_stops_being_finite_is_not_kept(shell: Shell) -> None:
+    written(shell, "a.libsvm", "1 1:1\n" * 5 + LINES * 10)
+    train = ("ctr", "train", "a.libsvm", *INLINE, "--alpha")
+    assert shell.run(*train, "1e300,0.1")["metrics"] == shell.run(*train, "0.1")["metrics"]
+    refuses(shell(*train, "1e300"), 3, "no finite number")
+
+
 ROWS = "".join(f"{i % 2},u{i % 3},{i % 5}\n" for i in range(60))
 TABLE = f"y,a,b\n{ROWS}"
 

@@ -162,8 +162,8 @@ class FTRL(Program):
             loss = np.zeros(models)
             for message in inbox:
                 loss += message["loss"]
-            if np.isfinite(loss).all():
-                part.metric("round_loss", float(loss.min()) / weight)
+            if np.isfinite(loss).any():
+                part.metric("round_loss", _least(loss) / weight)
 
     def _first(self, part: Partition) -> Array:
         """The state to begin with: nothing, or that of an earlier run."""
@@ -203,8 +203,9 @@ class FTRL(Program):
             counts.append(state)
         if self.calibrate:
             part.result(**calibration.fitted([state for state in counts if "groups" in state]))
-        if np.isfinite(total.loss).all():  # else there is no model, and `model` says why
-            part.metric("progressive_loss", float(_summed(total.loss).min()) / max(float(total.weight.sum()), 1e-300))
+        losses = _summed(total.loss)
+        if np.isfinite(losses).any():  # else there is no model, and `model` says why
+            part.metric("progressive_loss", _least(losses) / max(float(total.weight.sum()), 1e-300))
         names = part.fixed["name"]
         unknown = [name for name in self.fields if name not in set(names)]
         if unknown:
@@ -212,18 +213,19 @@ class FTRL(Program):
         part.result(**total.arrays, name=names, **{name: part.fixed[name] for name in ("file", "line", "why")})
 
     def model(self, results: Results) -> Mapping[str, Any]:
-        """The arrays of `ClickModel`. Raises DataError if a state, a weight or the loss is no finite number."""
+        """The arrays of `ClickModel`. Raises DataError if a state, a weight or the loss of the kept one is no finite number."""
         (end,) = results["end"]
         loss = np.asarray(end["loss"])
         totals = _summed(loss)
+        totals[~np.isfinite(totals)] = np.inf
         best = self.keep if self.keep >= 0 else int(np.argmin(totals))
         zn, field = results.concatenated("table", "zn"), results.concatenated("table", "field")
         w = kernels.weights_of(read_only(zn), read_only(field), self.rates(list(end["name"])), True, best)
-        fine = np.isfinite(zn).all(axis=(1, 2)) & np.isfinite(w)
+        fine = np.isfinite(zn[:, best]).all(axis=1) & np.isfinite(w)
         if not fine.all():
             first = int(np.argmin(fine))
             raise beyond(end["name"][int(field[first])], results.concatenated("table", "value")[first], int((~fine).sum()))
-        if not np.isfinite(totals).all():
+        if totals[best] == np.inf:
             raise DataError("the log loss of the training rows is no finite number", "take a smaller --alpha, or a larger --beta")
         grid = {f"models.{name}": np.array(values, np.float64) for name, values in zip(RATES, zip(*self._models, strict=True), strict=True)}
         weight = float(np.asarray(end["weight"]).sum())
@@ -298,6 +300,11 @@ def _summed(by_band: Array) -> Array:
     for band in by_band:
         total += band
     return total
+
+
+def _least(losses: Array) -> float:
+    """The least of those that are finite."""
+    return float(losses[np.isfinite(losses)].min())
 
 
 _LOWEST = np.array(LOWEST, np.int64)
