@@ -87,6 +87,8 @@ def test_files_without_the_models_columns_are_told_which_these_are(shell: Shell)
         refuses(shell("ctr", command, "run", "a.libsvm", *INLINE), 3, "with the columns y, a, b: give one")
     refuses(shell("ctr", "explain", "run", "a.csv:1"), 3, "line 1 is the header", "rows begin at line 2")
     assert shell("ctr", "explain", "run", "a.csv:2").code == 0
+    written(shell, "broken.csv", "y,a,b\n1,u1\n")
+    refuses(shell("ctr", "evaluate", "run", "broken.csv", "--bad-rows", "skip", *INLINE), 3, "not one row to measure: 1 broken")
 
 
 def test_rates_of_a_field_that_no_feature_has_are_wrong_usage(shell: Shell) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -25,8 +26,16 @@ PLAIN_SECONDS = 30.0
 
 
 def print_json(value: Any) -> None:
-    """One line."""
-    print(json.dumps(value, ensure_ascii=False))
+    """One line; what is no finite number is null, as JSON has no word for it."""
+    print(json.dumps(_finite(value), ensure_ascii=False, allow_nan=False))
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _finite(item) for name, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def run_and_show(run: Path, work: Callable[[Watcher], dict[str, Any]], as_json: bool) -> None:
@@ -135,6 +144,7 @@ class Lines(Watcher):
         self._run = run
         self._printed = time.monotonic()
         self._lost = 0
+        self._told_ready = False
 
     def progress(self, stage: str, done: float, total: float, note: str = "") -> None:
         now = time.monotonic()
@@ -149,6 +159,11 @@ class Lines(Watcher):
         words = told(line, self._run)
         if words is not None:
             self.line(words)
+
+    def getting_ready(self) -> None:
+        if not self._told_ready:
+            self._told_ready = True
+            self.line("getting workers ready: kernels are compiled at their first use, which may take a minute, and kept")
 
     def output(self, lines: bytes) -> None:
         sys.stdout.buffer.write(lines)
