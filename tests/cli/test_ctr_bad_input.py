@@ -58,9 +58,9 @@ def test_rows_that_are_skipped_are_counted_and_listed_in_the_json_and_on_stderr(
     assert "2 broken rows were left out, the first: a.csv, line 62: 2 fields" in found.err
 
 
-def test_a_quote_that_is_never_closed_is_an_error_even_where_rows_are_skipped(shell: Shell) -> None:
+def test_a_quote_that_takes_other_rows_along_is_an_error_even_where_rows_are_skipped(shell: Shell) -> None:
     found = shell(*table(shell, f'{TABLE}1,"u1,3\n{ROWS}'), "--bad-rows", "skip")
-    refuses(found, 3, "a.csv, line 62", "never closed", "all that comes after it")
+    refuses(found, 3, "a.csv, line 62", "never closed, which takes along the 60 lines after it")
 
 
 def test_a_cross_cannot_have_the_name_of_a_column(shell: Shell) -> None:

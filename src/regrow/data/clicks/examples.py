@@ -53,10 +53,10 @@ def buckets_for(bytes_text: int) -> int:
 
 def parse(part: Fixed, format: str, plan: Plan, *, needs_label: bool = True, skip: bool = False) -> Parsed:
     """The rows of a part of the layout "text". Raises DataError, with file and line, for a row that is broken and not to be skipped; always
-    for a quote that is never closed: what comes after it would be left out too."""
+    for a quote that is never closed and takes other lines along: those would be left out too."""
     parsed = click_format(format).rows(part, plan, needs_label=needs_label, skip=skip)
     for bad in parsed.broken:
-        if not skip or bad.kind == QUOTE:
+        if not skip or (bad.kind == QUOTE and bad.about):
             raise bad.error(part["file"][0])
     return parsed
 

@@ -38,7 +38,7 @@ class Broken:
             kinds.VALUE: f"{shown} is no number that float32 can hold: expected the value of a feature",
             kinds.WEIGHT: f"the weight is {shown}: expected a number from 0 on that float32 can hold",
             kinds.FIELDS: self.about,
-            kinds.QUOTE: "a quote is opened and never closed",
+            kinds.QUOTE: f"a quote is opened and never closed{self.about}",
             kinds.NUMBER: f"{shown} is no number, and its column was said to be numeric",
             kinds.NO_LABEL: "there is no label",
         }[self.kind]
@@ -48,7 +48,7 @@ class Broken:
         advice = {
             kinds.LABEL: "say which label means 1 (--label COLUMN=VALUE; lines: --label =VALUE), or leave such rows out: --bad-rows skip",
             kinds.FIELDS: "every line needs as many fields as the first; or leave such rows out: --bad-rows skip",
-            kinds.QUOTE: 'close it (quotes inside fields are doubled: ""): all that comes after it belongs to that field',
+            kinds.QUOTE: 'close it (quotes inside fields are doubled: ""): rows after it cannot be told from what it quotes',
         }
         return DataError(
             f"{file}, {self.unit} {self.line:,}: {self.why()}", advice.get(self.kind, "mend it, or leave such rows out: --bad-rows skip")
