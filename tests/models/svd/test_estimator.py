@@ -114,6 +114,8 @@ def test_a_saved_model_comes_back(tmp_path: Path) -> None:
         ({}, [[0, 0, 0], [0, 0, 0], [0, 0, 0]], "all counts are 0"),
         ({"n_components": 2, "scaling": "none"}, np.zeros((5, 5)), "all values of the matrix are 0"),
         ({"n_components": 4}, np.ones((4, 5)), "at most 3 singular values (chi-square scaling takes one away"),
+        ({"n_components": 2, "scaling": "none"}, np.eye(5, 6) * 1e200, "too large to be factored"),
+        ({"n_components": 2, "scaling": "none"}, np.eye(5, 6) * 1e-200, "too small to be factored"),
         ({}, [[1, np.nan]], "NaN"),
         ({}, ["a b c"], "more than the matrix can have"),
     ],
