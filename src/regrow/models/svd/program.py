@@ -263,7 +263,7 @@ class SVD(Program):
         the first of several. Raises DataError for a matrix whose values are too large or too small to be factored."""
         (about,), (ritz,) = results["about"], results["ritz"]
         v = results.concatenated("vectors", "v")
-        _check_range(v, ritz["singular_values"], str(about["scaling"][0]))
+        _check_range(v, np.asarray(ritz["singular_values"]), str(about["scaling"][0]))
         largest = np.argmax(np.abs(v), axis=0)
         sign = np.where(v[largest, np.arange(self.rank)] < 0, -1.0, 1.0)
         missing = np.zeros(self.rank)
