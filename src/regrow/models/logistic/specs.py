@@ -41,7 +41,7 @@ def clicks_spec(
     if source.format == "libsvm" and any(program.fields):
         raise UsageError("--field has no meaning for libsvm files: their features have no fields", "leave it out")
     if unknown := [name for name in program.fields if fields and name not in fields]:
-        raise UsageError(f"--field {unknown[0]}: no feature has this field", f"the fields are: {', '.join(fields)}")
+        raise UsageError(f"--field {unknown[0]}: no feature has it", f"the fields are: {', '.join(fields)}")
     if partitions is not None and not (1 <= partitions[0] <= 256 and 1 <= partitions[1] <= 256 and partitions[1].bit_count() == 1):
         raise UsageError(f"--partitions {partitions[0]}x{partitions[1]}", "from 1 to 256 of examples x a power of two of weights, e.g. 4x2")
     return Spec("ctr train", ProgramName(*_PLACE), program.parameters(), seed, source, settled, "clicks", partitions, spooled=spooled)
