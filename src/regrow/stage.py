@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import threading
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -35,6 +37,8 @@ from regrow.worker import checked_roles
 
 RUNS_TASKS_HERE = ("inline", "sim")
 """Engines whose tasks run in the process of the coordinator."""
+READY_SECONDS = 4.0
+"""An engine that takes longer to get ready makes a person wonder why."""
 
 __all__ = ["Around", "ResultLost", "Stage", "Watcher"]
 
@@ -51,6 +55,9 @@ class Watcher:
 
     def event(self, line: Mapping[str, Any]) -> None:
         """A line was added to the story."""
+
+    def getting_ready(self) -> None:
+        """Workers take long to get ready: kernels are being compiled, as a rule. Called from another thread."""
 
     def output(self, lines: bytes) -> None:
         """The next lines of a program whose results are a stream."""
@@ -69,6 +76,18 @@ class Around:
     control: Control
     mirror: Mirror | None = None
     """The copy of the run in durable storage, if there is to be one."""
+
+
+@contextlib.contextmanager
+def _told_if_long(watcher: Watcher) -> Iterator[None]:
+    """Tell a watcher if what is done here takes long."""
+    timer = threading.Timer(READY_SECONDS, watcher.getting_ready)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 class Stage:
@@ -104,7 +123,8 @@ class Stage:
         session.stage(self.name, engine.tally, self.plan.rounds)
         self.story.tell("stage began", stage=self.name, rounds=self.plan.rounds)
         try:
-            engine.start(self.job, self.directory)
+            with _told_if_long(self.around.watcher):
+                engine.start(self.job, self.directory)
             began = time.monotonic()
             with self.around.control.steering(engine), calm(others=how.engine in RUNS_TASKS_HERE):
                 end = self._drive(machine, engine, began_at)

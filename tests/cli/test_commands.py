@@ -266,3 +266,17 @@ def test_a_finished_run_can_be_read_where_nothing_can_be_written(shell: Shell, m
     assert len(shell.run("lda", "topics", "run")) == 3
     assert shell("digest", "run").code == 0
     refuses(shell(*INLINE, "--run", "other"), 75, "Read-only file system", "see to the disk")
+
+
+def test_a_person_is_told_once_why_workers_take_long_to_get_ready(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("regrow.stage.READY_SECONDS", 0.05)
+    (shell.folder / "slow.py").write_text(
+        "import time\nfrom dataclasses import dataclass\nimport numpy as np\nfrom regrow import Program, Role, Roles\n\n"
+        "@dataclass(frozen=True)\nclass Slow(Program):\n"
+        "    def roles(self, data):\n        return Roles(1, a=Role(1))\n"
+        "    def a(self, part):\n        part.result(x=np.zeros(1))\n"
+        "    def warm(self):\n        time.sleep(0.5)\n"
+    )
+    found = shell("run", "slow.py:Slow", "docs.txt", "--engine", "inline")
+    assert found.code == 0
+    assert found.err.count("kernels are compiled at their first use") == 1

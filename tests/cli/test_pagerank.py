@@ -90,3 +90,18 @@ def test_what_is_broken_ends_with_a_message_and_its_code(shell: Shell) -> None:
     refuses(shell("lda", "topics", "run"), 3, "holds a model of")
     refuses(shell("pagerank", "top", "run", "--count", "0"), 2, "--count 0")
     refuses(shell("pagerank", "evaluate", "run/model"), 3, "name the run")
+
+
+@pytest.mark.parametrize(
+    ("text", "options", "told"),
+    [
+        ("0 1\n1 0\n", ("--source", 9), ("there are 2 columns, and --source says 9",)),
+        ("0 1\n1 0\n", ("--seeds", "nosuch.txt"), ('the seed "nosuch.txt" is no node', "there is none of that name")),
+        (f"0 1\n{10**20} 1\n", (), ("a.txt, line 2", "too large", "below 2^63")),
+        ("0 1 0\n1 0 0\n", ("--weight", 3), ("all edges weigh 0", "--weight none")),
+        ("0 1 1e308\n1 0 1e308\n", ("--weight", 3), ("more than float64 can hold",)),
+    ],
+)
+def test_edges_that_make_no_ranks_are_told_why(shell: Shell, text: str, options: tuple[object, ...], told: tuple[str, ...]) -> None:
+    (shell.folder / "a.txt").write_text(text)
+    refuses(shell("pagerank", "train", "a.txt", *options, "--engine", "inline"), 3, *told)

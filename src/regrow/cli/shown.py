@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -15,6 +16,7 @@ from regrow.running import Watcher
 from regrow.spec import Spec
 from regrow.store.model import read_model
 from regrow.story import sentence
+from regrow.summary import published
 from regrow.traces import guest
 
 __all__ = ["Bar", "Lines", "print_json", "run_and_show"]
@@ -24,8 +26,16 @@ PLAIN_SECONDS = 30.0
 
 
 def print_json(value: Any) -> None:
-    """One line."""
-    print(json.dumps(value, ensure_ascii=False))
+    """One line; what is no finite number is null, as JSON has no word for it."""
+    print(json.dumps(_finite(value), ensure_ascii=False, allow_nan=False))
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _finite(item) for name, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def run_and_show(run: Path, work: Callable[[Watcher], dict[str, Any]], as_json: bool) -> None:
@@ -35,12 +45,30 @@ def run_and_show(run: Path, work: Callable[[Watcher], dict[str, Any]], as_json: 
         summary = work(watcher)
     finally:
         watcher.close()
+    _remark(run, summary)
     if "output" in summary:
         print(f"{summary['output']}, SHA-256 {summary['digest']}", file=sys.stderr)
     elif as_json:
         print_json(summary)
     else:
         _print_summary(run, summary)
+
+
+def _remark(run: Path, summary: dict[str, Any]) -> None:
+    """What a person should know of the rows that were trained on, on stderr; the broken ones among them are listed in the summary."""
+    facts = published(run)["facts"]
+    if "clicks" in facts and facts["clicks"] in (0, facts["examples"]):
+        told = f"warning: all {int(facts['examples']):,} labels are {int(facts['clicks'] > 0)}: there is nothing to tell apart"
+        print(f"{told}\n        say which value means 1: --label COLUMN=VALUE", file=sys.stderr)
+    if "bad_rows" in facts:
+        summary["metrics"] = {**summary["metrics"], "bad_rows": facts["bad_rows"]}
+    if facts.get("bad_rows"):
+        arrays = read_model(run).arrays
+        rows = zip(*(list(arrays[f"skipped.{name}"]) for name in ("file", "line", "why")), strict=True)
+        summary["skipped"] = [{"file": file, "line": int(line), "why": why} for file, line, why in rows]
+        bad, first = int(facts["bad_rows"]), summary["skipped"][0]
+        were = "broken rows were" if bad > 1 else "broken row was"
+        print(f"{bad:,} {were} left out, the first: {first['file']}, line {first['line']:,}: {first['why']}", file=sys.stderr)
 
 
 def _print_summary(run: Path, summary: Mapping[str, Any]) -> None:
@@ -116,6 +144,7 @@ class Lines(Watcher):
         self._run = run
         self._printed = time.monotonic()
         self._lost = 0
+        self._told_ready = False
 
     def progress(self, stage: str, done: float, total: float, note: str = "") -> None:
         now = time.monotonic()
@@ -130,6 +159,11 @@ class Lines(Watcher):
         words = told(line, self._run)
         if words is not None:
             self.line(words)
+
+    def getting_ready(self) -> None:
+        if not self._told_ready:
+            self._told_ready = True
+            self.line("getting workers ready: kernels are compiled at their first use, which may take a minute, and kept")
 
     def output(self, lines: bytes) -> None:
         sys.stdout.buffer.write(lines)

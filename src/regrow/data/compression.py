@@ -36,6 +36,8 @@ def compression(name: str, head: bytes) -> str:
     if not found and head[1:4] == _SKIPPED and head[0] >> 4 == 5:
         found = "zstd"
     said = next((kind for suffix, kind in _SUFFIXES.items() if name.endswith(suffix)), found)
+    if said != found and not head:
+        raise DataError(f"{name} is empty", "every input file must hold something: leave it out, or fill it")
     if said != found:
         begins = " ".join(f"{byte:02x}" for byte in _MAGIC[said][0])
         suffix = next(suffix for suffix, kind in _SUFFIXES.items() if kind == said)

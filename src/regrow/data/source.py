@@ -15,7 +15,7 @@ from regrow.data.recognise import recognised, without_marks
 from regrow.data.streams import Stream
 from regrow.errors import DataError, UsageError
 
-__all__ = ["FORMATS", "Source", "SourceFile", "TextOptions", "describe", "shown_line", "undecodable"]
+__all__ = ["FORMATS", "Source", "SourceFile", "TextOptions", "check_encoding", "describe", "shown_line", "undecodable"]
 
 _DEFAULTS = {field.name: field.default for field in fields(SourceFile)}
 
@@ -108,11 +108,11 @@ def _file(input: Input, format: Format, options: TextOptions) -> SourceFile:
     if not head.strip():
         raise DataError(f"{input.name} holds no text", "every input file must hold at least one document: leave it out, or fill it")
     if format.kind == "text" and not format.magic:
-        _check_encoding(input.name, head)
+        check_encoding(input.name, head)
     return format.look(file, head, options)
 
 
-def _check_encoding(name: str, head: bytes) -> None:
+def check_encoding(name: str, head: bytes) -> None:
     """Raise DataError for what can only be UTF-16, or no text at all: with its zero bytes it may be valid UTF-8."""
     begin = head[:1024]
     zeros = begin.count(0)

@@ -180,7 +180,7 @@ def _written(folder: Path, text: str) -> str:
         ("1 2 1\n3 4\n", {"weight": "3"}, "line 2: 3 fields are expected"),
         ("a b\nc d\n", {"ids": "number"}, 'line 1: a whole number is expected for a node, and there is "a"'),
         ("a b\nc \xff\n".encode("latin-1"), {}, "line 2: byte 3 of the line is 0xff, which is not UTF-8"),
-        ("1 2\n99999999999999999999 1\n", {}, "line 2: a whole number is expected"),
+        ("1 2\n99999999999999999999 1\n", {}, "line 2: node 99999999999999999999 is too large"),
         ("# only\n% comments\n", {}, "holds no edge"),
         ("", {}, "is empty"),
         ("1\n2\n", {}, "line 1: two nodes are expected"),

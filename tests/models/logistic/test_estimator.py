@@ -133,3 +133,15 @@ def test_files_are_learned_with_the_options_of_the_command(tmp_path: Path, monke
         learned.partial_fit(np.eye(3), [0, 1, 0])
     with pytest.raises(UsageError, match="options are those of"):
         regrow.LogisticRegression().fit(tmp_path / "rows.csv", lable="click")
+
+
+def test_a_value_too_large_to_learn_from_is_named_and_what_was_learned_stays() -> None:
+    given = np.arange(200.0).reshape(100, 2) % 7 - 3
+    label = (given[:, 1] > 0).astype(int)
+    model = regrow.LogisticRegression().fit(given, label)
+    before = model.coef_.copy()
+    given[:2, 0], label[:2] = (1e25, -2e25), 0  # whatever the weight is, one of them is far off
+    for learn in (model.partial_fit, regrow.LogisticRegression().fit):
+        with pytest.raises(ValueError, match="column 0 is no finite number"):
+            learn(given, label)
+    np.testing.assert_array_equal(model.coef_, before)

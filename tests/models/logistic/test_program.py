@@ -11,7 +11,7 @@ import pytest
 from models.logistic import naive
 from models.logistic.clicks import csv_text, libsvm_text, rows
 from regrow.data.clicks import ClickOptions
-from regrow.errors import DataError, UsageError
+from regrow.errors import UsageError
 from regrow.launch import launch
 from regrow.models.logistic import FTRL, ClickModel
 from regrow.models.logistic.specs import clicks_spec, read_clicks
@@ -104,7 +104,7 @@ def test_a_field_may_have_rates_of_its_own(tmp_path: Path) -> None:
     assert not other.weights[of_item].any()
     assert other.weights[~of_item].any()
     assert plain.weights[of_item].any()
-    with pytest.raises(DataError, match='no feature has the field "itme"'):
+    with pytest.raises(UsageError, match="itme: no feature has it"):
         trained(tmp_path, text, FTRL(fields={"itme": {"l1": 1.0}}), label="click", name="rows.csv")
 
 

@@ -118,3 +118,15 @@ def test_what_is_no_graph_is_refused() -> None:
         regrow.PageRank().top()
     with pytest.raises(UsageError, match="options are those"):
         regrow.PageRank().fit(np.ones(3, int), np.ones(3, int), colour="red")
+
+
+def test_what_a_matrix_or_arrays_have_wrong_is_said_of_them_and_not_of_a_file() -> None:
+    import scipy.sparse
+
+    for value, told in ((-1.0, "row 0, column 1 of the matrix: the weight is -1"), (np.nan, "row 0, column 1 .* nan"), (0.0, "are 0")):
+        with pytest.raises(ValueError, match=told):
+            regrow.PageRank().fit(scipy.sparse.csr_matrix((np.full(1, value), ([0], [1])), shape=(2, 2)))
+    with pytest.raises(ValueError, match=r"source\[1\] is 1.5"):
+        regrow.PageRank().fit([0, 1.5], [1, 0])
+    with pytest.raises(ValueError, match='seed "7" is no node'):
+        regrow.PageRank(engine="inline", seeds={7: 1}).fit([0, 1], [1, 0])

@@ -72,6 +72,10 @@ def evaluate(
             beside = None if run is None else run.with_name(f"{run.name}-against")
             second = _measured(against, files, options, None, (), way, beside, overwrite)
     rows = first.model
+    if not len(rows["score"]):
+        bad = int(first.files.about["metrics"].get("bad_rows", 0))
+        advice = "without --bad-rows skip the first is told" if bad else "check --format, --since and --until"
+        raise DataError(f"there is not one row to measure{f': {bad:,} broken rows were left out' if bad else ''}", advice)
     report = ClickReport.of(rows["score"], rows["label"], rows["weight"], rows["rarest"], base_rate)
     other = None if second is None or against is None else _beside(model, against, rows, second.model, base_rate)
     if png is not None:

@@ -7,7 +7,7 @@ A feature is a value of a field. Each has a number of its own and keeps its name
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +20,7 @@ from regrow.data.clicks.parsed import Parsed
 from regrow.data.clicks.plan import Plan
 from regrow.data.clicks.registry import click_format
 from regrow.data.clicks.spare import give
+from regrow.data.clicks.state_kernels import QUOTE
 from regrow.data.clicks.warming import warm_format
 from regrow.data.readonly import read_only
 from regrow.data.vocabulary import taken
@@ -51,10 +52,12 @@ def buckets_for(bytes_text: int) -> int:
 
 
 def parse(part: Fixed, format: str, plan: Plan, *, needs_label: bool = True, skip: bool = False) -> Parsed:
-    """The rows of a part of the layout "text". Raises DataError, with file and line, for a row that is broken and not to be skipped."""
+    """The rows of a part of the layout "text". Raises DataError, with file and line, for a row that is broken and not to be skipped; always
+    for a quote that is never closed and takes other lines along: those would be left out too."""
     parsed = click_format(format).rows(part, plan, needs_label=needs_label, skip=skip)
-    if parsed.broken and not skip:
-        raise parsed.broken[0].error(part["file"][0])
+    for bad in parsed.broken:
+        if not skip or (bad.kind == QUOTE and bad.about):
+            raise bad.error(part["file"][0])
     return parsed
 
 
@@ -113,7 +116,9 @@ class ClickExamples(Program):
             mine = order[ptr[bucket] : ptr[bucket + 1]]
             values = taken(found.value_of, mine)
             part.send("dictionary", bucket, hash=found.hash[mine], field=found.field[mine], value=values, counts=found.counts[mine])
-        part.broadcast("places", examples=len(found.label))
+        first = [f"{part.fixed['file'][0]}, {bad.unit} {bad.line:,}: {bad.why()}" for bad in found.broken[:1]]
+        clicks = int(found.label.sum())
+        part.broadcast("places", examples=len(found.label), clicks=clicks, bad=len(found.broken), first=strings(first))
         part.broadcast("dictionary", examples=len(found.label))
         told = found.broken[:REPORTED_MAX]
         file = part.fixed["file"][0]
@@ -126,7 +131,7 @@ class ClickExamples(Program):
             "rows", part.index, row_ptr=found.row_ptr, feature=found.feature, value=found.value[: 0 if plain[0] else None],
             group=self._groups(found), label=found.label, weight=found.weight[: 0 if plain[1] else None], order=order, ptr=ptr,
         )  # fmt: skip
-        numbers = {"examples": len(found.label), "clicks": int(found.label.sum()), "missing": found.missing}
+        numbers = {"examples": len(found.label), "clicks": clicks, "missing": found.missing}
         for name, number in (numbers | {"bad_rows": len(found.broken), "left_out": found.left_out}).items():
             part.metric(name, number)
 
@@ -203,9 +208,15 @@ class ClickExamples(Program):
     def places(self, part: Partition) -> None:
         """Where the features of each bucket begin, and the examples of each part."""
         bases = np.cumsum([0] + [int(message["features"]) for message in part.inbox("dictionary")])
-        first = np.cumsum([0] + [int(message["examples"]) for message in part.inbox("text")])
+        texts = list(part.inbox("text"))
+        first = np.cumsum([0] + [int(message["examples"]) for message in texts])
         if first[-1] == 0:
-            raise DataError("there is not one example in the input", "check --format, --since and --until, and which rows were skipped")
+            raise _no_example(texts)
+        positive = Plan.from_json(self.plan).positive
+        if positive and not self.continued and not sum(int(message["clicks"]) for message in texts):
+            raise DataError(
+                f'no label is "{positive}": all {first[-1]:,} are taken for 0', "say which value means 1: --label COLUMN=VALUE, or =VALUE"
+            )
         part.broadcast("rows", bases=bases, first=first)
 
     def rows(self, part: Partition) -> None:
@@ -236,6 +247,15 @@ class ClickExamples(Program):
         one = [read_only(np.array(array, kind)) for array, kind in (([0, 1], np.int64), ([0], np.int32), ([1], np.float32))]
         _numbered(*one, read_only(np.zeros(1, np.int64)), read_only(np.zeros(1, np.int64)))
         warm_format(self.format)
+
+
+def _no_example(texts: Sequence[Message]) -> DataError:
+    """The error for an input of which no row is left, with the first that is broken."""
+    bad, told = sum(int(message["bad"]) for message in texts), [first for message in texts for first in message["first"]]
+    if not bad:
+        return DataError("there is not one example in the input", "check --format, --since and --until")
+    rows = f"{bad:,} broken row{'s' if bad > 1 else ''} left out, the first: {told[0]}"
+    return DataError(f"there is not one example in the input: {rows}", "check --format and --label, and what the columns are said to be")
 
 
 def _by_bucket(hashes: Array, buckets: int) -> tuple[Array, Array]:

@@ -21,7 +21,7 @@ from regrow.data.clicks.plan import Plan, seeds_of
 from regrow.data.clicks.reading import Filled
 from regrow.data.clicks.records import Records, batch_of
 from regrow.data.clicks.spare import give
-from regrow.data.clicks.state_kernels import KNOWN
+from regrow.data.clicks.state_kernels import KNOWN, QUOTE
 from regrow.data.formats.cutting import LineEnd, cut, without_lines
 from regrow.data.formats.facts import SourceFile
 from regrow.data.formats.format import Arrays, Format
@@ -155,8 +155,11 @@ class TableFormat(ClickFormat):
             more = records.read(starts[:filled], ends[:filled], kind[first : first + filled])
             first += filled
         parsed = records.parsed()
+        lines_here = how_many(read_only(part["text"]), 10) + (size > 0 and part["text"][-1] != 10)
 
         def about(row: int) -> str:
+            if kind[row] == QUOTE:
+                return _taken_along(int(lines_here - line[row]) - 1)
             return f"{found[row]:,} field{'s' if found[row] != 1 else ''}, and the first line has {len(plan.columns):,}"
 
         parsed = replace(parsed, broken=tuple(replace(bad, about=about(bad.line)) for bad in parsed.broken))
@@ -210,6 +213,11 @@ def _names_or_numbers(first: Sequence[str], lines_of: int, header: str | None) -
     if header == "no":
         return [str(number) for number in range(1, len(first) + 1)], 0
     return [name.strip() or str(number) for number, name in enumerate(first, 1)], lines_of
+
+
+def _taken_along(lines: int) -> str:
+    """What a quote that is never closed does to the lines after its own."""
+    return f", which takes along the {lines:,} line{'s' if lines > 1 else ''} after it" if lines > 0 else ""
 
 
 def _texts(text: Any, into: Filled) -> tuple[str, ...]:

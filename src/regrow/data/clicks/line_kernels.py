@@ -12,7 +12,7 @@ import numpy as np
 from numba import njit
 
 from regrow.data.clicks.byte_kernels import address_of, byte_at, digits_end, find, first_of_two, repeated, word_of
-from regrow.data.clicks.number_kernels import number_in
+from regrow.data.clicks.number_kernels import MOST, number_in
 from regrow.data.clicks.set_kernels import CELL_BYTES, SEED, hashed, put_cell
 from regrow.data.clicks.state_kernels import (
     AT,
@@ -160,7 +160,7 @@ def _libsvm_features(text, i, stop, has_field, seeds, field_of, names, known, ce
         else:
             i = _word_end(text, place, stop)
             x, fine = number_in(text + place, text + i)
-            if not fine:
+            if not fine or abs(x) > MOST:
                 return i, cell, at, known, VALUE, place
         if cell == cells_end:
             return i, cell, at, known, FULL_CELLS, begin
@@ -228,7 +228,7 @@ def _vw_head(text, i, stop, positive):
                     kind = LABEL
             elif place == 1:
                 w, fine = number_in(text + begin, text + i)
-                if not fine or w < 0.0:
+                if not fine or not 0.0 <= w <= MOST:
                     kind = WEIGHT
         place += 1
         i = _blanks_end(text, i, stop)
@@ -278,7 +278,7 @@ def _vw_features(text, i, stop, field, seed, scale, cell, cells_end, value, at):
         if end == begin:
             return end, cell, at, FORM, begin
         i, x, fine = _vw_value(text, end, stop)
-        if not fine:
+        if not fine or abs(x * scale) > MOST:
             return i, cell, at, VALUE, end + 1
         if cell == cells_end:
             return i, cell, at, FULL_CELLS, begin

@@ -8,8 +8,10 @@ from numba import njit
 
 from regrow.data.clicks.byte_kernels import address_of, byte_at
 
-__all__ = ["decimal", "number_in"]
+__all__ = ["MOST", "decimal", "number_in"]
 
+MOST = float(np.finfo(np.float32).max)
+"""The largest number that is kept as a float32, as values and weights are."""
 _TENS = np.array([10.0**power for power in range(23)])
 
 

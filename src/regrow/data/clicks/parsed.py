@@ -30,13 +30,15 @@ class Broken:
     def why(self) -> str:
         """What is wrong, and what was expected."""
         shown = shown_line(self.text)
+        if self.kind == kinds.VALUE and not self.text:
+            return "there is nothing after a colon: expected the value of a feature"
         return {
             kinds.LABEL: f"the label is {shown}: expected 1 or 0 (or -1)",
             kinds.FORM: f"{shown} is no feature: expected {self.about or 'id:value'}",
-            kinds.VALUE: f"{shown} is no number: expected the value of a feature",
-            kinds.WEIGHT: f"the weight is {shown}: expected a number from 0 on",
+            kinds.VALUE: f"{shown} is no number that float32 can hold: expected the value of a feature",
+            kinds.WEIGHT: f"the weight is {shown}: expected a number from 0 on that float32 can hold",
             kinds.FIELDS: self.about,
-            kinds.QUOTE: "a quote is opened and never closed",
+            kinds.QUOTE: f"a quote is opened and never closed{self.about}",
             kinds.NUMBER: f"{shown} is no number, and its column was said to be numeric",
             kinds.NO_LABEL: "there is no label",
         }[self.kind]
@@ -46,6 +48,7 @@ class Broken:
         advice = {
             kinds.LABEL: "say which label means 1 (--label COLUMN=VALUE; lines: --label =VALUE), or leave such rows out: --bad-rows skip",
             kinds.FIELDS: "every line needs as many fields as the first; or leave such rows out: --bad-rows skip",
+            kinds.QUOTE: 'close it (quotes inside fields are doubled: ""): rows after it cannot be told from what it quotes',
         }
         return DataError(
             f"{file}, {self.unit} {self.line:,}: {self.why()}", advice.get(self.kind, "mend it, or leave such rows out: --bad-rows skip")

@@ -91,7 +91,8 @@ def plan_of(name: str, columns: Sequence[str], options: ClickOptions, *, needs_l
         special["--weight"] = None
     for option, column in special.items():
         if column and column not in place:
-            raise DataError(f'{name}, line 1: no column "{column}" (columns: {shown_names(columns)})', f"name another one with {option}")
+            advice = _advice(options, f"name another one with {option}")
+            raise DataError(f'{name}, line 1: no column "{column}" (columns: {shown_names(columns)})', advice)
     wanted, crosses = _wanted(name, columns, options, {label, options.weight, options.time, options.text_field if options.topics else None})
     items = [_item(name, feature, place, options, crosses) for feature in wanted]
     at = {option: place[column] if column else -1 for option, column in special.items()}
@@ -106,6 +107,8 @@ def _wanted(
 ) -> tuple[list[str], Mapping[str, tuple[str, ...]]]:
     """The features in their order, and of how many columns crosses are made."""
     crosses, levels = dict(named_lists("--cross", options.cross)), named_lists("--backoff", options.backoff)
+    if taken := next((cross for cross in crosses if cross in columns), None):
+        raise UsageError(f"--cross {taken}:{','.join(crosses[taken])}: {taken} is a column already", "choose another name")
     multi = [text.partition(":")[0] for text in options.multi]
     wanted = [column for column in columns if column not in special] if options.features is None else list(options.features)
     wanted += [feature for feature in [*options.numeric, *options.binned, *multi, *crosses] if feature not in wanted]
@@ -129,7 +132,8 @@ def _item(name: str, feature: str, place: Mapping[str, int], options: ClickOptio
     parts = crosses.get(feature, (feature,))
     for column in parts:
         if column not in place:
-            raise DataError(f'{name}, line 1: no column "{column}" (columns: {shown_names(list(place))})', "name others with --features")
+            advice = _advice(options, "name others with --features")
+            raise DataError(f'{name}, line 1: no column "{column}" (columns: {shown_names(list(place))})', advice)
     at = tuple(place[column] for column in parts)
     if feature in crosses:
         return Item(feature, CROSS, at)
@@ -140,3 +144,10 @@ def _item(name: str, feature: str, place: Mapping[str, int], options: ClickOptio
                 raise UsageError(f"--multi {text}", "name one character that parts the values, e.g. --multi tags:;")
             return Item(feature, MULTI, at, ord(between or "|"))
     return Item(feature, NUMERIC if feature in options.numeric else BINNED if feature in options.binned else CATEGORY, at)
+
+
+def _advice(options: ClickOptions, first: str) -> str:
+    """What to do about a column that a file has not: of a model's own columns, give them."""
+    if options.columns is None:
+        return first
+    return f"the model was trained on tables with the columns {shown_names(options.columns)}: give one with these"

@@ -16,7 +16,7 @@ from regrow.data.clicks.registry import ALL, click_format
 from regrow.data.compression import bare_name
 from regrow.data.formats.facts import SourceFile, shown_names
 from regrow.data.inputs import found
-from regrow.data.source import Source
+from regrow.data.source import Source, check_encoding
 from regrow.data.streams import Stream
 from regrow.errors import DataError, UsageError
 
@@ -60,6 +60,10 @@ def describe_clicks(paths: Sequence[str], options: ClickOptions, *, needs_label:
     """
     check_options(options)
     inputs = [input.name for input in found(paths)]
+    for name in inputs:
+        head = Stream(name).head(1024)
+        if not head.startswith(b"PAR1"):
+            check_encoding(name, head)
     format = click_format(options.format) if options.format else _recognised(inputs)
     options = _fitting(format, options)
     files: list[SourceFile] = []

@@ -8,7 +8,7 @@ from numba import njit
 
 from regrow.arithmetic import log
 from regrow.data.clicks.byte_kernels import AHEAD, address_of, byte_at, put_byte
-from regrow.data.clicks.number_kernels import decimal, number_in
+from regrow.data.clicks.number_kernels import MOST, decimal, number_in
 from regrow.data.clicks.set_kernels import CELL_BYTES, hashed, put_cell
 from regrow.data.clicks.state_kernels import (
     AT,
@@ -280,7 +280,7 @@ def column_rows(
         if kind == 0 and special[1] >= 0:
             begin, end = starts[r, special[1]], ends[r, special[1]]
             w, fine = number_in(text + begin, text + end)
-            kind, weight[rows] = 0 if fine and w >= 0.0 else WEIGHT, w
+            kind, weight[rows] = 0 if fine and 0.0 <= w <= MOST else WEIGHT, w
         if kind == 0:
             cell, at, own, empty, kind, begin, end = _features(text, starts, ends, r, items, parts, seeds, own, cell, cells_end, value, at)
         if kind < 0:

@@ -125,7 +125,8 @@ def _column(file: str, option: str, given: str | None, default: int, header: Seq
         return list(header).index(given)
     if given.isdecimal() and int(given) >= 1:
         if int(given) > fields:
-            raise DataError(f"{file}, line {line + 1:,}: there are {fields} columns", f"name one of them with {option}")
+            what = f"there are {fields} columns, and {option} says {given}"
+            raise DataError(f"{file}, line {line + 1:,}: {what}", f"name one of them with {option}")
         return int(given) - 1
     if header is None:
         raise UsageError(f"{option} {given}: {file} has no line that names its columns", "give a number from 1, or say --header yes")

@@ -87,7 +87,10 @@ class GraphParts(Program):
         out, into = (np.zeros((self.nodes >> self._shift) + 1, np.int64) for _ in range(2))
         source, target = (read_only(part.fixed[name]) for name in ("source", "target"))
         count_ends(source, target, self.drop, self.undirected, self._shift, out, into)
-        part.send("bounds", 0, out=out, into=into)
+        weight = np.asarray(part.fixed["weight"])
+        with np.errstate(over="ignore"):
+            total = float(weight.sum()) if len(weight) else float(len(source))
+        part.send("bounds", 0, out=out, into=into, total=total)
 
     def bounds(self, part: Partition) -> None:
         """Cut the nodes into ranges of about equal cost."""
@@ -98,6 +101,11 @@ class GraphParts(Program):
         cost = np.cumsum(np.append(0, out + into // 4 + NODE_COST * sizes))
         if not int(np.sum(out)):
             raise DataError("there is no edge but from nodes to themselves", "keep those: --self-loops keep")
+        total = sum(float(message["total"]) for message in inbox)
+        if total == 0:
+            raise DataError("all edges weigh 0: no rank goes along any of them", "name another --weight, or say --weight none")
+        if not 2 * total < float("inf"):
+            raise DataError("the weights of the edges add up to more than float64 can hold", "divide all of them by the same number")
         ends = np.searchsorted(cost, cost[-1] * np.arange(self.partitions + 1) // self.partitions)
         ends[0], ends[-1] = 0, blocks
         owner = np.repeat(np.arange(self.partitions, dtype=np.uint32), np.diff(ends))

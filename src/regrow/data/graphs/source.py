@@ -13,7 +13,7 @@ from regrow.data.graphs.formats import GraphReader
 from regrow.data.graphs.looking import Looked, look
 from regrow.data.graphs.options import GraphOptions, check_options
 from regrow.data.inputs import checked, found
-from regrow.data.source import Source
+from regrow.data.source import Source, check_encoding
 from regrow.data.streams import Stream
 from regrow.errors import DataError, UsageError
 
@@ -87,6 +87,9 @@ def _file(name: str) -> tuple[SourceFile, Stream]:
     if not size:
         raise DataError(f"{name} is empty", "a file of edges holds at least one line: leave it out, or fill it")
     stream = Stream(name)
+    head = stream.head(1024)
+    if not head.startswith(b"PAR1"):
+        check_encoding(name, head)
     return SourceFile(name, size, bool(stream.compression)), stream
 
 

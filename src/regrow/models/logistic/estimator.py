@@ -143,9 +143,18 @@ class LogisticRegression(Estimator):
         weight = _weights(sample_weight, shape[0])
         if first:
             self.n_features_in_ = shape[1]
-            self.learner_ = Learner(np.array([program.alpha[0], program.beta[0], program.l1[0], program.l2[0]]), self.partitions)
         self._check_width(shape[1])
-        loss = self.learner_.learn(Rows(row_ptr, id, value, label, weight))
+        rates = np.array([program.alpha[0], program.beta[0], program.l1[0], program.l2[0]])
+        learner = Learner(rates, self.partitions) if first else self.learner_.copy()
+        loss = learner.learn(Rows(row_ptr, id, value, label, weight))
+        wrong = learner.beyond()
+        if wrong is not None or not np.isfinite(loss):
+            where = "the log loss" if wrong is None else "the intercept" if wrong < 0 else f"the weight of column {wrong}"
+            raise WrongData(
+                f"Input X contains a value too large to learn from: {where} is no finite number",
+                "scale columns so that values are near 1, or take a smaller alpha",
+            )
+        self.learner_ = learner
         if first or not hasattr(self, "progressive_loss_"):
             self.progressive_loss_ = loss
         self._coefficients: Any = None

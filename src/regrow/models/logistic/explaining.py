@@ -164,6 +164,8 @@ def _line(row: str, options: ClickOptions, header: str | None, table: bool) -> t
         line, first = _line_of(file, int(number))
         if not table:
             return [line], []
+        if number == "1" and not (header == "no" or options.header == "no" or options.format == "criteo"):
+            raise DataError(f"{file}, line 1 is the header", "rows begin at line 2")
         columns = known if header == "no" or options.header == "no" or options.format == "criteo" else _fields(first, options)
         return _as_many(_fields(line, options), columns, options)
     if row.lstrip().startswith("{"):

@@ -15,6 +15,8 @@ Several models are trained side by side: the last axis of weights and gradients,
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numba import njit
 
@@ -28,6 +30,7 @@ __all__ = [
     "count_bins",
     "fold",
     "gradients",
+    "marked",
     "places",
     "rarest_of",
     "scores",
@@ -185,6 +188,16 @@ def fold(rows, ptr, g, zn, field, rates, has_bias, touched, place, fresh):
         for t in range(first, last):
             for k in range(models):
                 fresh[t, k, 0], fresh[t, k, 1] = work[t - first, k, 0], work[t - first, k, 1]
+
+
+def marked(fresh: Any) -> None:
+    """Mark what has left float32's numbers: z = 0, n = infinity, of which the weight is 0, so that nothing spreads to other features.
+
+    fresh float32 [rows, models, 2], changed in place. A mark stays: what is folded into it is not finite, and marked again.
+    """
+    fine = np.isfinite(fresh)
+    if not fine.all():
+        fresh[~fine.all(axis=2)] = 0.0, np.inf
 
 
 @njit(cache=True, error_model="numpy")

@@ -5,6 +5,7 @@ The same rows, in the same order, with as many partitions of examples, give the 
 
 from __future__ import annotations
 
+from copy import copy
 from dataclasses import dataclass
 from typing import Any
 
@@ -41,6 +42,12 @@ class Learner:
         self.ids = np.empty(0, np.int64)
         self.zn = np.zeros((1, 1, 2), np.float32)
         self.seen = 0
+
+    def copy(self) -> Learner:
+        """Another one in the same state: what it learns leaves this one as it is."""
+        made = copy(self)
+        made.zn = self.zn.copy()
+        return made
 
     def learn(self, rows: Rows) -> float:
         """Visit all rows once, in rounds that grow with what was seen; the mean of their log losses before they were learned from."""
@@ -90,8 +97,15 @@ class Learner:
         place = kernels.places(touched, len(zn))
         fresh = np.empty((len(touched), 1, 2), np.float32)
         kernels.fold(touched_rows, ptr, read_only(np.concatenate(sums)), zn, no_field, self.rates, True, touched, place, fresh)
+        kernels.marked(fresh)
         self.zn[touched] = fresh
         return loss
+
+    def beyond(self) -> int | None:
+        """The id of the first feature whose weight is no finite number, -1 for the bias; None if all are."""
+        fine = np.isfinite(self.zn).all(axis=(1, 2)) & np.isfinite(self.weights())
+        place = int(np.argmin(fine))
+        return None if fine[place] else -1 if place == 0 else int(self.ids[place - 1])
 
     def weights(self) -> Array:
         """The weights: float32 [1 + ids], the bias first."""

@@ -13,7 +13,7 @@ from regrow.evaluation.bands import BANDS
 from regrow.evaluation.tail import aligned
 from regrow.packed import Strings
 
-__all__ = ["ClickModel", "shown_value"]
+__all__ = ["ClickModel", "beyond", "shown_value"]
 
 Array = npt.NDArray[Any]
 _ARRAYS = (*(f"features.{name}" for name in ("value", "field", "hash", "count", "weight", "z", "n")), "fields.name")
@@ -22,6 +22,16 @@ _ARRAYS = (*(f"features.{name}" for name in ("value", "field", "hash", "count", 
 def shown_value(value: str) -> str:
     """A feature's value for people: the parts of a cross with a sign between them, a missing value named."""
     return value.replace("\x1f", " & ") if value else "(missing)"
+
+
+def beyond(field: str, value: str, features: int = 1) -> DataError:
+    """The error for features whose state is no finite number: the first by its field and value, and how many there are."""
+    name = f"{field}={shown_value(value)}" if field else shown_value(value)
+    more = f" (and of {features - 1:,} more)" if features > 1 else ""
+    return DataError(
+        f"training went beyond what numbers can hold: the weight of feature {name}{more} is no finite number",
+        "values or rates are too large: bring values near 1 (tables: --numeric takes logarithms), or take a smaller --alpha",
+    )
 
 
 class ClickModel:

@@ -22,7 +22,7 @@ from regrow.data.readonly import read_only
 from regrow.errors import DataError, UsageError
 from regrow.evaluation.bands import BANDS, LOWEST
 from regrow.models.logistic import calibration, kernels
-from regrow.models.logistic.model import ClickModel
+from regrow.models.logistic.model import ClickModel, beyond
 from regrow.program import Data, Partition, Program, Results, Role, Roles
 
 __all__ = ["FTRL", "RATES"]
@@ -142,6 +142,7 @@ class FTRL(Program):
         fresh = np.empty((len(touched), models, 2), np.float32)
         has_bias, zn = part.index == 0, read_only(zn)
         kernels.fold(rows, ptr, g, zn, own, rates, has_bias, touched, place, fresh)
+        kernels.marked(fresh)
         for message in inbox:
             w = np.empty((len(message["wanted"]), models), np.float32)
             kernels.answers(read_only(message["wanted"]), zn, place, fresh, own, rates, has_bias, w)
@@ -161,7 +162,8 @@ class FTRL(Program):
             loss = np.zeros(models)
             for message in inbox:
                 loss += message["loss"]
-            part.metric("round_loss", float(loss.min()) / weight)
+            if np.isfinite(loss).any():
+                part.metric("round_loss", _least(loss) / weight)
 
     def _first(self, part: Partition) -> Array:
         """The state to begin with: nothing, or that of an earlier run."""
@@ -201,21 +203,30 @@ class FTRL(Program):
             counts.append(state)
         if self.calibrate:
             part.result(**calibration.fitted([state for state in counts if "groups" in state]))
-        part.metric("progressive_loss", float(_summed(total.loss).min()) / max(float(total.weight.sum()), 1e-300))
+        losses = _summed(total.loss)
+        if np.isfinite(losses).any():  # else there is no model, and `model` says why
+            part.metric("progressive_loss", _least(losses) / max(float(total.weight.sum()), 1e-300))
         names = part.fixed["name"]
         unknown = [name for name in self.fields if name not in set(names)]
         if unknown:
-            raise DataError(f'no feature has the field "{unknown[0]}"', f"the fields are: {', '.join(names)}")
+            raise DataError(f'no feature has the field "{unknown[0]}"', f"the fields are: {', '.join(name for name in names if name)}")
         part.result(**total.arrays, name=names, **{name: part.fixed[name] for name in ("file", "line", "why")})
 
     def model(self, results: Results) -> Mapping[str, Any]:
-        """The arrays of `ClickModel`."""
+        """The arrays of `ClickModel`. Raises DataError if a state, a weight or the loss of the kept one is no finite number."""
         (end,) = results["end"]
         loss = np.asarray(end["loss"])
         totals = _summed(loss)
+        totals[~np.isfinite(totals)] = np.inf
         best = self.keep if self.keep >= 0 else int(np.argmin(totals))
         zn, field = results.concatenated("table", "zn"), results.concatenated("table", "field")
         w = kernels.weights_of(read_only(zn), read_only(field), self.rates(list(end["name"])), True, best)
+        fine = np.isfinite(zn[:, best]).all(axis=1) & np.isfinite(w)
+        if not fine.all():
+            first = int(np.argmin(fine))
+            raise beyond(end["name"][int(field[first])], results.concatenated("table", "value")[first], int((~fine).sum()))
+        if totals[best] == np.inf:
+            raise DataError("the log loss of the training rows is no finite number", "take a smaller --alpha, or a larger --beta")
         grid = {f"models.{name}": np.array(values, np.float64) for name, values in zip(RATES, zip(*self._models, strict=True), strict=True)}
         weight = float(np.asarray(end["weight"]).sum())
         return {
@@ -289,6 +300,11 @@ def _summed(by_band: Array) -> Array:
     for band in by_band:
         total += band
     return total
+
+
+def _least(losses: Array) -> float:
+    """The least of those that are finite."""
+    return float(losses[np.isfinite(losses)].min())
 
 
 _LOWEST = np.array(LOWEST, np.int64)

@@ -38,6 +38,10 @@ def clicks_spec(
     fields = [item[0] for item in source.plan["items"]]
     if settled.calibrate and fields and settled.calibrate not in fields:
         raise UsageError(f"--calibrate {settled.calibrate}", f"name one of the features: {', '.join(fields)}; or all, for one of all rows")
+    if source.format == "libsvm" and any(program.fields):
+        raise UsageError("--field has no meaning for libsvm files: their features have no fields", "leave it out")
+    if unknown := [name for name in program.fields if fields and name not in fields]:
+        raise UsageError(f"--field {unknown[0]}: no feature has it", f"the fields are: {', '.join(fields)}")
     if partitions is not None and not (1 <= partitions[0] <= 256 and 1 <= partitions[1] <= 256 and partitions[1].bit_count() == 1):
         raise UsageError(f"--partitions {partitions[0]}x{partitions[1]}", "from 1 to 256 of examples x a power of two of weights, e.g. 4x2")
     return Spec("ctr train", ProgramName(*_PLACE), program.parameters(), seed, source, settled, "clicks", partitions, spooled=spooled)

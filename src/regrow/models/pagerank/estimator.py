@@ -12,7 +12,9 @@ import numpy as np
 import numpy.typing as npt
 
 from regrow.data.graphs import GraphOptions
+from regrow.errors import RegrowError
 from regrow.launch import Run, launch, shared_cache
+from regrow.models.document_estimator import as_value_error
 from regrow.models.habits import Estimator, WrongData, WrongUse, number, whole
 from regrow.models.pagerank.model import RankModel
 from regrow.models.pagerank.program import PageRank as Ranks
@@ -76,7 +78,7 @@ class PageRank(Estimator):
         **options: Any,
     ) -> Self:
         """Rank the nodes of a graph: files, a matrix, or sources and targets."""
-        with _as_files(graph, target) as (files, spooled, first):
+        with _told(), _as_files(graph, target, options.get("weight")) as (files, spooled, first):
             relative = None if self.relative is None else number("relative", self.relative)
             settings = number("damping", self.damping), number("tolerance", self.tolerance), relative, whole("rounds", self.rounds)
             spec = rank_spec(
@@ -103,7 +105,7 @@ def connected_components(
 
     graph: files, a matrix, or arrays of sources and of targets, as for `PageRank.fit`, with the same options.
     """
-    with _as_files(graph, target) as (files, spooled, first):
+    with _told(), _as_files(graph, target, "none") as (files, spooled, first):
         spec = components_spec(files, options=_options(options), partitions=partitions, spooled=spooled)
         found = launch(spec, How(engine, workers or 0, cache=shared_cache() if not spooled else None), None)
     ids, labels = found.model["components.id"], np.asarray(found.model["components.component"])
@@ -130,7 +132,43 @@ def _sets(seeds: Mapping[Any, Any] | None, first: int) -> dict[str, dict[str, fl
 
 
 @contextlib.contextmanager
-def _as_files(graph: Any, target: Any) -> Iterator[tuple[list[str], tuple[str, ...], int]]:
+def _told() -> Iterator[None]:
+    """Errors as those of other estimators: they are ValueErrors too."""
+    try:
+        yield
+    except RegrowError as error:
+        raise as_value_error(error) from error
+
+
+def _checked_weights(matrix: Any) -> None:
+    """Raises WrongData for entries that are no weights."""
+    weight = np.asarray(matrix.data)
+    if weight.dtype.kind not in "biuf":
+        raise WrongData(f"the matrix has type {weight.dtype}", "a weight is a number, 0 or more")
+    fine = np.isfinite(weight) & (weight >= 0)
+    if not fine.all():
+        at = int(np.argmin(fine))
+        place = f"row {int(matrix.row[at])}, column {int(matrix.col[at])} of the matrix"
+        raise WrongData(f"{place}: the weight is {weight[at]:g}", "a weight says how much of a rank goes along an edge: 0 or more")
+    if len(weight) and not weight.any():
+        raise WrongData("all weights of the matrix are 0", 'give at least one above 0; or say weight="none": then all edges weigh 1')
+
+
+def _nodes(what: str, given: Any) -> Array:
+    """Ends of edges: whole numbers or strings, one for each edge. Raises WrongData."""
+    nodes = np.asarray(given)
+    if nodes.ndim != 1:
+        raise WrongData(f"{what} has shape {nodes.shape}", "give one node for each edge")
+    if nodes.dtype.kind == "f":
+        whole = np.isfinite(nodes) & (nodes == np.rint(nodes))
+        if not whole.all():
+            at = int(np.argmin(whole))
+            raise WrongData(f"{what}[{at}] is {nodes[at]:g}", "a node is a whole number or a string")
+    return nodes
+
+
+@contextlib.contextmanager
+def _as_files(graph: Any, target: Any, weight: str | None) -> Iterator[tuple[list[str], tuple[str, ...], int]]:
     """Files of edges, those of them that were written for this, and the number of the first node in those."""
     if target is None and isinstance(graph, (str, Path)):
         yield [str(graph)], (), 0
@@ -144,8 +182,11 @@ def _as_files(graph: Any, target: Any) -> Iterator[tuple[list[str], tuple[str, .
 
             if len(graph.shape) != 2 or graph.shape[0] != graph.shape[1]:
                 raise WrongData(f"a matrix of shape {tuple(graph.shape)}", "a graph has as many rows as columns")
+            matrix = graph.tocoo()
+            if weight != "none":
+                _checked_weights(matrix)
             name = str(Path(folder) / "graph.mtx")
-            mmwrite(name, graph.tocoo(), precision=17, symmetry="general")
+            mmwrite(name, matrix, precision=17, symmetry="general")
             yield [name], (name,), 1
             return
         if target is None:
@@ -156,5 +197,5 @@ def _as_files(graph: Any, target: Any) -> Iterator[tuple[list[str], tuple[str, .
         if len(graph) != len(target):
             raise WrongData(f"{len(graph):,} sources and {len(target):,} targets", "give one of each for each edge")
         name = str(Path(folder) / "graph.parquet")
-        pq.write_table(pa.table({"source": np.asarray(graph), "target": np.asarray(target)}), name)
+        pq.write_table(pa.table({"source": _nodes("source", graph), "target": _nodes("target", target)}), name)
         yield [name], (name,), 0

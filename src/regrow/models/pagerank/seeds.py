@@ -68,7 +68,7 @@ class Seeds:
         times = np.bincount(found, minlength=len(self.entries))
         for (_, node, _), count in zip(self.entries, times.tolist(), strict=True):
             if not count:
-                advice = "name a node by its id, or by its name in the file of --names"
+                advice = "name a node by its id, or by its name in the file of --names; or is it a file? there is none of that name"
                 raise DataError(f'the seed "{node}" is no node of the graph', advice)
             if count > 1:
                 raise DataError(f'the seed "{node}" stands for {count:,} nodes', "name it by its id")

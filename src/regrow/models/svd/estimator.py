@@ -134,6 +134,8 @@ class TruncatedSVD(DocumentEstimator):
     def _program(self, counts: Counts | None) -> SVD:
         more = None if self.oversampling is None else whole("oversampling", self.oversampling)
         program = SVD(whole("n_components", self.n_components), self.scaling, whole("power", self.power), more)
+        if counts is not None and self.scaling == "none" and not len(counts.counts):
+            raise WrongData("all values of the matrix are 0: there is nothing to factor", "give at least one that is not 0")
         if counts is not None and program.rank > min(counts.shape):
             raise WrongData(
                 f"n_components={program.rank} with n_samples = {counts.shape[0]} and n_features = {counts.shape[1]}",

@@ -97,11 +97,11 @@ class SVD(Program):
         centred = self.settled(facts) == "chi2"
         most = min(documents, words) - centred
         if self.rank > most:
-            why = ", less the one that chi-square scaling takes away" if centred else ""
+            why = ' (chi-square scaling takes one away: "none" and "tfidf" do not)' if centred else ""
             raise DataError(
                 f"rank {self.rank:,} is more than the matrix can have: it has {documents:,} rows and {words:,} columns, "
                 f"so at most {most:,} singular values{why}",
-                f"take a smaller one, e.g. --rank {most}" if most > 0 else "give more documents",
+                f"say --rank {most} or less" if most > 0 else "give more documents",
             )
         more = 10 + self.rank // 10 if self.oversampling is None else self.oversampling
         return min(-(-(self.rank + more) // EIGHTH) * EIGHTH, documents, words)
@@ -187,7 +187,8 @@ class SVD(Program):
 
     def _sent(self, part: Partition, lines: Array) -> Array:
         """Half as much travels before the last round: what it loses is noise in the sketch, which the next visit takes away."""
-        return lines.astype(np.float32) if part.round < part.rounds - 1 else lines
+        with np.errstate(over="ignore"):  # what that makes is refused at the end, by `model`
+            return lines.astype(np.float32) if part.round < part.rounds - 1 else lines
 
     def _columns(self, part: Partition, facts: Facts) -> _Scaled:
         total, entries, scaling = part.fixed["total"], part.fixed["entries"], self.settled(facts)
@@ -259,9 +260,10 @@ class SVD(Program):
 
     def model(self, results: Results) -> Mapping[str, Any]:
         """The arrays of `FactorModel`. Of each pair of vectors the sign is that with which the largest entry of the right one is positive,
-        the first of several."""
+        the first of several. Raises DataError for a matrix whose values are too large or too small to be factored."""
         (about,), (ritz,) = results["about"], results["ritz"]
         v = results.concatenated("vectors", "v")
+        _check_range(v, np.asarray(ritz["singular_values"]), str(about["scaling"][0]))
         largest = np.argmax(np.abs(v), axis=0)
         sign = np.where(v[largest, np.arange(self.rank)] < 0, -1.0, 1.0)
         missing = np.zeros(self.rank)
@@ -329,6 +331,16 @@ def _numbers(arrays: Mapping[str, Any]) -> dict[str, float]:
 def _about(part: Partition) -> dict[str, float]:
     (message,) = part.inbox("about")
     return _numbers(message)
+
+
+def _check_range(vectors: Array, singular_values: Array, scaling: str) -> None:
+    """Scalings may leave nothing of a matrix; as it is, one that has values has a singular value above 0."""
+    large = not (np.isfinite(vectors).all() and np.isfinite(singular_values).all())
+    if large or (scaling == "none" and not np.any(singular_values)):
+        raise DataError(
+            f"the values of the matrix are too {'large' if large else 'small'} to be factored: their squares leave the range of numbers",
+            "multiply all of them by the same number, so that they are near 1",
+        )
 
 
 def _dropped(results: Results) -> Strings:
