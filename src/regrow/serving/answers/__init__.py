@@ -122,7 +122,7 @@ def only(inputs: Mapping[str, Sequence[Any]], name: str, forms: type | tuple[typ
     """The values of the one input of the v2 protocol that there may be. Raises BadRequest."""
     if set(inputs) != {name} or not all(isinstance(value, forms) and not isinstance(value, bool) for value in inputs[name]):
         told = ", ".join(f'"{other[:80]}"' for other in inputs) or "none"
-        raise BadRequest(f'there must be one input "{name}" of datatype BYTES; the inputs are: {told}'[:500], "see /v2/models/NAME", 400)
+        raise BadRequest(f'there must be one input "{name}" of datatype BYTES; the inputs are: {told}'[:500], "see /v2/models/NAME")
     return list(inputs[name])
 
 

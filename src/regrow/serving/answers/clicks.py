@@ -216,7 +216,7 @@ class Clicks(Answers):
             return {"lines": only(inputs, "lines"), **parameters}
         sizes = {len(data) for data in inputs.values()}
         if len(sizes) != 1:
-            raise BadRequest("there must be an input for each column, all of the same length", "see /v2/models/clicks", 400)
+            raise BadRequest("there must be an input for each column, all of the same length", "see /v2/models/clicks")
         return {"rows": [dict(zip(inputs, values, strict=True)) for values in zip(*inputs.values(), strict=True)], **parameters}
 
     @staticmethod
