@@ -8,10 +8,12 @@ import socket
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from regrow.serving import service
 from regrow.serving.conversation import listening
 from regrow.serving.first import Hedge
 from regrow.serving.fleet import Fleet, Model
@@ -290,3 +292,14 @@ def test_looking_for_services_elsewhere_can_be_interrupted(monkeypatch: pytest.M
         assert remotes.remotes[0].probe.session.closed
 
     asyncio.run(scene())
+
+
+def test_a_signal_before_it_answers_is_an_interruption(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    async def begin(self: service._Service) -> None:
+        self._signalled()
+        await asyncio.sleep(60)
+
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr(service._Service, "_begin", begin)
+    with pytest.raises(KeyboardInterrupt):
+        service.run(service.Asked(None, remote=("http://there",), port=0))
