@@ -93,7 +93,7 @@ def test_topics_are_named_if_asked(topics: Served) -> None:
         (b"{", 400, "no JSON"),
         (b'{"texts": ["\xff"]}', 400, "no JSON"),
         (b"[" * 100_000, 422, "Expected `object`, got `array`"),
-        (b'{"texts": ["\\ud800"]}', 400, "no JSON"),
+        (b'{"texts": ["\\ud800"]}', 400, "half of a pair of surrogates"),
         (b'{"texts": [1' + b"[" * 100_000, 422, "Expected"),
         ({}, 422, '"texts" or "tokens"'),
         ({"texts": [], "tokens": []}, 422, "not both"),
@@ -185,6 +185,7 @@ def test_ranks_are_those_of_pagerank_top(shell: Shell) -> None:
     assert ask(served, top=61)["nodes"] == [{"name": row["name"], "place": row["place"], "rank": row["rank"]} for row in listed]
     by_id = ask(served, nodes=["7", "node 7", "nowhere"])["nodes"]
     assert by_id[0] == by_id[1] == next(row for row in ask(served, top=61)["nodes"] if row["name"] == "node 7")
+    assert ask(served, nodes=[7, "node 7", 4711])["nodes"] == [*by_id[:2], {"name": "4711", "unknown": True}]
     assert by_id[2] == {"name": "nowhere", "unknown": True}
     for wrong, said in (
         ({}, "nodes"),
@@ -354,7 +355,7 @@ def test_each_kind_speaks_the_v2_protocol(topics: Served) -> None:
     assert tensors["topics"]["data"][-1] == -1
     assert tensors["tokens"]["data"] == [2, 0]
     assert Topics.to_tensors([])[0]["shape"] == [0, 0]
-    for wrong in ({}, {"a": ["x"], "b": ["y"]}, {"texts": [1]}):
+    for wrong in ({}, {"x": ["x"]}, {"a": ["x"], "b": ["y"]}, {"texts": [1]}):
         with pytest.raises(BadRequest):
             Topics.of_tensors(wrong, {})
     assert Clicks.of_tensors({"user": ["a", "b"], "item": [1, 2]}, {}) == {"rows": [{"user": "a", "item": 1}, {"user": "b", "item": 2}]}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import threading
 import time
 from collections.abc import Awaitable, Callable
@@ -174,6 +175,16 @@ def test_what_cannot_be_asked_is_refused() -> None:
     ):
         with pytest.raises(UsageError):
             asyncio.run(regrow.first(**wrong))  # type: ignore[arg-type]
+    coroutine = well()
+    for calls in (well, None, 7, [7], "ab", [well, coroutine], {"a": None}):
+        with pytest.raises(UsageError, match="call"):
+            asyncio.run(regrow.first(calls))  # type: ignore[arg-type]
+        with pytest.raises(UsageError, match="call"):
+            regrow.first_sync(calls)  # type: ignore[arg-type]
+    assert inspect.getcoroutinestate(coroutine) == inspect.CORO_CLOSED
+    for wrong in ({"deadline": None}, {"deadline": "1"}, {"deadline": float("inf")}, {"units": 0}):
+        with pytest.raises(UsageError, match=r"deadline=|units="):
+            regrow.first_sync([lambda: 1], **wrong)  # type: ignore[arg-type]
     with pytest.raises(UsageError, match="unknown"):
         regrow.Hedge(unknown=1)
     with pytest.raises(NoAnswer, match=r"await regrow\.first"):

@@ -16,9 +16,10 @@ import pytest
 
 from regrow.cli.ask import ask
 from regrow.errors import DataError, NoAnswer, UsageError
+from regrow.serving.client import check_url
 from regrow.serving.first import Hedge
 from regrow.serving.fleet import Fleet, Model
-from regrow.serving.guarding import is_loopback, may_ask, meant_for_us, private_folder, read_token
+from regrow.serving.guarding import check_host, is_loopback, may_ask, meant_for_us, private_folder, read_token
 from regrow.serving.load import Report
 from regrow.serving.remotes import Remotes
 
@@ -26,6 +27,19 @@ from regrow.serving.remotes import Remotes
 def test_loopback_is_what_only_this_machine_reaches() -> None:
     assert all(map(is_loopback, ("127.0.0.1", "127.8.8.8", "::1", "[::1]", "localhost")))
     assert not any(map(is_loopback, ("0.0.0.0", "::", "10.0.0.1", "example.org", "")))
+
+
+def test_an_address_and_a_url_that_cannot_be_are_refused() -> None:
+    for host in ("127.0.0.1", "::1", "[::1]", "localhost"):
+        check_host(host)
+    with pytest.raises(UsageError, match=r"--host 999\.1\.1\.1 is no address"):
+        check_host("999.1.1.1")
+    check_url("http://127.0.0.1:8000/below/")
+    check_url("https://[::1]:8000")
+    for url in ("127.0.0.1:8000", "http://", "ftp://a", "http://127.0.0.1:99999", "http://a:b", "http://[::1", "http://user:pw@a:8000"):
+        with pytest.raises(UsageError, match="URL") as caught:
+            check_url(url)
+        assert "pw" not in str(caught.value)
 
 
 def test_names_of_others_are_not_ours() -> None:
@@ -44,9 +58,9 @@ def test_a_token_is_asked_for_as_a_bearer(tmp_path: Path) -> None:
     assert not any(
         may_ask(token, header) for header in (None, "", "Bearer", "Bearer x", "Basic 0123456789abcdef", "0123456789abcdef", "Bearer é")
     )
-    for wrong in ("short", "with a blank in it", "é" * 20):
+    for wrong, why in (("short", "too short: 5 char"), ("with a blank in it", "blanks"), ("é" * 20, "ASCII"), ("\n", "holds no token")):
         (tmp_path / "token").write_text(wrong)
-        with pytest.raises(UsageError):
+        with pytest.raises(UsageError, match=why):
             read_token(tmp_path / "token")
     with pytest.raises(UsageError, match="cannot be read"):
         read_token(tmp_path / "nowhere")

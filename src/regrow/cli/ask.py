@@ -25,7 +25,9 @@ def ask(
             metavar="TEXT...", help="Texts; rows (COLUMN=VALUE,... or JSON); names of nodes; words; - reads lines.", show_default=False
         ),
     ],
-    top: Annotated[int, typer.Option(metavar="N", help="Only the N largest topics, or most similar words; 0: all topics.")] = 5,
+    top: Annotated[
+        int, typer.Option(metavar="N", help="Only the N largest topics of a text, or most similar words; 0: all topics that it has.")
+    ] = 5,
     words: Annotated[int, typer.Option(metavar="N", help="Words that name each topic.")] = 6,
     deadline: Annotated[float, typer.Option(metavar="SECONDS", help="How long to wait.")] = 10.0,
     token_file: Annotated[
@@ -38,8 +40,9 @@ def ask(
 
     if not 0 < deadline <= 300:
         raise UsageError(f"--deadline {deadline:g}", "seconds, at most 300")
-    items = [line.rstrip("\n") for text in what for line in (sys.stdin if text == "-" else [text])]
     service = Service(url, deadline, token_file)
+    items = [item for text in what for item in (_lines() if text == "-" else [text])]
+    _check(items, url)
     card = service.get("/v1/model")
     name = str(card.get("name", "no model"))
     if name == "topics":
@@ -53,20 +56,51 @@ def ask(
         found = service.post("/v1/projections", {"queries": [item.split() for item in items], "count": top or 10})
     else:
         raise UsageError(f"{url} serves {name}, which this regrow cannot ask for", "ask with curl; see its page /docs")
-    if json:
-        print(encoding.dumps(found, ensure_ascii=False))
-    elif name == "topics":
-        print("\n\n".join(_topics(document, found["words"]) for document in found["documents"]))
-    elif name == "clicks":
-        print("\n".join(f"{row['p']:.6f}" + (f"\t{row['unseen']} unseen" if row["unseen"] else "") for row in found["rows"]))
-    elif name == "ranks":
-        print("\n".join(_rank(node) for node in found["nodes"]))
-    else:
-        print("\n\n".join(_like(query) for query in found["queries"]))
+    try:
+        shown = encoding.dumps(found, ensure_ascii=False) if json else _shown(name, found)
+    except (LookupError, TypeError, ValueError, AttributeError):
+        raise service.stranger() from None
+    print(shown)
+
+
+def _lines() -> list[str]:
+    """The lines of stdin. Raises UsageError."""
+    lines = []
+    for number, line in enumerate(sys.stdin.buffer, 1):
+        try:
+            lines.append(line.decode().rstrip("\r\n"))
+        except UnicodeDecodeError:
+            raise UsageError(f"line {number:,} of stdin is no UTF-8", "e.g. iconv -f latin1 -t utf-8 FILE | regrow ask URL -") from None
+    return lines
+
+
+def _check(items: list[str], url: str) -> None:
+    from regrow.serving.limits import Limits
+
+    most = Limits().items
+    if not items:
+        raise UsageError("nothing to ask: stdin is empty", "give texts, rows, names or words")
+    if len(items) > most:
+        how = f"curl -H 'Content-Type: application/x-ndjson' --data-binary @FILE {url.rstrip('/')}/v1/batch"
+        raise UsageError(f"{len(items):,} at once, and {most:,} is the most", f"ask for fewer, or send lines of JSON: {how}")
+    for number, item in enumerate(items, 1):
+        if not item.isascii() and any("\ud800" <= character <= "\udfff" for character in item):
+            raise UsageError(f"text {number:,} is no UTF-8", "give texts in UTF-8")
+
+
+def _shown(name: str, found: Asked) -> str:
+    """An answer for people."""
+    if name == "topics":
+        return "\n\n".join(_topics(document, found.get("words", {})) for document in found["documents"])
+    if name == "clicks":
+        return "\n".join(f"{row['p']:.6f}" + (f"\t{row['unseen']} unseen" if row["unseen"] else "") for row in found["rows"])
+    if name == "ranks":
+        return "\n".join(_rank(node) for node in found["nodes"])
+    return "\n\n".join(_like(query) for query in found["queries"])
 
 
 def _topics(document: Asked, words: Asked) -> str:
-    lines = [f"{k:>6} {100 * share:5.1f} %  {' '.join(words.get(str(k), []))}" for k, share in document["topics"]]
+    lines = [f"{k:>6} {100 * share:5.1f} %  {' '.join(words.get(str(k), []))}".rstrip() for k, share in document["topics"]]
     lines.append(f"{document['tokens']:,} known words" + (f", {document['unknown']:,} unknown" if document["unknown"] else ""))
     return "\n".join(lines)
 

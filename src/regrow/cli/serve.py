@@ -54,14 +54,19 @@ def serve(
     if follow and model is None:
         raise UsageError("--follow without a RUN", "services elsewhere follow theirs: start them with --follow")
     _check(replicas, port, deadline, drain, replica or [])
+    if not extra >= 0:
+        raise UsageError(f"--extra {extra:g}", "a share of the requests, from 0 on, e.g. 0.10")
+    if copies < 1:
+        raise UsageError(f"--copies {copies}", "from 1 on")
 
     from dataclasses import replace
 
-    from regrow.serving.guarding import is_loopback, read_token
+    from regrow.serving.guarding import check_host, is_loopback, read_token
     from regrow.serving.limits import Limits
     from regrow.serving.service import Asked, run
 
     token = read_token(token_file) if token_file is not None else ""
+    check_host(host)
     if not is_loopback(host) and not token and not insecure:
         raise UsageError(
             f"--host {host} lets others on the network ask", "give --token-file FILE, which they must know; or --insecure to let anybody"
@@ -81,8 +86,12 @@ def _check(replicas: int, port: int, deadline: float, drain: float, urls: list[s
         raise UsageError(f"--deadline {deadline:g}", "seconds, at most 300")
     if not 0 <= drain <= 3600:
         raise UsageError(f"--drain {drain:g}", "seconds, at most 3600")
+    from regrow.serving.client import check_url
+
     for url in urls:
-        if not url.startswith(("http://", "https://")) or url.rstrip("/") in ("http:", "https:"):
-            raise UsageError(f"--replica {url}", "a URL, e.g. http://10.0.0.7:8000")
+        try:
+            check_url(url)
+        except UsageError as error:
+            raise UsageError(f"--replica {error.message}", error.advice.replace("127.0.0.1", "10.0.0.7")) from None
     if len(set(urls)) < len(urls):
         raise UsageError("--replica names a service twice", "once is enough: attempts of one request go to different ones")

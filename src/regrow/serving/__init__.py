@@ -8,6 +8,7 @@
     frames, members         what the router says to it, or to a service elsewhere
     supervisor, following   replicas that are started, watched, replaced; models that are swapped
     fleet, router, batch    who asks the replicas, and what the world sees
+    conversation, bodies    connections, and what may come over them
     forms, openapi, metrics, guarding, limits; client: who asks it
     service                 all of it together: `regrow serve`
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import http.client
 import json
 import urllib.error
+import urllib.parse
 import urllib.request
 from pathlib import Path
 from typing import Any
 
 from regrow.errors import NoAnswer, TooLate, UsageError
 
-__all__ = ["Service"]
+__all__ = ["Service", "check_url"]
 
 Answer = dict[str, Any]
 
@@ -20,8 +21,7 @@ class Service:
     """A service, spoken to without any library."""
 
     def __init__(self, url: str, deadline: float, token_file: Path | None) -> None:
-        if not url.startswith(("http://", "https://")):
-            raise UsageError(f"{url} is no URL", "e.g. http://127.0.0.1:8000")
+        check_url(url)
         self.url, self.deadline, self.token_file = url.rstrip("/"), deadline, token_file
 
     def get(self, path: str) -> Answer:
@@ -53,8 +53,25 @@ class Service:
         except (http.client.HTTPException, ValueError):
             found = None
         if not isinstance(found, dict):
-            raise NoAnswer(f"{self.url} answers, but it is no regrow serve", "is this its URL?")
+            raise self.stranger()
         return found
+
+    def stranger(self) -> NoAnswer:
+        """Somebody answers, and what he says has not our form."""
+        return NoAnswer(f"{self.url} answers, but it is no regrow serve", "is this its URL?")
+
+
+def check_url(url: str) -> None:
+    """Raises UsageError for what is no URL of a service."""
+    try:
+        parts = urllib.parse.urlsplit(url)
+        wrong = parts.scheme not in ("http", "https") or not parts.hostname or parts.port == 0
+    except ValueError as error:
+        raise UsageError(f"{url} is no URL: {error}", "e.g. http://127.0.0.1:8000") from None
+    if wrong:
+        raise UsageError(f"{url} is no URL", "e.g. http://127.0.0.1:8000")
+    if parts.username is not None:
+        raise UsageError("a URL of a service has no user and no password in it", "a service asks for a token: --token-file FILE")
 
 
 def _refused(url: str, error: urllib.error.HTTPError) -> Exception:

@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import inspect
 import itertools
+import math
 import queue
 import threading
 import time
@@ -57,7 +58,7 @@ class Hedge:
         A call fails by raising. Calls that lose are cancelled and awaited. Raises TooLate, or NoAnswer if all that were tried failed; the
         error of the last one is its cause.
         """
-        named = self._named(calls, deadline)
+        named = self._named(calls, deadline, units)
         return await self.ask(lambda name: named[name](), tuple(named), deadline, units)
 
     def first_sync(self, calls: Calls[T], *, deadline: float = 1.0, units: float = 1.0) -> T:
@@ -65,16 +66,15 @@ class Hedge:
 
         A thread cannot be cancelled: what loses goes on to its end, and what it returns is dropped.
         """
-        named = self._named(calls, deadline)
+        named = self._named(calls, deadline, units)
         found: T = _Threads(self.machine, named, next(self._numbers)).run(deadline, units)
         return found
 
-    def _named(self, calls: Calls[Any], deadline: float) -> dict[str, Callable[[], Any]]:
-        named = dict(calls) if isinstance(calls, Mapping) else {str(place): call for place, call in enumerate(calls)}
-        if not named:
-            raise UsageError("no calls", "give at least one, e.g. [lambda: ask(machine)]")
-        if not deadline > 0:
-            raise UsageError(f"deadline={deadline!r}", "seconds from now, e.g. deadline=1.0")
+    def _named(self, calls: Calls[Any], deadline: float, units: float) -> dict[str, Callable[[], Any]]:
+        named = _callable(calls)
+        for what, number, advice in (("deadline", deadline, "seconds from now, e.g. deadline=1.0"), ("units", units, "a number above 0")):
+            if not isinstance(number, (int, float)) or not 0 < number < math.inf:
+                raise UsageError(f"{what}={number!r}", advice)
         for name in named:
             if name not in self.machine.replicas:
                 self.machine.handle(Joined(name), time.monotonic())
@@ -141,6 +141,22 @@ async def _any(running: Sequence[asyncio.Future[Any]], seconds: float) -> None:
         timer.cancel()
         for task in running:
             task.remove_done_callback(ring)
+
+
+def _callable(calls: Calls[Any]) -> dict[str, Callable[[], Any]]:
+    """The calls by name. Raises UsageError if they are none."""
+    example = "give functions, e.g. [lambda: ask(machine)]"
+    if callable(calls) or not isinstance(calls, Iterable):
+        raise UsageError(f"calls={calls!r:.80}: neither a list of calls nor calls by name", example)
+    named = dict(calls) if isinstance(calls, Mapping) else {str(place): call for place, call in enumerate(calls)}
+    if not named:
+        raise UsageError("no calls", "give at least one, e.g. [lambda: ask(machine)]")
+    for name, call in named.items():
+        if not callable(call):
+            for coroutine in filter(inspect.iscoroutine, named.values()):
+                coroutine.close()  # nobody will await it
+            raise UsageError(f"call {name} is {call!r:.80}, which cannot be called", example)
+    return named
 
 
 def _ended(number: int, attempt: int, task: asyncio.Future[Any]) -> tuple[Event, BaseException | None]:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, TypeVar
 
 import msgspec
 
-__all__ = ["DEADLINE", "JSON", "MODEL", "NDJSON", "BadRequest", "Failure", "decoded", "encoded", "error_body"]
+__all__ = ["DEADLINE", "JSON", "MODEL", "NDJSON", "SAFE", "BadRequest", "Failure", "decoded", "encoded", "error_body"]
 
 T = TypeVar("T")
+_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F][0-9a-fA-F]{2}")
 
 JSON = "application/json"
 NDJSON = "application/x-ndjson"
@@ -16,6 +18,13 @@ DEADLINE = "X-Deadline-Ms"
 """How long whoever asks will wait, in milliseconds from now. What cannot be answered by then is not begun."""
 MODEL = "X-Regrow-Model"
 """The digest of a model: of the one that answered; asked with it, only that one answers (else 409)."""
+SAFE = {
+    "Server": "regrow",
+    "X-Content-Type-Options": "nosniff",
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'",
+}
+"""Headers of every answer: they say nothing of versions, and let browsers do nothing with it."""
 
 
 class Failure(msgspec.Struct, omit_defaults=True):
@@ -50,4 +59,5 @@ def decoded(body: bytes, form: type[T]) -> T:
     except msgspec.ValidationError as why:
         raise BadRequest(f"the request is not of the expected form: {why}", "see /docs") from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as why:
-        raise BadRequest(f"the body is no JSON: {why}", "send UTF-8 JSON", 400) from None
+        told = "half of a pair of surrogates is no character" if _SURROGATE.search(body) and "truncated" in str(why) else why
+        raise BadRequest(f"the body is no JSON: {told}", "send UTF-8 JSON", 400) from None

@@ -8,6 +8,7 @@ import hmac
 import ipaddress
 import os
 import shutil
+import socket
 import time
 import uuid
 from collections.abc import Iterator
@@ -16,7 +17,7 @@ from pathlib import Path
 from regrow.errors import UsageError
 from regrow.prepared import default_folder
 
-__all__ = ["is_loopback", "may_ask", "meant_for_us", "private_folder", "read_token"]
+__all__ = ["check_host", "is_loopback", "may_ask", "meant_for_us", "private_folder", "read_token"]
 
 TOKEN_LEAST = 16
 JUST_MADE = 30.0
@@ -32,14 +33,27 @@ def is_loopback(host: str) -> bool:
         return False
 
 
+def check_host(host: str) -> None:
+    """Raises UsageError for what is neither an address nor a name of one."""
+    try:
+        socket.getaddrinfo(host.strip("[]"), None, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    except (OSError, UnicodeError):
+        raise UsageError(f"--host {host[:80]} is no address", "name an address of this machine, e.g. 127.0.0.1") from None
+
+
 def read_token(file: Path) -> str:
     """The token in a file. Raises UsageError."""
     try:
         token = file.read_text("utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"{file} cannot be read: {error}", "a file with one line, e.g. made by: openssl rand -hex 32") from None
-    if len(token) < TOKEN_LEAST or not token.isascii() or not token.isprintable() or " " in token:
-        raise UsageError(f"{file} holds no token", f"one line of at least {TOKEN_LEAST} letters and digits: openssl rand -hex 32")
+    made = f"one line of at least {TOKEN_LEAST} letters and digits: openssl rand -hex 32"
+    if not token:
+        raise UsageError(f"{file} holds no token", made)
+    if not token.isascii() or not token.isprintable() or " " in token:
+        raise UsageError(f"the token in {file} has characters that a header cannot hold: blanks, or others than ASCII", made)
+    if len(token) < TOKEN_LEAST:
+        raise UsageError(f"the token in {file} is too short: {len(token)} characters", made)
     return token
 
 

@@ -12,6 +12,7 @@ class Limits:
     """body_bytes: of a request; items: documents or rows of a request; item_bytes: of one of them; words: of one document.
 
     at_once     requests that a replica works on in turns; waiting: those that wait besides; more are refused at once
+    body_seconds        for a body to come, and for the next lines of a batch; bodies_bytes: of all bodies together that are still coming
     deadline_seconds    of a request that says none; deadline_max_seconds: the longest one
     drain_seconds       for requests under way when the service ends
     backlog             connections that wait to be taken
@@ -29,3 +30,5 @@ class Limits:
     drain_seconds: float = 20.0
     backlog: int = 1024
     line_bytes: int = 1 << 20
+    body_seconds: float = 30.0
+    bodies_bytes: int = 256 << 20

@@ -10,21 +10,24 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 import aiohttp
 import msgspec
 from yarl import URL
 
+from regrow.serving.answers import named_kind
 from regrow.serving.first import Refused
-from regrow.serving.forms import DEADLINE, JSON, MODEL
+from regrow.serving.forms import DEADLINE, JSON, MODEL, Failure
 from regrow.serving.frames import LARGE, Frames, Word, asked_bytes
 
-__all__ = ["Answer", "Local", "Member", "NotAnswered", "Remote"]
+__all__ = ["Answer", "Local", "Member", "NotAnswered", "Remote", "checked"]
 
 RETRY = {401, 403, 404, 405, 408, 409, 425, 429}
 """Refusals of one replica that another one may not share, as they are no fault of who asked; so is everything from 500 on."""
+SHORTEST_MS = 0.1
+"""With less time left nobody elsewhere is asked any more."""
 UNSENT = 32 << 20
 """A replica that has so many bytes unread is asked nothing more: it is busy with them, or frozen."""
 
@@ -150,10 +153,14 @@ class Remote(Member):
 
     async def ask(self, path: str, body: bytes, digest: str, until: float) -> Answer:
         """One attempt."""
-        headers = {"Content-Type": JSON, DEADLINE: f"{max(0.0, 1000 * (until - time.monotonic())):.1f}", MODEL: digest}
+        left = 1000 * (until - time.monotonic())
+        if left < SHORTEST_MS:
+            raise Refused(f"{self.name}: the deadline has passed")
+        headers = {"Content-Type": JSON, DEADLINE: f"{left:.1f}", MODEL: digest}
         try:
             async with self.session.post(self._at(path), data=body, headers=headers) as response:
-                return judged(self.name, response.status, await response.read(), response.headers.get("Retry-After-Ms", "0"))
+                found = judged(self.name, response.status, await response.read(), response.headers.get("Retry-After-Ms", "0"))
+                return checked(found, path.rpartition("/")[2], digest)
         except aiohttp.ClientConnectorError:
             if self.unreachable is not None:
                 self.unreachable(self.name)
@@ -190,3 +197,24 @@ def judged(name: str, status: int, body: bytes, retry_after_ms: str = "0") -> An
                 raise Refused(f"{name}: HTTP {status}")
         raise NotAnswered(f"{name}: HTTP {status} {body[:200].decode('utf-8', 'replace')}")
     return Answer(status, body, name)
+
+
+def checked(answer: Answer, name: str, digest: str) -> Answer:
+    """What a service elsewhere said, if it has the form of an answer (of models of a name) by the model of a digest, or of a refusal.
+
+    Raises NotAnswered.
+    """
+    try:
+        said: Any = msgspec.json.decode(answer.body, type=_answer_form(name) if answer.status == 200 else Failure)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as why:
+        raise NotAnswered(f"{answer.replica}: HTTP {answer.status} with a body that is none of regrow serve: {why}") from None
+    if answer.status == 200 and said.model != digest:
+        raise NotAnswered(f"{answer.replica}: an answer by model {said.model[:16]}, and {digest[:16]} was asked for")
+    return answer
+
+
+@cache
+def _answer_form(name: str) -> Any:
+    kind = named_kind(name)
+    assert kind is not None, name
+    return msgspec.defstruct("Said", [("model", str), (kind.items, list[kind.item])])  # type: ignore[name-defined]

@@ -24,7 +24,7 @@ class Metrics:
     def __init__(self, fleet: Fleet) -> None:
         self.fleet = fleet
         self.registry = CollectorRegistry()
-        self.in_flight = 0
+        self.in_flight = self.batches = 0
         self.tallies: Mapping[str, Mapping[str, Any]] = {}
         self.facts: Callable[[], Mapping[str, tuple[str, float]]] = dict
         self.restarts: Mapping[str, int] = {}
@@ -32,6 +32,11 @@ class Metrics:
         self._seconds = Histogram("regrow_request_seconds", "From request to answer.", ["path"], buckets=SECONDS, registry=self.registry)
         self._by: dict[tuple[str, int], tuple[Any, Any]] = {}
         self.registry.register(self)
+
+    @property
+    def under_way(self) -> int:
+        """Requests and batches that are not answered yet."""
+        return self.in_flight + self.batches
 
     def answered(self, path: str, code: int, seconds: float) -> None:
         """A request has ended."""
@@ -70,7 +75,7 @@ class Metrics:
         yield GaugeMetricFamily(
             "regrow_late_seconds", "When an answer of mean size counts as late.", value=late or machine.policy.delay_first
         )
-        yield GaugeMetricFamily("regrow_in_flight", "Requests under way.", value=self.in_flight)
+        yield GaugeMetricFamily("regrow_in_flight", "Requests under way.", value=self.under_way)
         yield GaugeMetricFamily("regrow_replicas", "Replicas that can be asked.", value=len(self.fleet.members))
         for name, (help, total) in self.facts().items():
             yield CounterMetricFamily(f"regrow_{name}", help, value=total)

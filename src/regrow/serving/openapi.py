@@ -6,19 +6,21 @@ import html
 import json
 import shlex
 from collections.abc import Mapping
+from math import prod
 from typing import Any
 
 import msgspec
 
 from regrow.serving.answers import Answers
-from regrow.serving.forms import DEADLINE, JSON, NDJSON, Failure
+from regrow.serving.forms import DEADLINE, JSON, NDJSON, BadRequest, Failure
 
-__all__ = ["described", "page"]
+__all__ = ["InferAsked", "described", "inputs_of", "page"]
 
 REFUSALS = {
     400: "no JSON",
     401: "no token, or another one",
     403: "another Host than this service has",
+    408: "the body did not come in time",
     413: "too large",
     415: "another Content-Type",
     422: "not of the expected form",
@@ -43,6 +45,19 @@ class InferAsked(msgspec.Struct):
     id: str = ""
     parameters: dict[str, Any] = {}
     outputs: list[dict[str, Any]] = []
+
+
+def inputs_of(asked: InferAsked) -> dict[str, list[Any]]:
+    """The values of each input, by its name. Raises BadRequest, also for a shape that is not that of the data."""
+    found: dict[str, list[Any]] = {}
+    for tensor in asked.inputs:
+        if any(size < 0 for size in tensor.shape) or prod(tensor.shape) != len(tensor.data):
+            why = f'input "{tensor.name[:80]}": {len(tensor.data):,} values are no tensor of shape {tensor.shape[:8]}'
+            raise BadRequest(why, f"of a list of so many values: [{len(tensor.data)}]", 400)
+        if tensor.name in found:
+            raise BadRequest(f'there are two inputs "{tensor.name[:80]}"', "each has a name of its own", 400)
+        found[tensor.name] = tensor.data
+    return found
 
 
 def described(kind: type[Answers], version: str, *, token: bool) -> dict[str, Any]:

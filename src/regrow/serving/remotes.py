@@ -7,20 +7,31 @@ the change is made once, when more of them have the new one.
 from __future__ import annotations
 
 import asyncio
-import json
 from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import aiohttp
+import msgspec
 
 from regrow.errors import DataError
+from regrow.serving.answers import named_kind
 from regrow.serving.fleet import Fleet, Model
+from regrow.serving.forms import BadRequest, decoded
 from regrow.serving.members import Remote
 
 __all__ = ["Remotes"]
 
 PROBE_SECONDS, PROBE_WAIT = 1.0, 2.0
+
+
+class _Said(msgspec.Struct):
+    """What /readyz says. model, name: there if it is ready."""
+
+    ready: bool
+    why: str = ""
+    model: str = ""
+    name: str = ""
 
 
 class _Remote:
@@ -37,13 +48,19 @@ class _Remote:
         self.digest = ""
         try:
             status, body = await self.probe.get("/readyz", PROBE_WAIT)
-            said: dict[str, Any] = json.loads(body)
-            self.why = "" if status == 200 else str(said.get("why", f"HTTP {status}"))
-            if not self.why:
-                self.digest, self.kind = str(said["model"]), str(said["name"])
+            said = decoded(body, _Said)
+            self.why = "" if status == 200 and said.ready else said.why or f"HTTP {status}"
+            if self.why:
+                return
+            if not said.model or not said.name:
+                raise ValueError("no model")
+            if named_kind(said.name) is None:
+                self.why = f"it serves {said.name[:80]}, which this regrow does not know"
+                return
+            self.digest, self.kind = said.model, said.name
         except TimeoutError:
             self.why = f"no answer within {PROBE_WAIT:.0f} s"
-        except (aiohttp.ClientResponseError, aiohttp.ClientPayloadError, ValueError, KeyError, TypeError, AttributeError):
+        except (aiohttp.ClientResponseError, aiohttp.ClientPayloadError, BadRequest, ValueError):
             self.why = "it answers, but it is no regrow serve"
         except (OSError, aiohttp.ClientError) as error:
             self.why = str(error) or type(error).__name__
@@ -55,7 +72,13 @@ class _Remote:
             raise ValueError(f"its token is {'another one' if self.token else 'asked for'}: --replica-token-file FILE")
         if status != 200:
             raise ValueError(f"HTTP {status} for its model card: {body[:100].decode('utf-8', 'replace')}")
-        return json.loads(body)
+        try:
+            card = decoded(body, dict[str, Any])
+        except BadRequest as error:
+            raise ValueError(f"what it gives as its model card is none: {error}") from None
+        if (card.get("model"), card.get("name")) != (self.digest, self.kind):
+            raise ValueError("its model card is that of another model than it says to serve")
+        return card
 
 
 class Remotes:
@@ -68,7 +91,11 @@ class Remotes:
 
     async def first(self) -> None:
         """Look once. Raises DataError if none can be asked."""
-        await self._look()
+        try:
+            await self._look()
+        except BaseException:  # also if nobody waits for it any more
+            await self.close()
+            raise
         if self.fleet.model is None:
             await self.close()
             told = "; ".join(f"{remote.url}: {remote.why}" for remote in self.remotes)

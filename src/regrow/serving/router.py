@@ -7,36 +7,31 @@ import contextlib
 import math
 import time
 import traceback
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from dataclasses import dataclass, field
 from importlib.metadata import version
 from typing import Any
 
-import aiohttp
 import msgspec
 from aiohttp import web
-from aiohttp.http_exceptions import HttpProcessingError
 
 from regrow.errors import NoAnswer, RegrowError, TooLate
 from regrow.serving.answers import Answers, named_kind
 from regrow.serving.batch import answered_lines, lines_of
+from regrow.serving.bodies import Bodies
+from regrow.serving.conversation import UNREADABLE
 from regrow.serving.fleet import Fleet, Model
-from regrow.serving.forms import DEADLINE, JSON, MODEL, NDJSON, BadRequest, decoded, encoded, error_body
+from regrow.serving.forms import DEADLINE, JSON, MODEL, NDJSON, SAFE, BadRequest, decoded, encoded, error_body
 from regrow.serving.guarding import may_ask, meant_for_us
 from regrow.serving.limits import Limits
 from regrow.serving.members import Answer
 from regrow.serving.metrics import CONTENT_TYPE, Metrics
-from regrow.serving.openapi import InferAsked, described, page
+from regrow.serving.openapi import InferAsked, described, inputs_of, page
 
 __all__ = ["Router"]
 
 OPEN = {"/livez", "/readyz", "/v2/health/live", "/v2/health/ready"}
 """What may be asked without a token."""
-SAFE = {
-    "X-Content-Type-Options": "nosniff",
-    "Cache-Control": "no-store",
-    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'",
-}
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
@@ -54,6 +49,10 @@ class Router:
     hosts: frozenset[str] | None = None
     reload: Callable[[], Awaitable[Model]] | None = None
     draining: bool = False
+    bodies: Bodies = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.bodies = Bodies(self.limits)
 
     def app(self) -> web.Application:
         """The application."""
@@ -85,7 +84,7 @@ class Router:
         response = await self._safely(request, handler)
         if not response.prepared:
             response.headers.update(SAFE)
-            if self.draining:
+            if self.draining or response.status in (408, 413):
                 response.force_close()
         resource = request.match_info.route.resource
         self.metrics.answered(resource.canonical if resource is not None else "other", response.status, time.monotonic() - began)
@@ -107,8 +106,10 @@ class Router:
             return _failed(error.status, _why(error, self.limits), headers=headers)
         except TimeoutError:
             return _failed(408, "the body did not come in time", "send it faster")
-        except (web.RequestPayloadError, aiohttp.ClientPayloadError, HttpProcessingError) as error:
-            return _failed(400, f"the body cannot be read: {error}")
+        except UNREADABLE:
+            return _failed(400, "the body cannot be read", "it must be what Content-Length, Transfer-Encoding and Content-Encoding say")
+        except ConnectionError:
+            raise  # nobody is there any more who could be answered
         except Exception as error:
             traceback.print_exc()
             return _failed(
@@ -125,30 +126,44 @@ class Router:
         if request.method == "POST" and request.match_info.http_exception is None:
             wanted = NDJSON if request.path == "/v1/batch" else JSON
             if request.content_type not in (wanted, "application/jsonl") and not request.content_type.endswith("+json"):
-                raise BadRequest(f"the Content-Type is {request.content_type[:80]}", f"send {wanted} (curl --json)", 415)
+                how = f"-H 'Content-Type: {NDJSON}' --data-binary @FILE" if wanted == NDJSON else "--json ..."
+                raise BadRequest(f"the Content-Type is {request.content_type[:80]}", f"send {wanted}: curl {how}", 415)
 
     # Answers
 
     async def _ask(self, request: web.Request) -> web.StreamResponse:
         """One request, hedged."""
+        model = self._model(request.match_info["name"], request.headers.get(MODEL))
+        body, seconds = await self._body(request)
         with self._admitted():
-            model = self._model(request.match_info["name"], request.headers.get(MODEL))
-            seconds = self._seconds(request)
-            body = await self._body(request, seconds)
             found = await self.fleet.ask(model, f"/v1/{model.name}", body, seconds)
             return web.Response(status=found.status, body=found.body, content_type=JSON, headers={"X-Regrow-Replica": found.replica})
 
+    def _places(self) -> int:
+        """How many requests may be under way, and how many batches."""
+        return max(1, len(self.fleet.members)) * (self.limits.at_once + self.limits.waiting)
+
     @contextlib.contextmanager
-    def _admitted(self) -> Any:
+    def _admitted(self) -> Iterator[None]:
         """A place among the requests under way. Raises NoAnswer at once if there is none."""
-        most = max(1, len(self.fleet.members)) * (self.limits.at_once + self.limits.waiting)
-        if self.metrics.in_flight >= most:
-            raise NoAnswer(f"{most} requests are under way already")
+        if self.metrics.in_flight >= self._places():
+            raise NoAnswer(f"{self._places()} requests are under way already")
         self.metrics.in_flight += 1
         try:
             yield
         finally:
             self.metrics.in_flight -= 1
+
+    @contextlib.contextmanager
+    def _batch_admitted(self) -> Iterator[None]:
+        """The same for batches, which take no place of a request: they may wait long for their next lines."""
+        if self.metrics.batches >= self._places():
+            raise NoAnswer(f"{self._places()} batches are under way already")
+        self.metrics.batches += 1
+        try:
+            yield
+        finally:
+            self.metrics.batches -= 1
 
     def _model(self, name: str, digest: str | None = None) -> Model:
         """The current model, or one that is on its way out, if its digest is asked for.
@@ -182,15 +197,32 @@ class Router:
             seconds = float(said) / 1000
         except ValueError:
             seconds = math.nan
-        if not seconds > 0:
+        if not 0 < seconds < math.inf:
             raise BadRequest(f"{DEADLINE} is {said[:40]}", "milliseconds from now, above 0", 400)
         return min(seconds, self.limits.deadline_max_seconds)
 
-    async def _body(self, request: web.Request, seconds: float) -> bytes:
-        if request.content.is_eof():  # it came with the head, as small ones do
-            return await request.read()
-        async with asyncio.timeout(seconds):
-            return await request.read()
+    async def _body(self, request: web.Request) -> tuple[bytes, float]:
+        """The body, and the seconds that are left for its answer. It takes no place: others are answered while it comes."""
+        seconds, began = self._seconds(request), time.monotonic()
+        body = await self.bodies.read(request, seconds)
+        return body, seconds - (time.monotonic() - began)
+
+    async def _blocks(self, request: web.Request) -> AsyncIterator[bytes]:
+        """A batch as it comes. Raises BadRequest if nothing comes for too long, or cannot be read."""
+        seconds = self.limits.body_seconds
+        try:
+            while True:
+                async with asyncio.timeout(seconds):
+                    block = await request.content.readany()
+                if not block:
+                    return
+                yield block
+        except TimeoutError:
+            raise BadRequest(
+                f"no more lines have come for {seconds:.0f} s", "send those that are left in a batch of their own", 408
+            ) from None
+        except UNREADABLE:
+            raise BadRequest("the rest cannot be read", "it must be what the headers say", 400) from None
 
     async def _batch(self, request: web.Request) -> web.StreamResponse:
         """Lines, as they come."""
@@ -201,10 +233,10 @@ class Router:
             model = self._model(kind.name)
             return await self.fleet.ask(model, f"/v1/{model.name}", body, seconds)
 
-        with self._admitted():
+        with self._batch_admitted():
             await response.prepare(request)
             try:
-                lines = lines_of(request.content.iter_any(), self.limits)
+                lines = lines_of(self._blocks(request), self.limits)
                 async for answers in answered_lines(kind, lines, ask, 2 * max(1, len(self.fleet.members))):
                     await response.write(answers)
             except BadRequest as error:
@@ -264,7 +296,9 @@ class Router:
 
     async def _v2_model(self, request: web.Request) -> web.StreamResponse:
         model = self._model(request.match_info["name"])
-        facts = {"name": model.name, "versions": [model.digest], "platform": "regrow", "inputs": [], "outputs": []}
+        kind = self._kind()
+        facts: dict[str, Any] = {"name": model.name, "versions": [model.digest], "platform": "regrow"}
+        facts |= {"inputs": kind.inputs(model.card), "outputs": [{"name": n, "datatype": t, "shape": list(s)} for n, t, s in kind.outputs]}
         return web.Response(body=encoded(facts), content_type=JSON)
 
     async def _v2_ready(self, request: web.Request) -> web.StreamResponse:
@@ -272,19 +306,20 @@ class Router:
         return web.Response(status=200 if self.fleet.members else 503, body=encoded({"name": model.name, "ready": True}), content_type=JSON)
 
     async def _v2_infer(self, request: web.Request) -> web.StreamResponse:
+        model, kind = self._model(request.match_info["name"]), self._kind()
+        body, seconds = await self._body(request)
+        asked = decoded(body, InferAsked)
+        parameters = {k: v for k, v in asked.parameters.items() if k != "binary_data_output"}
+        body = encoded(kind.of_tensors(inputs_of(asked), parameters))
         with self._admitted():
-            model, kind, seconds = self._model(request.match_info["name"]), self._kind(), self._seconds(request)
-            asked = decoded(await self._body(request, seconds), InferAsked)
-            inputs = {tensor.name: tensor.data for tensor in asked.inputs}
-            body = encoded(kind.of_tensors(inputs, {k: v for k, v in asked.parameters.items() if k != "binary_data_output"}))
             found = await self.fleet.ask(model, f"/v1/{model.name}", body, seconds)
-            if found.status != 200:
-                return web.Response(status=found.status, body=found.body, content_type=JSON)
-            answer: dict[str, Any] = msgspec.json.decode(found.body)
-            wanted = {str(output.get("name")) for output in asked.outputs}
-            outputs = [tensor for tensor in kind.to_tensors(answer[kind.items]) if not wanted or tensor["name"] in wanted]
-            facts = {"model_name": model.name, "model_version": model.digest, "outputs": outputs} | ({"id": asked.id} if asked.id else {})
-            return web.Response(body=encoded(facts), content_type=JSON)
+        if found.status != 200:
+            return web.Response(status=found.status, body=found.body, content_type=JSON)
+        answer: dict[str, Any] = msgspec.json.decode(found.body)
+        wanted = {str(output.get("name")) for output in asked.outputs}
+        outputs = [tensor for tensor in kind.to_tensors(answer[kind.items]) if not wanted or tensor["name"] in wanted]
+        facts = {"model_name": model.name, "model_version": model.digest, "outputs": outputs} | ({"id": asked.id} if asked.id else {})
+        return web.Response(body=encoded(facts), content_type=JSON)
 
 
 def _failed(status: int, error: str, advice: str = "", *, retry_after: int = 0, headers: dict[str, str] | None = None) -> web.Response:

@@ -16,9 +16,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from aiohttp import web
-
 from regrow.errors import RegrowError, UsageError
+from regrow.serving.conversation import listening
 from regrow.serving.first import Hedge
 from regrow.serving.fleet import Fleet, Model
 from regrow.serving.following import Following
@@ -61,9 +60,12 @@ class Asked:
 
 
 def run(asked: Asked) -> None:
-    """Serve until a signal ends it. Raises RegrowError if it cannot begin."""
+    """Serve until a signal ends it. Raises RegrowError if it cannot begin, KeyboardInterrupt if a signal came before it had begun."""
     with private_folder() as folder:
-        run_loop(_Service(asked, folder).run())
+        service = _Service(asked, folder)
+        run_loop(service.run())
+        if not service.served:
+            raise KeyboardInterrupt  # like any command that is interrupted before it has done anything
 
 
 def tell(text: str) -> None:
@@ -86,6 +88,7 @@ class _Service:
         self.tasks: list[asyncio.Task[None]] = []
         self.ended = asyncio.Event()
         self.signals = 0
+        self.served = False
 
     async def run(self) -> None:
         """From the first replica to the last request."""
@@ -97,7 +100,6 @@ class _Service:
         router = Router(
             self.fleet, self.metrics, self.asked.limits, self.asked.token, self._hosts(), self._reload if self.following else None
         )
-        runner: web.AppRunner | None = None
         listener = _bound(self.asked.host, self.asked.port)  # what cannot be is said before the work
         try:
             beginning = asyncio.create_task(self._begin())
@@ -105,21 +107,16 @@ class _Service:
             if self.ended.is_set():
                 return
             beginning.result()
-            limits = self.asked.limits
-            runner = web.AppRunner(
-                router.app(), handler_cancellation=True, access_log=None, keepalive_timeout=75, shutdown_timeout=limits.drain_seconds
-            )
-            await runner.setup()
-            await web.SockSite(runner, listener, backlog=limits.backlog).start()
-            self._say(int(listener.getsockname()[1]))
-            loop.add_signal_handler(signal.SIGHUP, self._hup)
-            await self.ended.wait()
-            router.draining = True
-            tell(f"ending: {self.metrics.in_flight} requests under way have {limits.drain_seconds:.0f} s")
-            await self._drained(limits.drain_seconds)
+            seconds = self.asked.limits.drain_seconds
+            async with listening(router.app(), listener, self.asked.limits):
+                self.served = True
+                self._say(int(listener.getsockname()[1]))
+                loop.add_signal_handler(signal.SIGHUP, self._hup)
+                await self.ended.wait()
+                router.draining = True
+                tell(f"ending: {self.metrics.under_way} requests under way have {seconds:.0f} s")
+                await self._drained(seconds)
         finally:
-            if runner is not None:
-                await runner.cleanup()
             listener.close()
             for task in self.tasks:
                 task.cancel()
@@ -192,7 +189,7 @@ class _Service:
         """Until no request is under way, but no longer; a moment at least, in which those who look at /readyz go elsewhere."""
         until = time.monotonic() + seconds
         await asyncio.sleep(min(0.2, seconds))
-        while self.metrics.in_flight and time.monotonic() < until:
+        while self.metrics.under_way and time.monotonic() < until:
             await asyncio.sleep(0.02)
 
 

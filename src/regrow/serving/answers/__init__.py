@@ -14,9 +14,10 @@ from typing import Any, ClassVar
 import msgspec
 
 from regrow.errors import DataError
+from regrow.serving.forms import BadRequest
 from regrow.serving.limits import Limits
 
-__all__ = ["KINDS", "Answers", "Asked", "kind_of", "named_kind"]
+__all__ = ["KINDS", "Answers", "Asked", "kind_of", "listed", "named_kind", "only"]
 
 
 class Asked(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
@@ -35,6 +36,7 @@ class Answers(ABC):
     items       what the list of answers is called
     asked, line, item   the forms of a request, of a line of a batch, of one answer
     example     a request, for the page of the API
+    outputs     of the v2 protocol: name, datatype, shape
     """
 
     name: ClassVar[str]
@@ -43,6 +45,7 @@ class Answers(ABC):
     line: ClassVar[Any]
     item: ClassVar[type[msgspec.Struct]]
     example: ClassVar[Mapping[str, Any]]
+    outputs: ClassVar[Sequence[tuple[str, str, tuple[int, ...]]]]
 
     # When a model is made ready, once for all replicas
 
@@ -87,6 +90,11 @@ class Answers(ABC):
 
     @staticmethod
     @abstractmethod
+    def inputs(card: Mapping[str, Any]) -> list[dict[str, Any]]:
+        """Inputs of the v2 protocol that the model of a card takes: name, datatype, shape."""
+
+    @staticmethod
+    @abstractmethod
     def of_tensors(inputs: Mapping[str, Sequence[Any]], parameters: Mapping[str, Any]) -> dict[str, Any]:
         """A request of the inputs of the v2 protocol, by name. Raises BadRequest."""
 
@@ -103,6 +111,19 @@ KINDS = {
     "regrow.models.svd.program:SVD": "projections:Projections",
 }
 """The program that made a model -> module and class in this folder."""
+
+
+def listed(name: str, datatype: str = "BYTES") -> dict[str, Any]:
+    """An input of the v2 protocol that is a list of any length."""
+    return {"name": name, "datatype": datatype, "shape": [-1]}
+
+
+def only(inputs: Mapping[str, Sequence[Any]], name: str, forms: type | tuple[type, ...] = str) -> list[Any]:
+    """The values of the one input of the v2 protocol that there may be. Raises BadRequest."""
+    if set(inputs) != {name} or not all(isinstance(value, forms) and not isinstance(value, bool) for value in inputs[name]):
+        told = ", ".join(f'"{other[:80]}"' for other in inputs) or "none"
+        raise BadRequest(f'there must be one input "{name}" of datatype BYTES; the inputs are: {told}'[:500], "see /v2/models/NAME")
+    return list(inputs[name])
 
 
 def kind_of(kind: str, path: Any = "it") -> type[Answers]:

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import msgspec
 
 from regrow.errors import DataError
-from regrow.serving.answers import Answers, Asked
+from regrow.serving.answers import Answers, Asked, listed, only
 from regrow.serving.forms import BadRequest
 from regrow.serving.limits import Limits
 
@@ -46,6 +46,7 @@ class Clicks(Answers):
     line = Row | str
     item = ClicksItem
     example: ClassVar[Mapping[str, Any]] = {"rows": [{"site": "news", "ad": "4711"}]}
+    outputs = (("p", "FP64", (-1,)), ("unseen", "INT64", (-1,)))
 
     @staticmethod
     def prepare(files: Any) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -204,13 +205,18 @@ class Clicks(Answers):
         return {"rows": list(lines)}
 
     @staticmethod
+    def inputs(card: Mapping[str, Any]) -> list[dict[str, Any]]:
+        """Columns, any of which may be left out; of a model of lines, lines."""
+        return [listed("lines")] if card.get("rows_format") in LINES else [listed(name) for name in card.get("columns") or ()]
+
+    @staticmethod
     def of_tensors(inputs: Mapping[str, Sequence[Any]], parameters: Mapping[str, Any]) -> dict[str, Any]:
         """An input for each column, all of one length; or one called "lines"."""
         if "lines" in inputs:
-            return {"lines": list(inputs["lines"]), **parameters}
+            return {"lines": only(inputs, "lines"), **parameters}
         sizes = {len(data) for data in inputs.values()}
         if len(sizes) != 1:
-            raise BadRequest("there must be an input for each column, all of the same length")
+            raise BadRequest("there must be an input for each column, all of the same length", "see /v2/models/clicks")
         return {"rows": [dict(zip(inputs, values, strict=True)) for values in zip(*inputs.values(), strict=True)], **parameters}
 
     @staticmethod

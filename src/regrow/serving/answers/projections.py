@@ -9,7 +9,7 @@ import msgspec
 from msgspec import Meta
 
 from regrow.errors import DataError
-from regrow.serving.answers import Answers, Asked
+from regrow.serving.answers import Answers, Asked, listed, only
 from regrow.serving.forms import BadRequest
 from regrow.serving.limits import Limits
 
@@ -44,6 +44,7 @@ class Projections(Answers):
     line = list[str]
     item = ProjectionsItem
     example: ClassVar[Mapping[str, Any]] = {"queries": [["socket", "connection"]], "count": 5}
+    outputs = (("words", "BYTES", (-1,)), ("cosines", "FP64", (-1,)))
 
     @staticmethod
     def prepare(files: Any) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -107,11 +108,14 @@ class Projections(Answers):
         return {"queries": list(lines)}
 
     @staticmethod
+    def inputs(card: Mapping[str, Any]) -> list[dict[str, Any]]:
+        """Words."""
+        return [listed("words")]
+
+    @staticmethod
     def of_tensors(inputs: Mapping[str, Sequence[Any]], parameters: Mapping[str, Any]) -> dict[str, Any]:
         """BYTES in an input called "words": one query of all of them."""
-        if "words" not in inputs:
-            raise BadRequest('the words must be an input "words" of datatype BYTES')
-        return {"queries": [[str(word) for word in inputs["words"]]], **parameters}
+        return {"queries": [only(inputs, "words")], **parameters}
 
     @staticmethod
     def to_tensors(items: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:

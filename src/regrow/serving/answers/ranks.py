@@ -8,7 +8,7 @@ from typing import Annotated, Any, ClassVar
 import msgspec
 from msgspec import Meta
 
-from regrow.serving.answers import Answers, Asked
+from regrow.serving.answers import Answers, Asked, listed, only
 from regrow.serving.forms import BadRequest
 from regrow.serving.limits import Limits
 
@@ -20,7 +20,7 @@ TOP_MOST = 10_000
 class RanksAsked(Asked):
     """The nodes of these names or ids, or so many with the highest ranks. set: a set of seeds, the first one if none is named."""
 
-    nodes: list[str] | None = None
+    nodes: list[str | int] | None = None
     top: Annotated[int, Meta(ge=1, le=TOP_MOST)] | None = None
     set: str | None = None
 
@@ -40,9 +40,10 @@ class Ranks(Answers):
     name = "ranks"
     items = "nodes"
     asked = RanksAsked
-    line = str
+    line = str | int
     item = RanksItem
     example: ClassVar[Mapping[str, Any]] = {"top": 3}
+    outputs = (("place", "INT64", (-1,)), ("rank", "FP64", (-1,)))
 
     @staticmethod
     def prepare(files: Any) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -107,7 +108,8 @@ class Ranks(Answers):
         assert asked.nodes is not None
         if len(asked.nodes) > limits.items:
             raise BadRequest(f"{len(asked.nodes):,} nodes, and {limits.items:,} at once is the most", "send fewer, or use /v1/batch", 413)
-        yield [self._line(node, i, number) for node, i in zip(asked.nodes, self._found(asked.nodes), strict=True)]
+        nodes = [str(node) for node in asked.nodes]
+        yield [self._line(node, i, number) for node, i in zip(nodes, self._found(nodes), strict=True)]
 
     def _found(self, nodes: Sequence[str]) -> list[int]:
         """Their numbers, by name, else by id; -1 for others."""
@@ -133,12 +135,14 @@ class Ranks(Answers):
         return {"nodes": list(lines)}
 
     @staticmethod
+    def inputs(card: Mapping[str, Any]) -> list[dict[str, Any]]:
+        """Names or ids."""
+        return [listed("nodes")]
+
+    @staticmethod
     def of_tensors(inputs: Mapping[str, Sequence[Any]], parameters: Mapping[str, Any]) -> dict[str, Any]:
-        """BYTES, in an input called "nodes", or in the only one."""
-        data = inputs.get("nodes", next(iter(inputs.values()), None) if len(inputs) == 1 else None)
-        if data is None:
-            raise BadRequest('the names must be an input "nodes" of datatype BYTES')
-        return {"nodes": [str(node) for node in data], **parameters}
+        """BYTES, or ids as numbers, in an input called "nodes"."""
+        return {"nodes": only(inputs, "nodes", (str, int)), **parameters}
 
     @staticmethod
     def to_tensors(items: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:

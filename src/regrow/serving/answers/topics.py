@@ -9,7 +9,7 @@ from typing import Annotated, Any, ClassVar, Literal
 import msgspec
 from msgspec import Meta
 
-from regrow.serving.answers import Answers, Asked
+from regrow.serving.answers import Answers, Asked, listed, only
 from regrow.serving.forms import BadRequest
 from regrow.serving.limits import Limits
 
@@ -64,6 +64,7 @@ class Topics(Answers):
     line = TopicsLine | str
     item = TopicsItem
     example: ClassVar[Mapping[str, Any]] = {"texts": ["a socket that waits for connections"], "top": 3, "words": 5}
+    outputs = (("topics", "INT32", (-1, -1)), ("shares", "FP64", (-1, -1)), ("tokens", "INT64", (-1,)), ("unknown", "INT64", (-1,)))
 
     @staticmethod
     def prepare(files: Any) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -216,12 +217,14 @@ class Topics(Answers):
         return {"tokens": [line.tokens for line in lines], "first": first}
 
     @staticmethod
+    def inputs(card: Mapping[str, Any]) -> list[dict[str, Any]]:
+        """Texts."""
+        return [listed("texts")]
+
+    @staticmethod
     def of_tensors(inputs: Mapping[str, Sequence[Any]], parameters: Mapping[str, Any]) -> dict[str, Any]:
-        """BYTES, in an input called "texts", or in the only one."""
-        data = inputs.get("texts", next(iter(inputs.values()), None) if len(inputs) == 1 else None)
-        if data is None or not all(isinstance(text, str) for text in data):
-            raise BadRequest('the texts must be an input "texts" of datatype BYTES')
-        return {"texts": list(data), **parameters}
+        """BYTES, in an input called "texts"."""
+        return {"texts": only(inputs, "texts"), **parameters}
 
     @staticmethod
     def to_tensors(items: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:

@@ -1,0 +1,75 @@
+"""What is said with those who connect: HTTP by aiohttp; what is no HTTP is refused in our form, and no client can fill the log.
+
+aiohttp writes a traceback, with what was sent, for each request that it cannot read. Here that is the sender's business alone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import AsyncIterator
+from typing import Any
+
+import aiohttp
+from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
+
+from regrow.serving.forms import JSON, SAFE, error_body
+from regrow.serving.limits import Limits
+
+__all__ = ["UNREADABLE", "listening"]
+
+UNREADABLE = (web.RequestPayloadError, aiohttp.ClientPayloadError, HttpProcessingError)
+"""Raised when what was sent is no HTTP, or not in the encoding that it says."""
+LINGER_SECONDS = 2.0
+"""So long the rest of a body that is refused is read and dropped, so that whoever sends it gets to see the answer."""
+KEEP_SECONDS = 75.0
+
+
+class _Conversation(web.RequestHandler):
+    """One connection."""
+
+    __slots__ = ()
+
+    def handle_error(
+        self, request: web.BaseRequest, status: int = 500, exc: BaseException | None = None, message: str | None = None
+    ) -> web.StreamResponse:
+        """The answer to what could not be read, or to a fault of ours (then also a traceback, on stderr)."""
+        self.log_exception("a fault of regrow", exc_info=exc)
+        if request.writer.output_size > 0:
+            raise ConnectionError("a part of the answer is sent already")
+        if status < 500:
+            why = (message or "").strip().partition("\n")[0].partition(": b'")[0].strip(" :.")[:100]
+            body = error_body(f"the request cannot be read: {why}", "send HTTP/1.1, with headers of at most 8,190 bytes each")
+        else:
+            body = error_body("a fault of regrow", "please report it, with what the service has written to stderr")
+        response = web.Response(status=status, body=body, content_type=JSON, headers=SAFE)
+        response.force_close()
+        return response
+
+    def log_exception(self, *args: Any, **kw: Any) -> None:
+        """Only our own faults are written down."""
+        if not isinstance(kw.get("exc_info"), (*UNREADABLE, ConnectionError)):
+            super().log_exception(*args, **kw)
+
+
+@contextlib.asynccontextmanager
+async def listening(app: web.Application, listener: socket.socket, limits: Limits) -> AsyncIterator[None]:
+    """Answer at a socket that is bound; at the end, what is under way has `drain_seconds`."""
+    runner = web.AppRunner(app, handler_cancellation=True, access_log=None, shutdown_timeout=limits.drain_seconds)
+    await runner.setup()
+    loop, manager = asyncio.get_running_loop(), runner.server
+    assert manager is not None
+
+    def connected() -> web.RequestHandler:
+        return _Conversation(manager, loop=loop, access_log=None, keepalive_timeout=KEEP_SECONDS, lingering_time=LINGER_SECONDS)  # type: ignore[arg-type]
+
+    try:
+        server = await loop.create_server(connected, sock=listener, backlog=limits.backlog)
+        try:
+            yield
+        finally:
+            server.close()
+    finally:
+        await runner.cleanup()

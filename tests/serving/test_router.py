@@ -1,0 +1,305 @@
+"""What the world sees, in this process: over a fleet whose members answer as a test wants, asked through real sockets."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from regrow.serving import service
+from regrow.serving.conversation import listening
+from regrow.serving.first import Hedge
+from regrow.serving.fleet import Fleet, Model
+from regrow.serving.limits import Limits
+from regrow.serving.members import Answer, Member, NotAnswered, Remote, checked
+from regrow.serving.metrics import Metrics
+from regrow.serving.remotes import Remotes
+from regrow.serving.router import Router
+
+DIGEST = "d" * 64
+WELL = b'{"model": "%b", "documents": [{"doc": 0, "topics": [[1, 0.5]], "tokens": 1, "unknown": 0}]}' % DIGEST.encode()
+JSON, NDJSON = "Content-Type: application/json", "Content-Type: application/x-ndjson"
+
+
+class Ready(Member):
+    """Somebody who answers at once."""
+
+    name = "ready"
+
+    async def ask(self, path: str, body: bytes, digest: str, until: float) -> Answer:
+        return Answer(200, WELL, self.name)
+
+    async def tally(self, seconds: float) -> None:
+        """Nothing is told."""
+
+    async def close(self) -> None:
+        """Nothing is open."""
+
+
+class Place:
+    """A service in this process."""
+
+    def __init__(self, router: Router, port: int) -> None:
+        self.router, self.port = router, port
+
+    async def send(self, sent: bytes) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
+        writer.write(sent)
+        return reader, writer
+
+    async def raw(self, sent: bytes) -> tuple[int, dict[str, str], Any]:
+        """(status, headers, the value of the body) of the answer to bytes."""
+        reader, writer = await self.send(sent)
+        async with asyncio.timeout(10):
+            head = (await reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")
+            headers = dict(line.split(": ", 1) for line in head[1:] if line)
+            body = await reader.readexactly(int(headers["Content-Length"]))
+        writer.close()
+        assert headers["Server"] == "regrow"
+        return int(head[0].split()[1]), headers, json.loads(body)
+
+    async def post(
+        self, path: str, body: Any, *headers: str, kind: str = JSON, length: int | None = None
+    ) -> tuple[int, dict[str, str], Any]:
+        return await self.raw(posted(path, body, *headers, kind=kind, length=length))
+
+
+def posted(path: str, body: Any, *headers: str, kind: str = JSON, length: int | None = None) -> bytes:
+    """A request; length: that its head says."""
+    said = body if isinstance(body, bytes) else json.dumps(body).encode()
+    lines = [f"POST {path} HTTP/1.1", "Host: localhost", kind, f"Content-Length: {len(said) if length is None else length}", *headers]
+    return "\r\n".join([*lines, "", ""]).encode() + said
+
+
+def at(scene: Callable[[Place], Awaitable[None]], **limits: Any) -> None:
+    """Play a scene at a service of topics with one member."""
+
+    async def play() -> None:
+        fleet = Fleet(Hedge())
+        fleet.model = Model(DIGEST, "topics", {"model": DIGEST, "name": "topics"})
+        fleet.join(Ready())
+        own = replace(Limits(drain_seconds=0.1), **limits)
+        router = Router(fleet, Metrics(fleet), own)
+        with socket.socket() as listener:
+            listener.bind(("127.0.0.1", 0))
+            async with listening(router.app(), listener, own):
+                await scene(Place(router, listener.getsockname()[1]))
+            await fleet.close()
+
+    asyncio.run(play())
+
+
+def test_bodies_that_are_sent_slowly_hold_nobody_up_and_must_come_by_the_deadline() -> None:
+    async def scene(place: Place) -> None:
+        half = [await place.send(posted("/v1/topics", b"{", "X-Deadline-Ms: 400", length=50)) for _ in range(40)]
+        await asyncio.sleep(0.05)
+        assert place.router.bodies.held == 40
+        assert place.router.metrics.in_flight == 0
+        status, _, found = await place.post("/v1/topics", {"texts": ["a"]})
+        assert (status, found["model"]) == (200, DIGEST)
+        async with asyncio.timeout(5):
+            told = [await reader.readuntil(b"\r\n") for reader, _ in half]
+        assert {line.split()[1] for line in told} == {b"408"}
+        assert place.router.bodies.held == 0
+        for _, writer in half:
+            writer.close()
+
+    at(scene)
+
+
+def test_what_is_coming_is_bounded_for_all_bodies_together() -> None:
+    async def scene(place: Place) -> None:
+        _, writer = await place.send(posted("/v1/topics", b"a" * 700, length=900))
+        await asyncio.sleep(0.05)
+        status, headers, found = await place.post("/v1/topics", b"a" * 700, length=900)
+        assert (status, headers["Retry-After"]) == (503, "1")
+        assert "still coming" in found["error"]
+        assert (await place.post("/v1/topics", b'{"texts": ["%b"]}' % (b"a" * 700)))[0] == 200, "one that is here whole"
+        writer.close()
+
+    at(scene, bodies_bytes=1000)
+
+
+def test_a_body_that_is_too_large_is_refused_by_its_head_alone() -> None:
+    async def scene(place: Place) -> None:
+        began = time.monotonic()
+        status, headers, found = await place.post("/v1/topics", b"{", length=9_000_000)
+        assert (status, headers["Connection"]) == (413, "close")
+        assert "8,388,608 bytes" in found["error"]
+        assert time.monotonic() - began < 5
+
+    at(scene)
+
+
+def test_a_batch_that_says_nothing_ends_and_takes_no_place_of_a_request() -> None:
+    async def scene(place: Place) -> None:
+        silent = [await place.send(posted("/v1/batch", b'"a"\n', kind=NDJSON, length=50)) for _ in range(12)]
+        await asyncio.sleep(0.05)
+        assert place.router.metrics.batches == 12
+        assert (await place.post("/v1/batch", b'"a"\n', kind=NDJSON))[0] == 503
+        assert (await place.post("/v1/topics", {"texts": ["a"]}))[0] == 200
+        async with asyncio.timeout(5):
+            await silent[0][0].readuntil(b"no more lines have come")
+        for _, writer in silent:
+            writer.close()
+
+    at(scene, body_seconds=0.3)
+
+
+@pytest.mark.parametrize(
+    ("sent", "status"),
+    [
+        (b"garbage\r\n\r\n", 400),
+        (b"\x16\x03\x01\x02\x00\x01\x00secret\r\n\r\n", 400),
+        (b"FOO /secret HTTP/1.1\r\nHost: localhost\r\n\r\n", None),
+        (b"GET /livez HTTP/1.1\r\nHost: localhost\r\nX: secret" + b"a" * 20_000 + b"\r\n\r\n", 400),
+        (posted("/v1/topics", b"secret", "Content-Encoding: gzip"), 400),
+        (posted("/v1/topics", b"secret", "Content-Encoding: gzip", kind="Content-Type: text/plain"), None),
+        (posted("/v1/topics", b"", length=-5), 400),
+        (b"POST /v1/topics HTTP/1.1\r\nHost: localhost\r\n" + JSON.encode() + b"\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", 400),
+    ],
+)
+def test_what_cannot_be_read_is_refused_in_our_form_and_leaves_nothing_in_the_log(
+    sent: bytes, status: int | None, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+) -> None:
+    async def scene(place: Place) -> None:
+        found, headers, told = await place.raw(sent)
+        assert found == status or (status is None and 400 <= found < 500)
+        assert headers["Content-Type"] == "application/json"
+        assert told["error"]
+        assert "Traceback" not in told["error"]
+
+    at(scene)
+    assert not caplog.records
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("said", ["nan", "inf", "-inf", "1e400", "0", "-1", "soon"])
+def test_a_deadline_that_is_no_number_of_milliseconds_is_refused(said: str) -> None:
+    async def scene(place: Place) -> None:
+        status, _, found = await place.post("/v1/topics", {"texts": ["a"]}, f"X-Deadline-Ms: {said}")
+        assert (status, found["error"]) == (400, f"X-Deadline-Ms is {said}")
+
+    at(scene)
+
+
+def test_a_batch_of_another_type_is_told_what_works() -> None:
+    async def scene(place: Place) -> None:
+        status, _, found = await place.post("/v1/batch", {"text": "a"})
+        assert status == 415
+        assert "curl -H 'Content-Type: application/x-ndjson' --data-binary @FILE" in found["advice"]
+        assert (await place.post("/v1/topics", b"{}", kind="Content-Type: text/plain"))[2]["advice"].endswith("curl --json ...")
+
+    at(scene)
+
+
+def test_v2_says_what_it_takes_and_takes_nothing_else() -> None:
+    async def scene(place: Place) -> None:
+        _, _, facts = await place.raw(b"GET /v2/models/topics HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        assert facts["inputs"] == [{"name": "texts", "datatype": "BYTES", "shape": [-1]}]
+        assert [output["name"] for output in facts["outputs"]] == ["topics", "shares", "tokens", "unknown"]
+
+        async def infer(name: str, shape: list[int], *data: Any) -> int:
+            tensor = {"name": name, "shape": shape, "datatype": "BYTES", "data": data}
+            return (await place.post("/v2/models/topics/infer", {"inputs": [tensor]}))[0]
+
+        assert await infer("texts", [1], "a") == await infer("texts", [1, 2], "a", "b") == 200
+        for wrong in (("texts", [3], "a"), ("texts", [-1], "a"), ("texts", [], "a", "b")):
+            assert await infer(*wrong) == 400, wrong
+        assert await infer("x", [1], "a") == await infer("texts", [1], 7) == 422
+
+    at(scene)
+
+
+# Services elsewhere
+
+
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [
+        (200, b"garbage"),
+        (200, b"[" * 100_000),
+        (200, b'{"model": 7, "documents": []}'),
+        (200, b'{"model": "%b"}' % DIGEST.encode()),
+        (200, b'{"model": "other", "documents": []}'),
+        (200, b'{"model": "%b", "documents": ["a"]}' % DIGEST.encode()),
+        (200, b"\xff"),
+        (422, b"<html>"),
+        (204, b""),
+    ],
+)
+def test_an_answer_of_another_form_is_a_failed_attempt(status: int, body: bytes) -> None:
+    assert checked(Answer(200, WELL), "topics", DIGEST).body == WELL
+    assert checked(Answer(422, b'{"error": "no"}'), "topics", DIGEST).status == 422
+    with pytest.raises(NotAnswered):
+        checked(Answer(status, body, "http://there"), "topics", DIGEST)
+
+
+def test_a_service_elsewhere_is_not_asked_when_no_time_is_left() -> None:
+    async def scene() -> None:
+        remote = Remote("there", "http://127.0.0.1:1")
+        with pytest.raises(Exception, match="the deadline has passed"):
+            await remote.ask("/v1/topics", b"{}", DIGEST, time.monotonic())
+        await remote.close()
+
+    asyncio.run(scene())
+
+
+@pytest.mark.parametrize(
+    ("readiness", "card", "why"),
+    [
+        ({"ready": True, "name": 5, "model": 7, "replicas": "x"}, {}, "it is no regrow serve"),
+        ({"ready": True, "name": "cakes", "model": DIGEST}, {}, "cakes, which this regrow does not know"),
+        ({"ready": False, "why": "draining"}, {}, "draining"),
+        ({"ready": True, "name": "topics", "model": DIGEST}, [1], "is none"),
+        ({"ready": True, "name": "topics", "model": DIGEST}, {"name": "topics", "model": "x"}, "of another model"),
+    ],
+)
+def test_what_a_service_elsewhere_says_of_itself_is_checked(monkeypatch: pytest.MonkeyPatch, readiness: Any, card: Any, why: str) -> None:
+    async def get(_: Remote, path: str, seconds: float) -> tuple[int, bytes]:
+        return 200, json.dumps(readiness if path == "/readyz" else card).encode()
+
+    monkeypatch.setattr(Remote, "get", get)
+
+    async def scene() -> None:
+        with pytest.raises(Exception, match=why):
+            await Remotes(["http://there"], "", Fleet(Hedge()), print).first()
+
+    asyncio.run(scene())
+
+
+def test_looking_for_services_elsewhere_can_be_interrupted(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def get(_: Remote, path: str, seconds: float) -> tuple[int, bytes]:
+        await asyncio.sleep(60)
+        return 200, b""
+
+    monkeypatch.setattr(Remote, "get", get)
+
+    async def scene() -> None:
+        remotes = Remotes(["http://there"], "", Fleet(Hedge()), print)
+        looking = asyncio.create_task(remotes.first())
+        await asyncio.sleep(0.01)
+        looking.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await looking
+        assert remotes.remotes[0].probe.session.closed
+
+    asyncio.run(scene())
+
+
+def test_a_signal_before_it_answers_is_an_interruption(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    async def begin(self: service._Service) -> None:
+        self._signalled()
+        await asyncio.sleep(60)
+
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr(service._Service, "_begin", begin)
+    with pytest.raises(KeyboardInterrupt):
+        service.run(service.Asked(None, remote=("http://there",), port=0))
