@@ -171,6 +171,8 @@ def main() -> None:
     parser.add_argument("--folder", type=Path)
     parser.add_argument("--json")
     given = parser.parse_args()
+    if given.folder:
+        given.folder.mkdir(parents=True, exist_ok=True)
     found: dict[str, Any] = {"kernel, M examples/s": kernel_speed(given.fields, given.features) / 1e6}
     print(f"kernel   {found['kernel, M examples/s']:.2f} M examples/s, {given.fields} fields, {given.features:,} features", flush=True)
     found["reading, MB/s"] = reading_speed(given.fields, given.features)
