@@ -95,7 +95,10 @@ _PIECES = {2: np.uint16, 4: np.uint32, 8: np.uint64, 16: np.complex128}
 
 
 def _in_one_piece(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-    """An array whose rows are a few bytes as one with one number a row, which numpy copies several times as fast."""
+    """An array whose rows are a few bytes as one with one number a row, which numpy copies several times as fast.
+
+    The two arrays of a change come out alike: `_check_change` has seen to one shape and dtype, `as_value` to contiguous rows.
+    """
     row_bytes = array.nbytes // len(array)
     if array.ndim < 2 or row_bytes not in _PIECES or not array.flags.c_contiguous:
         return array
