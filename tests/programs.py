@@ -23,7 +23,7 @@ def busy(seconds: float) -> None:
 
 
 def hold(file: str, seconds: float, last: bool = False) -> None:
-    """Use CPU time while a file is there; a task of the last round waits for its end, so that no machine is too slow for what is to happen before."""
+    """Use CPU time while a file is there; tasks of the last round wait until it is gone, so no machine is too slow."""
     if seconds and Path(file).exists():
         busy(seconds)
     patience = time.monotonic() + 240
