@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -20,7 +21,7 @@ import numpy.typing as npt
 from numba import njit
 
 from regrow.arithmetic import exp, log
-from regrow.evaluation.bands import BANDS, band_of
+from regrow.evaluation.bands import BANDS
 from regrow.evaluation.paired import Comparison, compare
 from regrow.evaluation.tail import TailReport, aligned
 
@@ -69,16 +70,16 @@ class ClickReport:
     tail: TailReport
 
     @staticmethod
-    def of(score: Array, label: Array, weight: Array, rarest: Array, base_rate: float) -> ClickReport:
-        """From one number of each for each row: score float64 (log odds), label 0 or 1, weight, training count of its rarest feature."""
-        band, loss = band_of(rarest), log_losses(score, label)
-        rows = []
-        for number, name in enumerate(BANDS):
-            own = np.flatnonzero(band == number)
-            rows.append(_band(name, score[own], label[own], weight[own], loss[own]))
-        base = np.full(len(score), math.log(base_rate / (1 - base_rate)) if 0 < base_rate < 1 else 0.0)
-        tail = TailReport.of_units(band, loss, log_losses(base, label), "examples")
-        return ClickReport(tuple(rows), _band("all", score, label, weight, loss), tail)
+    def of(score: Array, label: Array, weight: Array, band: Array, base_rate: float) -> ClickReport:
+        """From one number of each for each row: score float64 (log odds), label uint8 (0 or 1), weight float32 (empty: all are 1), band
+        int8 (see `band_of`). Beside them it needs eight bytes a row, to order scores."""
+        rows = _Rows(score, label, weight, band)
+        found = [_band(name, rows, number) for number, name in enumerate(BANDS)]
+        odds = math.log(base_rate / (1 - base_rate)) if 0 < base_rate < 1 else 0.0
+        baseline = [_of_constant(odds, row.examples, rows.clicks(number)) for number, row in enumerate(found)]
+        losses = [rows.exact_sum(number, lambda s, y, w: log_losses(s, y)) for number in range(len(BANDS))]
+        tail = TailReport.of_sums([row.examples for row in found], losses, baseline, "examples")
+        return ClickReport(tuple(found), _band("all", rows, ALL), tail)
 
     def to_json(self) -> dict[str, Any]:
         """The fields of `evaluate --json`."""
@@ -100,48 +101,104 @@ class ClickReport:
         return aligned(lines)
 
 
-def compare_clicks(first: Array, second: Array, label: Array, rarest: Array, blocks: Array) -> Comparison:
+def compare_clicks(first: Array, second: Array, label: Array, band: Array, blocks: Array) -> Comparison:
     """The difference of two models' log losses on the same rows, by band; blocks of rows are resampled (see `blocks_of`)."""
-    band, size = band_of(rarest).astype(np.int64), int(blocks.max(initial=-1)) + 1
-    place = blocks * len(BANDS) + band
-    units = np.bincount(place, minlength=size * len(BANDS)).reshape(size, len(BANDS))
-    sums = [np.bincount(place, log_losses(score, label), size * len(BANDS)).reshape(size, len(BANDS)) for score in (first, second)]
-    return compare(units, sums[0], sums[1])
+    shape = int(blocks.max(initial=-1)) + 1, len(BANDS)
+    units, sums = np.zeros(shape, np.int64), (np.zeros(shape), np.zeros(shape))
+    for score, by_block in zip((first, second), sums, strict=True):
+        units[:] = 0
+        _add_losses(score, label, band, blocks, units, by_block)
+    return compare(units, *sums)
 
 
-def blocks_of(moment: Array) -> Array:
-    """A block for each row (int64): the rows of one time, where there are at least twenty times; else stretches of rows, at most 1,000."""
-    times, block = np.unique(moment, return_inverse=True)
-    if 20 <= len(times) <= 100 * BLOCKS_MAX:
-        return block.astype(np.int64)
-    rows = len(moment)
-    return np.arange(rows, dtype=np.int64) * min(rows, BLOCKS_MAX) // max(rows, 1)
+def blocks_of(moment: Array, rows: int | None = None) -> Array:
+    """A block for each row (int32): the rows of one time, where there are at least twenty times; else stretches of rows, at most 1,000.
+
+    rows: how many there are, where they have no times and `moment` is empty.
+    """
+    rows = len(moment) if rows is None else rows
+    if len(moment):
+        times, block = np.unique(moment, return_inverse=True)
+        if 20 <= len(times) <= 100 * BLOCKS_MAX:
+            return block.astype(np.int32)
+    found = np.empty(rows, np.int32)
+    for at in range(0, rows, PIECE_ROWS):
+        end = min(at + PIECE_ROWS, rows)
+        found[at:end] = np.arange(at, end) * min(rows, BLOCKS_MAX) // rows
+    return found
 
 
-def _band(name: str, score: Array, label: Array, weight: Array, loss: Array) -> BandOfClicks:
-    rows = len(score)
-    total, clicks = _exact_sum(rows, lambda own: weight[own]), _exact_sum(rows, lambda own: weight[own][label[own] == 1])
-    if not rows or not total:
-        return BandOfClicks(name, rows, 0.0, None, None, None, None, None, None, None, None)
-    mean = _exact_sum(rows, lambda own: loss[own] * weight[own]) / total
+ALL = -1
+"""Stands for all bands."""
+
+
+@dataclass(frozen=True)
+class _Rows:
+    """What is known of rows. They are looked at in pieces that are small beside them: of many rows nothing else takes memory."""
+
+    score: Array
+    label: Array
+    weight: Array
+    band: Array
+
+    def pieces(self, number: int) -> Iterator[tuple[Array, Array, Array]]:
+        """score, label and weight of the rows of a band, in order."""
+        for at in range(0, len(self.score), PIECE_ROWS):
+            own = slice(at, at + PIECE_ROWS)
+            score, label = self.score[own], self.label[own]
+            weight = self.weight[own] if len(self.weight) else np.ones(len(score), np.float32)
+            if number != ALL:
+                mine = self.band[own] == number
+                score, label, weight = score[mine], label[mine], weight[mine]
+            yield score, label, weight
+
+    def clicks(self, number: int) -> int:
+        """How many rows of a band have label 1."""
+        return sum(int(np.count_nonzero(label == 1)) for _, label, _ in self.pieces(number))
+
+    def rows(self, number: int) -> int:
+        """How many rows a band has."""
+        return len(self.score) if number == ALL else int(np.count_nonzero(self.band == number))
+
+    def exact_sum(self, number: int, values: Callable[[Array, Array, Array], Array]) -> float:
+        """The sum of numbers of the rows of a band, rounded once; values(score, label, weight) gives those of a piece."""
+        return math.fsum(itertools.chain.from_iterable(values(*piece).tolist() for piece in self.pieces(number)))
+
+    def ordered(self, number: int, label: int, size: int) -> Array:
+        """The scores of the `size` rows of a band that have this label, ascending."""
+        found, at = np.empty(size), 0
+        for score, labels, _ in self.pieces(number):
+            own = score[labels == label]
+            found[at : at + len(own)] = own
+            at += len(own)
+        found.sort()
+        return found
+
+
+def _of_constant(odds: float, rows: int, clicks: int) -> float:
+    """The sum of the log losses of rows that all have the same score, rounded once."""
+    one, zero = (Fraction(float(loss)) for loss in log_losses(np.full(2, odds), np.array([1, 0], np.uint8)))
+    return float(clicks * one + (rows - clicks) * zero)
+
+
+def _band(name: str, rows: _Rows, number: int) -> BandOfClicks:
+    size = rows.rows(number)
+    total, clicks = rows.exact_sum(number, lambda s, y, w: w), rows.exact_sum(number, lambda s, y, w: w[y == 1])
+    if not size or not total:
+        return BandOfClicks(name, size, 0.0, None, None, None, None, None, None, None, None)
+    mean = rows.exact_sum(number, lambda s, y, w: log_losses(s, y) * w) / total
     entropy = _entropy(clicks / total)
-    predicted = _exact_sum(rows, lambda own: _sigmoids(score[own]) * weight[own])
-    spread = NORMAL_95 * math.sqrt(_exact_sum(rows, lambda own: _variances(_sigmoids(score[own]), weight[own])))
+    predicted = rows.exact_sum(number, lambda s, y, w: _sigmoids(s) * w)
+    spread = NORMAL_95 * math.sqrt(rows.exact_sum(number, lambda s, y, w: _variances(_sigmoids(s), w)))
     calibration = predicted / clicks if clicks else None
     interval = (predicted / (clicks + spread), predicted / (clicks - spread)) if clicks > spread else None
-    ones = np.count_nonzero(label == 1)
-    enough = min(ones, rows - ones) >= CLICKS_MIN
-    auc, auc_interval = _auc(score, label) if enough else (None, None)
-    slope, slope_interval = _slope(score, label, weight) if enough else (None, None)
+    ones = rows.clicks(number)
+    enough = min(ones, size - ones) >= CLICKS_MIN
+    auc, auc_interval = _auc(rows, number, ones, size - ones) if enough else (None, None)
+    slope, slope_interval = _slope(rows, number) if enough else (None, None)
     return BandOfClicks(
-        name, rows, clicks, mean, mean / entropy if entropy else None, auc, auc_interval, calibration, interval, slope, slope_interval
+        name, size, clicks, mean, mean / entropy if entropy else None, auc, auc_interval, calibration, interval, slope, slope_interval
     )
-
-
-def _exact_sum(rows: int, values: Callable[[slice], Array]) -> float:
-    """The sum of numbers, rounded once; of so many rows they are asked for in pieces, which are small beside the rows."""
-    pieces = (values(slice(at, at + PIECE_ROWS)).tolist() for at in range(0, rows, PIECE_ROWS))
-    return math.fsum(itertools.chain.from_iterable(pieces))
 
 
 def _variances(p: Array, weight: Array) -> Array:
@@ -154,31 +211,32 @@ def _entropy(rate: float) -> float:
     return -(rate * math.log(rate) + (1 - rate) * math.log(1 - rate)) if 0 < rate < 1 else 0.0
 
 
-def _auc(score: Array, label: Array) -> tuple[float, tuple[float, float]]:
+def _auc(rows: _Rows, number: int, ones: int, zeros: int) -> tuple[float, tuple[float, float]]:
     """The area and its interval; rows are taken once each, whatever their weights."""
-    ones, zeros = score[label == 1], score[label == 0]
-    below, above = _shares_below(ones, zeros), _shares_below(zeros, ones)
-    np.subtract(1, above, out=above)
-    area = float(below.mean())
-    spread = NORMAL_95 * math.sqrt(float(below.var(ddof=1)) / len(ones) + float(above.var(ddof=1)) / len(zeros))
+    area, below = _shares_below(rows, number, 1, ones, zeros)
+    _, above = _shares_below(rows, number, 0, zeros, ones)
+    spread = NORMAL_95 * math.sqrt(below / ones + above / zeros)
     return area, (max(0.0, area - spread), min(1.0, area + spread))
 
 
-def _shares_below(values: Array, others: Array) -> Array:
-    """The share of others below each value; equal ones count half."""
-    ordered, found = np.sort(others), np.empty(len(values))
-    for at in range(0, len(values), PIECE_ROWS):
-        own = values[at : at + PIECE_ROWS]
-        twice = np.searchsorted(ordered, own, "left") + np.searchsorted(ordered, own, "right")
-        found[at : at + PIECE_ROWS] = twice / 2 / len(others)
-    return found
+def _shares_below(rows: _Rows, number: int, label: int, size: int, others: int) -> tuple[float, float]:
+    """Of the `size` rows with a label: mean and variance of the share of the other rows, `others` of them, whose score is below theirs;
+    equal ones count half."""
+    ordered, twice, squares = rows.ordered(number, 1 - label, others), 0, []
+    for score, labels, _ in rows.pieces(number):
+        own = score[labels == label]
+        below = np.searchsorted(ordered, own, "left") + np.searchsorted(ordered, own, "right")
+        twice += int(below.sum())
+        squares.append(math.fsum(((below / 2 / others) ** 2).tolist()))
+    mean = twice / (2 * size * others)
+    return mean, max(0.0, math.fsum(squares) - size * mean * mean) / (size - 1)
 
 
-def _slope(score: Array, label: Array, weight: Array) -> tuple[float | None, tuple[float, float] | None]:
+def _slope(rows: _Rows, number: int) -> tuple[float | None, tuple[float, float] | None]:
     """b of log odds = a + b score by Newton's steps, and its interval. None where they do not settle."""
     a, b = 0.0, 1.0
     for _ in range(50):
-        g0, g1, h00, h01, h11 = _derivatives(score, label.astype(np.float64), weight.astype(np.float64), a, b)
+        g0, g1, h00, h01, h11 = _derivatives(rows.score, rows.label, rows.weight, rows.band, number, a, b)
         determinant = h00 * h11 - h01 * h01
         if not determinant > 1e-12 * h00 * h11:
             return None, None
@@ -193,19 +251,30 @@ def _slope(score: Array, label: Array, weight: Array) -> tuple[float | None, tup
 
 
 @njit(cache=True)
-def _derivatives(score, label, weight, a, b):  # type: ignore[no-untyped-def]
+def _derivatives(score, label, weight, band, number, a, b):  # type: ignore[no-untyped-def]
     g0 = g1 = h00 = h01 = h11 = 0.0
     for i in range(score.size):
+        if number >= 0 and band[i] != number:
+            continue
+        own = 1.0 if weight.size == 0 else np.float64(weight[i])
         s = a + b * score[i]
         e = exp(-abs(s))
         p = 1.0 / (1.0 + e) if s >= 0.0 else e / (1.0 + e)
-        d, h = weight[i] * (p - label[i]), weight[i] * p * (1.0 - p)
+        d, h = own * (p - np.float64(label[i])), own * p * (1.0 - p)
         g0 += d
         g1 += d * score[i]
         h00 += h
         h01 += h * score[i]
         h11 += h * score[i] * score[i]
     return g0, g1, h00, h01, h11
+
+
+@njit(cache=True)
+def _add_losses(score, label, band, block, units, sums):  # type: ignore[no-untyped-def]
+    """Add rows to their block's and band's counts, and their log losses to the sums: both [blocks, bands]."""
+    for i in range(score.size):
+        units[block[i], band[i]] += 1
+        sums[block[i], band[i]] += max(score[i], 0.0) + log(1.0 + exp(-abs(score[i]))) - label[i] * score[i]
 
 
 @njit(cache=True)

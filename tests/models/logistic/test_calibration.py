@@ -45,7 +45,7 @@ def site_rows(number: int, seed: int) -> str:
 def report(folder: Path, run: Path) -> ClickReport:
     spec = scoring_spec(run, [str(folder / "test.csv")], Scores)
     rows = launch(spec, How("inline"), None).model
-    return ClickReport.of(rows["score"], rows["label"], rows["weight"], rows["rarest"], 0.3)
+    return ClickReport.of(rows["score"], rows["label"], rows["weight"], rows["band"], 0.3)
 
 
 def test_calibrated_chances_are_nearer_to_what_happens(tmp_path: Path) -> None:

@@ -76,7 +76,7 @@ def evaluate(
         bad = int(first.files.about["metrics"].get("bad_rows", 0))
         advice = "without --bad-rows skip the first is told" if bad else "check --format, --since and --until"
         raise DataError(f"there is not one row to measure{f': {bad:,} broken rows were left out' if bad else ''}", advice)
-    report = ClickReport.of(rows["score"], rows["label"], rows["weight"], rows["rarest"], base_rate)
+    report = ClickReport.of(rows["score"], rows["label"], rows["weight"], rows["band"], base_rate)
     other = None if second is None or against is None else _beside(model, against, rows, second.model, base_rate)
     if png is not None:
         reports = {str(model): report.tail} | ({} if other is None else {str(against): other.report.tail})
@@ -118,8 +118,9 @@ def _beside(model: Path, other: Path, rows: Mapping[str, Any], others: Mapping[s
 
     if len(others["score"]) != len(rows["score"]) or (others["label"] != rows["label"]).any():
         raise DataError(f"{other} reads other rows or labels of the same files", "compare models with the same label and format")
-    report = ClickReport.of(others["score"], rows["label"], rows["weight"], rows["rarest"], base_rate)
-    comparison = compare_clicks(rows["score"], others["score"], rows["label"], rows["rarest"], blocks_of(rows["moment"]))
+    report = ClickReport.of(others["score"], rows["label"], rows["weight"], rows["band"], base_rate)
+    blocks = blocks_of(rows["moment"], len(rows["score"]))
+    comparison = compare_clicks(rows["score"], others["score"], rows["label"], rows["band"], blocks)
     return _Beside(model, other, report, comparison)
 
 

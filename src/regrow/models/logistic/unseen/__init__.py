@@ -21,6 +21,7 @@ from regrow.data.clicks.known import dictionary_table, numbers_of
 from regrow.data.clicks.parsed import Parsed
 from regrow.data.clicks.warming import warm_format
 from regrow.data.readonly import read_only
+from regrow.evaluation.bands import band_of
 from regrow.models.logistic import kernels
 from regrow.packed import strings
 from regrow.program import Data, Partition, Program, Results, Role, Roles
@@ -130,18 +131,27 @@ class _Unseen(Program):
 
 @dataclass(frozen=True)
 class Scores(_Unseen):
-    """Scores of rows with labels, for an evaluation. Arrays: score, label, weight, rarest, moment, by row."""
+    """Scores of rows with labels, for an evaluation.
+
+    Arrays, by row: score float64, label uint8, band int8 (see `band_of`), weight float32 (empty: all are 1), moment uint64 (empty: they
+    have no times).
+    """
 
     needs_label: ClassVar[bool] = True
 
     def scores(self, part: Partition) -> None:
         """Score a part."""
         parsed, found = self.read(part)
-        part.result(score=found.score, rarest=found.rarest, label=parsed.label, weight=parsed.weight, moment=parsed.moment)
+        plan = Plan.from_json(self.plan or {})
+        more = {"weight": parsed.weight} if plan.weight >= 0 or self.format == "vw" else {}
+        more |= {"moment": parsed.moment} if plan.time >= 0 else {}
+        part.result(score=found.score, band=band_of(found.rarest), label=parsed.label, **more)
 
     def model(self, results: Results) -> Mapping[str, Any]:
         """The rows of all parts."""
-        return {name: results.concatenated("scores", name) for name in ("score", "rarest", "label", "weight", "moment")}
+        none = {"weight": np.empty(0, np.float32), "moment": np.empty(0, np.uint64)}
+        found = {name: results.concatenated("scores", name) for name in ("score", "band", "label", *none) if name in results["scores"][0]}
+        return none | found
 
 
 @dataclass(frozen=True)
