@@ -265,7 +265,7 @@ class Preparing:
         for role, parts in outcome.results.items():
             for index, arrays in enumerate(parts):
                 if arrays:
-                    writer.add(role, index, arrays)
+                    writer.take(role, index, outcome.artifact_of(role, index), arrays)
         for layout, arrays in (more or {}).items():
             writer.add(layout, 0, arrays)
         made = writer.publish(outcome.results.metrics)

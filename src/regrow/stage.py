@@ -250,6 +250,7 @@ class Stage:
         for role in self.plan.roles:
             if not self.plan.readers[role] and role not in self._heard:
                 raise ProgramError(f'role "{role}" has no readers and gave no result, metric or state', "nothing came of its work")
+        self._last = last
         results: dict[str, Sequence[Mapping[str, Any]]] = {}
         metrics: dict[str, float] = {}
         for role in self.plan.roles:
@@ -260,6 +261,10 @@ class Stage:
                 metrics[name] = metrics.get(name, 0) + value
         self.history = self._history(last)
         return Results(results, metrics, last + 1)
+
+    def artifact_of(self, role: str, index: int) -> Path:
+        """The file that holds the last result of a partition."""
+        return self.directory.artifact_path(Task(role, self.plan.newest(role, self._last), index))
 
     def _history(self, last: int) -> dict[str, list[tuple[int, float]]]:
         """Each metric round by round, added up over roles in their order. Rounds after the last one never happened."""

@@ -68,6 +68,14 @@ class Dataset:
         return "" if _digest(digests, self.facts) == self.digest else f"{self.path} is not what it was"
 
 
+def _link(origin: Path, path: Path) -> None:
+    """A hard link; a copy on another file system."""
+    try:
+        os.link(origin, path)
+    except OSError:
+        shutil.copy2(origin, path)
+
+
 def _digest(digests: Mapping[str, str], facts: Mapping[str, float]) -> str:
     """The digest of a dataset: it covers the content of all parts and the facts."""
     return hashlib.sha256(json.dumps([sorted(digests.items()), sorted(facts.items())]).encode()).hexdigest()
@@ -89,6 +97,18 @@ class DatasetWriter:
         self._digests[f"{layout}.{index}"] = write(path, {"result": arrays}, {})
         self.layouts[layout] = max(self.layouts.get(layout, 0), index + 1)
 
+    def take(self, layout: str, index: int, artifact: Path, arrays: Mapping[str, Value]) -> None:
+        """Add the result in an artifact: as a link to it where it holds nothing else, so that large results are written once."""
+        container = Container(artifact)
+        if container.sections != ("result",):
+            self.add(layout, index, arrays)
+            return
+        path = self.path / f"{layout}.{index}"
+        path.unlink(missing_ok=True)
+        _link(artifact, path)
+        self._digests[path.name] = container.digest
+        self.layouts[layout] = max(self.layouts.get(layout, 0), index + 1)
+
     def link(self, layout: str, source: Dataset, name: str | None = None) -> None:
         """Add all parts of another dataset's layout after those that are here: hard links, or copies on another file system."""
         for index in range(source.layouts[name or layout]):
@@ -97,11 +117,9 @@ class DatasetWriter:
             path.unlink(missing_ok=True)
             try:
                 self._digests[path.name] = Container(origin).digest
-                os.link(origin, path)
             except Broken as broken:
                 raise DataError(f"prepared data is damaged: {broken}", "train again, or name a run that is whole") from None
-            except OSError:
-                shutil.copy2(origin, path)
+            _link(origin, path)
             self.layouts[layout] = number + 1
 
     def publish(self, facts: Mapping[str, float]) -> Dataset:

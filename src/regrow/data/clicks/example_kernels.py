@@ -33,10 +33,10 @@ def admitted(hashes, counts, chance):
 def numbered(row_ptr, feature, value, id, count):
     """The features of rows with their numbers `id` in the dictionary, those without one (-1) left out; value may be empty.
 
-    Returns (row_ptr int64, ids int64, value float32, rarest int64: the least count of a row's features, 0 where it has none).
+    Returns (row_ptr int64, ids of the type of `id`, value float32, rarest int64: the least count of a row's features, 0 where it has none).
     """
     moved = np.empty(row_ptr.size, np.int64)
-    ids, values = np.empty(feature.size, np.int64), np.empty(value.size, np.float32)
+    ids, values = np.empty(feature.size, id.dtype), np.empty(value.size, np.float32)
     rarest = np.zeros(row_ptr.size - 1, np.int64)
     at = 0
     moved[0] = 0

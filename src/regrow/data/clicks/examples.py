@@ -73,10 +73,10 @@ class ClickExamples(Program):
     continued   whether there are features of an earlier run: the layout "known", one part, the arrays of its model
 
     Data: the layout "text" of `ingest`, of which part p becomes part p of
-      rows          first int64 [1]: how many examples come before; row_ptr int64 [N + 1], id int64: numbers of features, value float32
-                    (empty: all are 1), label uint8, weight float32 (empty: all are 1), rarest int64: the least training count among the
-                    example's features, feature 0 left out; group int64 (empty without calibration): its feature of that field, 0 where
-                    it is not frequent
+      rows          first int64 [1]: how many examples come before; row_ptr int64 [N + 1], id: numbers of features, int32, or int64 where
+                    there are more; value float32 (empty: all are 1), label uint8, weight float32 (empty: all are 1), rarest int64: the
+                    least training count among the example's features, feature 0 left out; group int64 (empty without calibration): its
+                    feature of that field, 0 where it is not frequent
       dictionary    of each bucket: value Strings, field int32, hash uint64, count int64: its features by descending count, then
                     hash. Features have numbers through all buckets; feature 0 is the bias. If it is continued, zn float32
                     [features, 2]: the state of each; known features are kept, and their counts are those of both
@@ -224,7 +224,7 @@ class ClickExamples(Program):
         (mine,) = (message for message in part.inbox("text") if "row_ptr" in message)
         (places,) = part.inbox("places")
         order, ptr = mine["order"], mine["ptr"]
-        id, count = np.empty(len(order), np.int64), np.empty(len(order), np.int64)
+        id, count = np.empty(len(order), _kind_for(int(places["bases"][-1]))), np.empty(len(order), np.int64)
         for message in part.inbox("dictionary"):
             own = order[ptr[message.sender] : ptr[message.sender + 1]]
             id[own] = np.where(message["rank"] >= 0, message["rank"] + places["bases"][message.sender], -1)
@@ -245,8 +245,14 @@ class ClickExamples(Program):
         _merged(_bias(), np.zeros(1, np.int32), FeatureSet())
         admitted(np.zeros(1, np.uint64), np.ones(1, np.int64), 0.5)
         one = [read_only(np.array(array, kind)) for array, kind in (([0, 1], np.int64), ([0], np.int32), ([1], np.float32))]
-        _numbered(*one, read_only(np.zeros(1, np.int64)), read_only(np.zeros(1, np.int64)))
+        for kind in (np.int32, np.int64):
+            _numbered(*one, read_only(np.zeros(1, kind)), read_only(np.zeros(1, np.int64)))
         warm_format(self.format)
+
+
+def _kind_for(features: int) -> Any:
+    """The type of the numbers of so many features: they are most of what is written, and read again."""
+    return np.int32 if features <= np.iinfo(np.int32).max else np.int64
 
 
 def _no_example(texts: Sequence[Message]) -> DataError:
@@ -260,9 +266,9 @@ def _no_example(texts: Sequence[Message]) -> DataError:
 
 def _by_bucket(hashes: Array, buckets: int) -> tuple[Array, Array]:
     """The features in the order of their buckets (int64), and where each bucket begins (int64 [buckets + 1])."""
-    bucket = ((hashes >> np.uint64(32)) * np.uint64(buckets)) >> np.uint64(32)
+    bucket = (((hashes >> np.uint64(32)) * np.uint64(buckets)) >> np.uint64(32)).astype(np.uint8)  # bytes are sorted by counting
     order = np.argsort(bucket, kind="stable")
-    return order, np.searchsorted(bucket[order], np.arange(buckets + 1, dtype=np.uint64))
+    return order, np.searchsorted(bucket[order], np.arange(buckets + 1))
 
 
 def _bias() -> Mapping[str, Any]:
