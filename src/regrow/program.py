@@ -334,7 +334,7 @@ class Partition:
         rows: 1-d integers, each at most once; arrays: one row of values for each of them.
         """
         self.keep(**arrays)
-        self.outputs.rows = np.ascontiguousarray(rows, dtype=np.int64)
+        self.outputs.rows = np.ascontiguousarray(rows, dtype=np.int32 if getattr(rows, "dtype", None) == np.int32 else np.int64)
 
     def result(self, **arrays: Any) -> None:
         """Give arrays as results. Those of the last round in which the role ran count."""

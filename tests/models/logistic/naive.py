@@ -59,7 +59,7 @@ class Ftrl:
             w, root = self.weight(feature), math.sqrt(n)
             for gradients, _ in parts:
                 if feature in gradients:
-                    g = gradients[feature]
+                    g = float(np.float32(gradients[feature]))
                     n += g * g
                     z += g - (math.sqrt(n) - root) / self.alpha * w
                     root = math.sqrt(n)

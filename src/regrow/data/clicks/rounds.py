@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from regrow.data.clicks.round_kernels import block_ids, indexed, picked_rows
+from regrow.data.clicks.round_kernels import block_ids, gaps_of, indexed, picked_rows, put_gaps
 from regrow.data.clicks.schedule import MOST, schedule, slots_of
 from regrow.data.readonly import read_only
 from regrow.program import Data, Message, Partition, Program, Role, Roles
@@ -49,8 +49,9 @@ class ClickRounds(Program):
     Data: the layouts "rows", "dictionary" and "fields" of `ClickExamples`. Results:
       slots     part t x partitions + e: rows int64 [turn + 1]: where those of each of its slots begin; row_ptr int64, index uint16 or
                 uint32 into the slot's ids, value float32 (or empty), label uint8, weight float32 (or empty), rarest int64, group int64
-                (or empty); of its slots and the one after the last: ids int32, place of each feature in its partition of weights, and
-                cuts int64 [turn + 1, weights + 1], where those of each partition begin in it
+                (or empty); of its slots and the one after the last: gaps uint8 or uint16, between the places of their features in each
+                partition of weights (see `gaps_of`); cuts int64 [2, turn + 1, weights + 1], where those of each partition begin: among
+                features, and in gaps
       start     field int32 [rows]: of each feature of a partition of weights; sizes int64: of its parts of the dictionary; names Strings;
                 zn float32 [rows, 2], if an earlier run is gone on from: its state
     Facts: turn, slots (of a pass).
@@ -140,10 +141,14 @@ class ClickRounds(Program):
 
     def warm(self) -> None:
         """Compile or load the kernels."""
-        one, row_ptr = read_only(np.zeros(1, np.int64)), read_only(np.array([0, 1]))
-        picked_rows(row_ptr, one, read_only(np.zeros(0, np.float32)), np.zeros(1, np.int64), np.ones(1, np.int64))
-        index = np.empty(1, np.uint32)
-        block_ids(np.array(one), index)
+        row_ptr, index = read_only(np.array([0, 1])), np.empty(1, np.uint32)
+        for one in (np.zeros(1, np.int32), np.zeros(1, np.int64)):
+            picked_rows(row_ptr, read_only(one), read_only(np.zeros(0, np.float32)), np.zeros(1, np.int64), np.ones(1, np.int64))
+            block_ids(one, index)
+        own, ptr = np.zeros(1, np.int64), np.array([0, 1])
+        gaps_of(own, ptr, 255)
+        for kind in (np.uint8, np.uint16):
+            put_gaps(own, ptr, 255, np.empty(1, kind))
         indexed(index, np.empty(1, np.uint16))
 
 
@@ -186,8 +191,9 @@ def _laid_out(slots: list[list[_Piece]], bases: Array) -> Mapping[str, Any]:
             id = np.concatenate([piece.cells("id") for piece in pieces])
             index = np.empty(len(id), np.uint32)
             distinct = block_ids(id, index)
+            distinct = distinct.astype(np.int64)
             cuts[k] = np.searchsorted(distinct, bases)
-            ids.append((distinct - bases[np.searchsorted(bases, distinct, side="right") - 1]).astype(np.int32))
+            ids.append(distinct - bases[np.searchsorted(bases, distinct, side="right") - 1])
             if k < turn:
                 indexes.append(index)
         cuts[k] += sum(len(own) for own in ids[:-1]) if pieces else sum(len(own) for own in ids)
@@ -211,9 +217,20 @@ def _laid_out(slots: list[list[_Piece]], bases: Array) -> Mapping[str, Any]:
         "weight": joined([] if plain[1] else [piece.of_rows("weight") for piece in mine], np.float32),
         "rarest": joined([piece.of_rows("rarest") for piece in mine], np.int64),
         "group": joined([piece.of_rows("group") for piece in mine if len(piece.message["group"])], np.int64),
-        "ids": joined(ids, np.int32),
-        "cuts": cuts,
+        **_gaps(joined(ids, np.int64), cuts),
     }
+
+
+def _gaps(ids: Array, cuts: Array) -> Mapping[str, Array]:
+    """Places of features, ascending from each of `cuts` on, as gaps, in as few bytes as they take; and where both begin."""
+    ptr = np.append(cuts[:, :-1].ravel(), cuts[-1, -1])
+    numbers = {kind: gaps_of(ids, ptr, np.iinfo(kind).max) for kind in (np.uint8, np.uint16)}
+    kind = min(numbers, key=lambda kind: int(numbers[kind].sum()) * np.dtype(kind).itemsize)
+    gaps = np.empty(int(numbers[kind].sum()), kind)
+    put_gaps(ids, ptr, np.iinfo(kind).max, gaps)
+    begins = np.cumsum(np.append(0, numbers[kind]))
+    own = np.append(begins[:-1].reshape(len(cuts), -1), begins[cuts.shape[1] - 1 :: cuts.shape[1] - 1, None], axis=1)
+    return {"gaps": gaps, "cuts": np.stack([cuts, own])}
 
 
 def turn_of(examples: float, values: float, partitions: int) -> int:

@@ -15,8 +15,6 @@ Several models are trained side by side: the last axis of weights and gradients,
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numba import njit
 
@@ -33,6 +31,7 @@ __all__ = [
     "marked",
     "places",
     "rarest_of",
+    "rounded",
     "scores",
     "sigmoids",
     "union",
@@ -85,6 +84,16 @@ def gradients(row_ptr, index, value, label, weight, w, g, losses, scores):
             else:
                 for j in range(a, b):
                     g[index[j], k] += d
+
+
+@njit(cache=True)
+def rounded(g):
+    """Gradients as they are sent: float32, as the state is."""
+    found = np.empty(g.shape, np.float32)
+    for i in range(g.shape[0]):
+        for k in range(g.shape[1]):
+            found[i, k] = g[i, k]
+    return found
 
 
 @njit(cache=True)
@@ -152,7 +161,7 @@ def places(touched, features):
 def fold(rows, ptr, g, zn, field, rates, has_bias, touched, place, fresh):
     """Fold the gradients of a round into the state of a partition of weights.
 
-    rows int32: of partition e of examples rows[ptr[e]:ptr[e + 1]], ascending; g float64 [len(rows), models]: their gradients
+    rows int32: of partition e of examples rows[ptr[e]:ptr[e + 1]], ascending; g float32 [len(rows), models]: their gradients
     zn float32 [features, models, 2]: the state, which stays as it is
     field int32: of each feature, or empty: then all have rates[0]; rates float64 [fields, models, 4]: alpha, beta, l1, l2
     has_bias: whether row 0 is the bias, which is not regularised
@@ -178,7 +187,7 @@ def fold(rows, ptr, g, zn, field, rates, has_bias, touched, place, fresh):
                 row, t = np.int64(rows[i]), place[rows[i]]
                 own = 0 if field.size == 0 else np.int64(field[row])
                 for k in range(models):
-                    step = g[i, k]
+                    step = np.float64(g[i, k])
                     n = work[t - first, k, 1] + step * step
                     after = np.sqrt(n)
                     work[t - first, k, 0] += step - (after - work[t - first, k, 2]) / rates[own, k, 0] * work[t - first, k, 3]
@@ -190,14 +199,16 @@ def fold(rows, ptr, g, zn, field, rates, has_bias, touched, place, fresh):
                 fresh[t, k, 0], fresh[t, k, 1] = work[t - first, k, 0], work[t - first, k, 1]
 
 
-def marked(fresh: Any) -> None:
+@njit(cache=True)
+def marked(fresh):
     """Mark what has left float32's numbers: z = 0, n = infinity, of which the weight is 0, so that nothing spreads to other features.
 
     fresh float32 [rows, models, 2], changed in place. A mark stays: what is folded into it is not finite, and marked again.
     """
-    fine = np.isfinite(fresh)
-    if not fine.all():
-        fresh[~fine.all(axis=2)] = 0.0, np.inf
+    for t in range(fresh.shape[0]):
+        for k in range(fresh.shape[1]):
+            if not (np.isfinite(fresh[t, k, 0]) and np.isfinite(fresh[t, k, 1])):
+                fresh[t, k, 0], fresh[t, k, 1] = 0.0, np.inf
 
 
 @njit(cache=True, error_model="numpy")

@@ -91,7 +91,7 @@ class Learner:
             )
             loss += float(losses.sum())
             lists.append(own)
-            sums.append(g)
+            sums.append(kernels.rounded(g))
         touched_rows, ptr = read_only(np.concatenate(lists)), np.cumsum([0] + [len(own) for own in lists])
         touched = kernels.union(touched_rows, ptr)
         place = kernels.places(touched, len(zn))

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from regrow.data.clicks.round_kernels import rows_of
 from regrow.data.readonly import read_only
 from regrow.errors import DataError, UsageError
 from regrow.evaluation.bands import BANDS, LOWEST
@@ -97,8 +98,7 @@ class FTRL(Program):
         fixed = part.fixed
         turn = len(fixed["rows"]) - 1
         slot = part.round % turn
-        cuts = fixed["cuts"]
-        ids, models = read_only(fixed["ids"]), len(self.alpha)
+        (cuts, at), gaps, models = fixed["cuts"], fixed["gaps"], len(self.alpha)
         begin, end = int(fixed["rows"][slot]), int(fixed["rows"][slot + 1])
         progress = _Progress.of(part.state, models)
         g = np.zeros((int(cuts[slot, -1] - cuts[slot, 0]), models))
@@ -113,12 +113,12 @@ class FTRL(Program):
             loss, weight = progress.added(read_only(fixed["rarest"][begin:end]), label, weights, losses)
             if part.round < part.rounds // self.passes:  # later, examples are known already
                 part.keep(**progress.arrays, **self._calibrations(part, scores, begin, end))
-        last = part.round == part.rounds - 1
-        for receiver in range(cuts.shape[1] - 1):
-            a, b = int(cuts[slot, receiver]), int(cuts[slot, receiver + 1])
-            c, d = (0, 0) if last else (int(cuts[slot + 1, receiver]), int(cuts[slot + 1, receiver + 1]))
-            first = int(cuts[slot, 0])
-            part.send("weights", receiver, rows=ids[a:b], g=g[a - first : b - first], wanted=ids[c:d], loss=loss, weight=weight)
+        last, sent = part.round == part.rounds - 1, kernels.rounded(g)
+        own = cuts[slot] - cuts[slot, 0]
+        for receiver in range(len(own) - 1):
+            rows, wanted = (gaps[at[k, receiver] : at[k, receiver + 1]] for k in (slot, slot + 1))
+            mine = sent[own[receiver] : own[receiver + 1]]
+            part.send("weights", receiver, rows=rows, g=mine, wanted=wanted[:0] if last else wanted, loss=loss, weight=weight)
 
     def _calibrations(self, part: Partition, scores: Array, begin: int, end: int) -> dict[str, Array]:
         """The counts of what predictions were worth, with those of these examples."""
@@ -134,9 +134,9 @@ class FTRL(Program):
         inbox, models = list(part.inbox("examples")), len(self.alpha)
         own, rates = self._rates(part)
         zn = read_only(part.state["zn"]) if part.state else self._first(part)
-        rows = read_only(np.concatenate([message["rows"] for message in inbox]))
         g = read_only(np.concatenate([message["g"] for message in inbox]))
-        ptr = np.cumsum([0] + [len(message["rows"]) for message in inbox])
+        ptr = np.cumsum([0] + [len(message["g"]) for message in inbox])
+        rows = read_only(np.concatenate([_rows(message["rows"]) for message in inbox]))
         touched = kernels.union(rows, ptr)
         place = kernels.places(touched, len(zn))
         fresh = np.empty((len(touched), models, 2), np.float32)
@@ -144,8 +144,9 @@ class FTRL(Program):
         kernels.fold(rows, ptr, g, zn, own, rates, has_bias, touched, place, fresh)
         kernels.marked(fresh)
         for message in inbox:
-            w = np.empty((len(message["wanted"]), models), np.float32)
-            kernels.answers(read_only(message["wanted"]), zn, place, fresh, own, rates, has_bias, w)
+            wanted = _rows(message["wanted"])
+            w = np.empty((len(wanted), models), np.float32)
+            kernels.answers(read_only(wanted), zn, place, fresh, own, rates, has_bias, w)
             part.send("examples", message.sender, w=w)
         if part.round == part.rounds - 1:
             zn = np.array(zn)
@@ -300,6 +301,13 @@ def _summed(by_band: Array) -> Array:
     for band in by_band:
         total += band
     return total
+
+
+def _rows(gaps: Array) -> Array:
+    """The rows of a partition of weights that are named by gaps (see `gaps_of`): int32."""
+    rows = np.empty(np.count_nonzero(gaps), np.int32)
+    rows_of(read_only(gaps), np.iinfo(gaps.dtype).max, rows)
+    return rows
 
 
 def _least(losses: Array) -> float:

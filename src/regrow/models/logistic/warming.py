@@ -9,6 +9,7 @@ import numpy as np
 from regrow.data.clicks.example_kernels import first_of_field
 from regrow.data.clicks.known import dictionary_table, numbers_of
 from regrow.data.clicks.parsed import Parsed
+from regrow.data.clicks.round_kernels import rows_of
 from regrow.data.readonly import read_only
 from regrow.models.logistic import kernels
 from regrow.packed import Strings, strings
@@ -31,7 +32,10 @@ def warm_training(models: int, calibrate: bool = False) -> None:
     no_fields = read_only(np.empty(0, np.int32))
     touched = kernels.union(rows, ptr)
     place = kernels.places(touched, 1)
-    kernels.fold(rows, ptr, read_only(g), zn, no_fields, rates, True, touched, place, fresh)
+    for gaps in (np.ones(1, np.uint8), np.ones(1, np.uint16)):
+        rows_of(read_only(gaps), 255, np.empty(1, np.int32))
+    kernels.fold(rows, ptr, read_only(kernels.rounded(g)), zn, no_fields, rates, True, touched, place, fresh)
+    kernels.marked(fresh)
     kernels.answers(rows, zn, place, fresh, no_fields, rates, True, np.empty((1, models), np.float32))
     kernels.weights_of(zn, rows, rates, True, 0)
     if calibrate:
