@@ -22,17 +22,20 @@ if TYPE_CHECKING:
 
 __all__ = ["evaluate"]
 
+Against = Annotated[Path | None, typer.Option(metavar="RUN2", help="Another model, to compare with on the same rows.", show_default=False)]
+BandField = Annotated[
+    str | None, typer.Option(metavar="NAME", help="Bands by the features of this field [by the rarest of all].", show_default=False)
+]
+Png = Annotated[Path | None, typer.Option(metavar="FILE", help="Draw the table by band.", show_default=False)]
+Kept = Annotated[Path | None, typer.Option("--run", metavar="DIR", help="Keep what was measured [a temporary folder].", show_default=False)]
+
 
 def evaluate(
     model: Model,
     heldout: Files,
-    against: Annotated[
-        Path | None, typer.Option(metavar="RUN2", help="Another model, to compare with on the same rows.", show_default=False)
-    ] = None,
-    field: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Bands by the features of this field [by the rarest of all].", show_default=False)
-    ] = None,
-    png: Annotated[Path | None, typer.Option(metavar="FILE", help="Draw the table by band.", show_default=False)] = None,
+    against: Against = None,
+    field: BandField = None,
+    png: Png = None,
     label: Label = None,
     time: Time = None,
     since: Since = None,
@@ -40,9 +43,7 @@ def evaluate(
     bad_rows: BadRows = "fail",
     format: Format = None,
     header: Header = None,
-    run: Annotated[
-        Path | None, typer.Option("--run", metavar="DIR", help="Keep what was measured [a temporary folder].", show_default=False)
-    ] = None,
+    run: Kept = None,
     workers: Workers = None,
     engine: EngineName = None,
     preempt: Preempt = None,
@@ -73,9 +74,7 @@ def evaluate(
             second = _measured(against, files, options, None, (), way, beside, overwrite)
     rows = first.model
     if not len(rows["score"]):
-        bad = int(first.files.about["metrics"].get("bad_rows", 0))
-        advice = "without --bad-rows skip the first is told" if bad else "check --format, --since and --until"
-        raise DataError(f"there is not one row to measure{f': {bad:,} broken rows were left out' if bad else ''}", advice)
+        raise _no_row(int(first.files.about["metrics"].get("bad_rows", 0)))
     report = ClickReport.of(rows["score"], rows["label"], rows["weight"], rows["band"], base_rate)
     other = None if second is None or against is None else _beside(model, against, rows, second.model, base_rate)
     if png is not None:
@@ -89,6 +88,12 @@ def evaluate(
     _print_counts(first.files.about["metrics"])
     if other is not None:
         print(other.text())
+
+
+def _no_row(bad: int) -> DataError:
+    """The error for files of which no row is left; bad: how many are broken."""
+    advice = "without --bad-rows skip the first is told" if bad else "check --format, --since and --until"
+    return DataError(f"there is not one row to measure{f': {bad:,} broken rows were left out' if bad else ''}", advice)
 
 
 @dataclass(frozen=True)

@@ -6,13 +6,18 @@ import contextlib
 import os
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from regrow.cli.ctr.options import BadRows, Format, Since, Time, Until
 from regrow.cli.options import DurableEvery, Engine, Files, Header, Model, Overwrite, Preempt, Verify, Workers, how
 from regrow.errors import UsageError
+
+if TYPE_CHECKING:
+    from regrow.launch import Run
+    from regrow.running import Watcher
+    from regrow.spec import How, Spec
 
 __all__ = ["predict"]
 
@@ -49,7 +54,6 @@ def predict(
     from regrow.cli.shown import Bar, Lines
     from regrow.data.clicks import ClickOptions
     from regrow.launch import launch, with_stdin
-    from regrow.models.logistic.predicted import Sink
     from regrow.models.logistic.specs import own_options, read_clicks, scoring_spec
     from regrow.models.logistic.topic_specs import with_topics
     from regrow.models.logistic.unseen import Predictions
@@ -61,22 +65,28 @@ def predict(
         spec = scoring_spec(model, names, Predictions, options=options, spooled=spooled)
         watcher = Bar(run) if sys.stderr.isatty() else Lines(run)
         with contextlib.closing(watcher):
-            if out is None:
-                done = launch(spec, way, run, watcher, overwrite=overwrite)
-            else:
-                aside = out.with_name(out.name + ".new")
-                try:
-                    with Sink(aside, parquet=out.suffix == ".parquet") as sink:
-                        watcher.output = sink.write  # type: ignore[method-assign]
-                        done = launch(spec, way, run, watcher, overwrite=overwrite)
-                    os.replace(aside, out)
-                except BaseException as error:
-                    aside.unlink(missing_ok=True)
-                    if isinstance(error, OSError) and error.filename == str(aside):
-                        raise UsageError(f"{out} cannot be written: {error.strerror}", "name another file: --out FILE") from None
-                    raise
+            done = _to_file(out, spec, way, run, watcher, overwrite) if out else launch(spec, way, run, watcher, overwrite=overwrite)
     if run is not None:
         print(f"{done.summary['output']}, SHA-256 {done.digest}", file=sys.stderr)
     broken = int(done.summary["metrics"].get("bad_rows", 0))
     if broken:
         print(f"{broken:,} broken rows were left out", file=sys.stderr)
+
+
+def _to_file(out: Path, spec: Spec, way: How, run: Path | None, watcher: Watcher, overwrite: bool) -> Run:
+    """Predict into a file, which is there when all of it is. Raises UsageError if it cannot be written."""
+    from regrow.launch import launch
+    from regrow.models.logistic.predicted import Sink
+
+    aside = out.with_name(out.name + ".new")
+    try:
+        with Sink(aside, parquet=out.suffix == ".parquet") as sink:
+            watcher.output = sink.write  # type: ignore[method-assign]
+            done = launch(spec, way, run, watcher, overwrite=overwrite)
+        os.replace(aside, out)
+        return done
+    except BaseException as error:
+        aside.unlink(missing_ok=True)
+        if isinstance(error, OSError) and error.filename == str(aside):
+            raise UsageError(f"{out} cannot be written: {error.strerror}", "name another file: --out FILE") from None
+        raise

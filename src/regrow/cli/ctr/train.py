@@ -7,16 +7,34 @@ import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import typer
 
 from regrow.cli.ctr.options import BadRows, Format, Since, Time, Until, Weight
-from regrow.cli.options import (
-    Files,
-    Header,
-    Seed,
+from regrow.cli.ctr.training_options import (
+    L1,
+    L2,
+    Admit,
+    Alpha,
+    Backoff,
+    Beta,
+    Binned,
+    Calibrate,
+    Cross,
+    Features,
+    Field,
+    HashBits,
+    MinCount,
+    Multi,
+    Numeric,
+    Partitions,
+    Passes,
+    TextField,
+    Topics,
+    TrainingLabel,
 )
+from regrow.cli.options import Files, Header, Seed
 from regrow.cli.training import GoingOn, Training, refuse_the_runs_own, training_command
 from regrow.errors import UsageError
 
@@ -26,79 +44,40 @@ if TYPE_CHECKING:
 
 __all__ = ["train"]
 
-Many = list[str] | None
-
 
 @training_command("ctr train")
 def train(
     context: typer.Context,
     files: Files,
-    label: Annotated[
-        str | None,
-        typer.Option(
-            metavar="COLUMN[=VALUE]",
-            help="Tables: the label; it is 1 where it says so, or where it is VALUE. Nodes have theirs with --node-label.",
-            show_default=False,
-        ),
-    ] = None,
-    features: Annotated[
-        str | None, typer.Option(metavar="COLUMNS", help="Tables: columns that become features [all others].", show_default=False)
-    ] = None,
-    numeric: Annotated[
-        str | None, typer.Option(metavar="COLUMNS", help="Those whose number counts, as sign(x) log(1 + |x|).", show_default=False)
-    ] = None,
-    binned: Annotated[
-        str | None, typer.Option(metavar="COLUMNS", help="Those whose number falls into bins, floor(log(x)^2).", show_default=False)
-    ] = None,
-    multi: Annotated[
-        Many, typer.Option(metavar="COLUMN:CHARACTER", help="A column of several values, and what parts them.", show_default=False)
-    ] = None,
-    cross: Annotated[
-        Many, typer.Option(metavar="NAME:COLUMN,COLUMN", help="A feature of several columns together.", show_default=False)
-    ] = None,
-    backoff: Annotated[
-        Many,
-        typer.Option(
-            metavar="NAME:COARSER,...",
-            help="What rare values of a feature fall back on; a NAME that is no column is their cross; find: list, auto: use some.",
-            show_default=False,
-        ),
-    ] = None,
+    label: TrainingLabel = None,
+    features: Features = None,
+    numeric: Numeric = None,
+    binned: Binned = None,
+    multi: Multi = None,
+    cross: Cross = None,
+    backoff: Backoff = None,
     weight: Weight = None,
     time: Time = None,
     since: Since = None,
     until: Until = None,
-    alpha: Annotated[str, typer.Option(metavar="A[,A...]", help="Learning rate; several train several models in one pass.")] = "0.1",
-    beta: Annotated[str, typer.Option(metavar="B[,B...]", help="Offset of the learning rate.")] = "1",
-    l1: Annotated[str, typer.Option(metavar="L[,L...]", help="Regularisation that makes weights 0.")] = "0",
-    l2: Annotated[str, typer.Option(metavar="L[,L...]", help="Regularisation that makes weights small.")] = "0",
-    field: Annotated[
-        Many, typer.Option(metavar="NAME:RATE=X,...", help="Other rates for a field, e.g. pair:alpha=0.3,l2=1.", show_default=False)
-    ] = None,
-    passes: Annotated[int, typer.Option(metavar="N", help="Visits of all examples.")] = 1,
-    min_count: Annotated[int, typer.Option(metavar="N", help="Leave out features of fewer rows; 1 keeps all.")] = 1,
-    admit: Annotated[
-        float | None, typer.Option(metavar="P", help="Let a feature in at each sight with this chance [at once].", show_default=False)
-    ] = None,
-    hash_bits: Annotated[int, typer.Option(metavar="BITS", help="Let features share 2^BITS weights; 0: each has its own, and a name.")] = 0,
-    topics: Annotated[
-        str | None, typer.Option(metavar="RUN", help="A topic model: the topics of --text-field become features.", show_default=False)
-    ] = None,
-    text_field: Annotated[str | None, typer.Option(metavar="COLUMN", help="The column of text for --topics.", show_default=False)] = None,
+    alpha: Alpha = "0.1",
+    beta: Beta = "1",
+    l1: L1 = "0",
+    l2: L2 = "0",
+    field: Field = None,
+    passes: Passes = 1,
+    min_count: MinCount = 1,
+    admit: Admit = None,
+    hash_bits: HashBits = 0,
+    topics: Topics = None,
+    text_field: TextField = None,
     going_on: GoingOn = None,
-    calibrate: Annotated[
-        str | None,
-        typer.Option(
-            metavar="FIELD", help="Calibrate: all rows together (all), and frequent values of a field by themselves.", show_default=False
-        ),
-    ] = None,
+    calibrate: Calibrate = None,
     bad_rows: BadRows = "fail",
     seed: Seed = 1,
     format: Format = None,
     header: Header = None,
-    partitions: Annotated[
-        str | None, typer.Option(metavar="ExW", help="Partitions of examples x of weights [from the data].", show_default=False)
-    ] = None,
+    partitions: Partitions = None,
     *,
     training: Training,
 ) -> None:

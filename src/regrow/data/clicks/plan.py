@@ -70,9 +70,12 @@ def split_label(label: str | None) -> tuple[str, str]:
     return column, value
 
 
-def plan_of(name: str, columns: Sequence[str], options: ClickOptions, *, needs_label: bool) -> tuple[Plan, ClickOptions]:
+def plan_of(
+    name: str, columns: Sequence[str], options: ClickOptions, *, needs_label: bool, header: bool = False
+) -> tuple[Plan, ClickOptions]:
     """What becomes of the columns, and the options with all that was left open settled: the features by name.
 
+    name: of the file, for errors; header: whether its first line names the columns.
     A back-off NAME:A,B adds the features A and B, and NAME itself: its column, or, if there is none, the cross of A and B.
     Raises DataError for a column that the file has not, UsageError for options that do not fit each other.
     """
@@ -80,6 +83,7 @@ def plan_of(name: str, columns: Sequence[str], options: ClickOptions, *, needs_l
     if len(place) < len(columns):
         twice = next(column for i, column in enumerate(columns) if place[column] != i)
         raise DataError(f'{name}, line 1: two columns are called "{twice}"', "rename one; or say --header no if the first line is a row")
+    where = f"{name}, line 1" if header else name
     label, positive = split_label(options.label)
     if needs_label and not label:
         raise UsageError(
@@ -92,9 +96,11 @@ def plan_of(name: str, columns: Sequence[str], options: ClickOptions, *, needs_l
     for option, column in special.items():
         if column and column not in place:
             advice = _advice(options, f"name another one with {option}")
-            raise DataError(f'{name}, line 1: no column "{column}" (columns: {shown_names(columns)})', advice)
-    wanted, crosses = _wanted(name, columns, options, {label, options.weight, options.time, options.text_field if options.topics else None})
-    items = [_item(name, feature, place, options, crosses) for feature in wanted]
+            raise DataError(f'{where}: no column "{column}" (columns: {shown_names(columns)})', advice)
+    wanted, crosses = _wanted(
+        where, columns, options, {label, options.weight, options.time, options.text_field if options.topics else None}
+    )
+    items = [_item(where, feature, place, options, crosses) for feature in wanted]
     at = {option: place[column] if column else -1 for option, column in special.items()}
     plan = Plan(
         tuple(columns), tuple(items), at["--label"], positive, at["--weight"], at["--time"], options.since or "", options.until or ""
@@ -103,7 +109,7 @@ def plan_of(name: str, columns: Sequence[str], options: ClickOptions, *, needs_l
 
 
 def _wanted(
-    name: str, columns: Sequence[str], options: ClickOptions, special: set[str | None]
+    where: str, columns: Sequence[str], options: ClickOptions, special: set[str | None]
 ) -> tuple[list[str], Mapping[str, tuple[str, ...]]]:
     """The features in their order, and of how many columns crosses are made."""
     crosses, levels = dict(named_lists("--cross", options.cross)), named_lists("--backoff", options.backoff)
@@ -115,25 +121,25 @@ def _wanted(
     for fine, coarser in levels.items():
         if fine not in columns and fine not in crosses:
             if len(coarser) < 2:
-                raise DataError(f'{name}, line 1: no column "{fine}" (columns: {shown_names(columns)})', "name another one with --backoff")
+                raise DataError(f'{where}: no column "{fine}" (columns: {shown_names(columns)})', "name another one with --backoff")
             crosses[fine] = tuple(level for level in coarser if level in columns)
         wanted += [feature for feature in (fine, *coarser) if feature not in wanted]
     if len(set(wanted)) < len(wanted):
         twice = next(feature for feature in wanted if wanted.count(feature) > 1)
         raise UsageError(f"--features names {twice} twice", "once is enough")
     if not wanted:
-        raise UsageError(f"{name} has no column left for features", "name some with --features")
+        raise UsageError(f"{where} has no column left for features", "name some with --features")
     if label := next((feature for feature in wanted if feature in special and feature == split_label(options.label)[0]), None):
         raise UsageError(f"--features names the label, {label}", "leave it out: it would tell the answer")
     return wanted, crosses
 
 
-def _item(name: str, feature: str, place: Mapping[str, int], options: ClickOptions, crosses: Mapping[str, tuple[str, ...]]) -> Item:
+def _item(where: str, feature: str, place: Mapping[str, int], options: ClickOptions, crosses: Mapping[str, tuple[str, ...]]) -> Item:
     parts = crosses.get(feature, (feature,))
     for column in parts:
         if column not in place:
             advice = _advice(options, "name others with --features")
-            raise DataError(f'{name}, line 1: no column "{column}" (columns: {shown_names(list(place))})', advice)
+            raise DataError(f'{where}: no column "{column}" (columns: {shown_names(list(place))})', advice)
     at = tuple(place[column] for column in parts)
     if feature in crosses:
         return Item(feature, CROSS, at)

@@ -80,7 +80,7 @@ def describe_clicks(paths: Sequence[str], options: ClickOptions, *, needs_label:
             if isinstance(format, Parquet) and plan is None:
                 options = _with_lists(options, format.lists(name))
             if plan is None:
-                plan, options = plan_of(name, columns, options, needs_label=needs_label)
+                plan, options = plan_of(name, columns, options, needs_label=needs_label, header=lines > 0)
         elif plan is None:
             plan = Plan((), (), positive=split_label(options.label)[1])
         if plan.columns != names:
