@@ -1,0 +1,32 @@
+"""Prepared data: parts are what they were made of, however they came there."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from regrow.coordinator.plan import Task
+from regrow.program import Outputs
+from regrow.store.artifact import State, write_artifact
+from regrow.store.dataset import Dataset, DatasetWriter
+
+
+@pytest.mark.parametrize("messages", [{}, {("b", 0): {"y": np.arange(3)}}], ids=["alone", "beside messages"])
+def test_a_result_that_is_alone_in_its_artifact_is_not_written_again(tmp_path: Path, messages: dict) -> None:
+    arrays, artifact = {"x": np.arange(5)}, tmp_path / "a.0.0"
+    write_artifact(artifact, Task("a", 0, 0), Outputs(messages=messages, results=arrays), (), State)
+    writer = DatasetWriter(tmp_path / "data")
+    writer.take("a", 0, artifact, arrays)
+    made = writer.publish({})
+    part = made.path / "a.0"
+    assert os.path.samefile(part, artifact) is not bool(messages)
+    artifact.unlink()  # artifacts go when the stage is over
+    assert Dataset.open(made.path).part("a", 0)["x"].tolist() == [0, 1, 2, 3, 4]
+    assert not made.damage()
+    content = bytearray(part.read_bytes())
+    content[-1] ^= 1
+    part.write_bytes(content)
+    assert "does not check" in made.damage()
