@@ -12,7 +12,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any
 
@@ -77,7 +77,7 @@ class ClickReport:
         found = [_band(name, rows, number) for number, name in enumerate(BANDS)]
         odds = math.log(base_rate / (1 - base_rate)) if 0 < base_rate < 1 else 0.0
         baseline = [_of_constant(odds, row.examples, rows.clicks(number)) for number, row in enumerate(found)]
-        losses = [rows.exact_sum(number, lambda s, y, w: log_losses(s, y)) for number in range(len(BANDS))]
+        losses = [rows.loss(number) for number in range(len(BANDS))]
         tail = TailReport.of_sums([row.examples for row in found], losses, baseline, "examples")
         return ClickReport(tuple(found), _band("all", rows, ALL), tail)
 
@@ -140,6 +140,8 @@ class _Rows:
     label: Array
     weight: Array
     band: Array
+    losses: dict[int, float] = field(default_factory=dict)
+    """Of bands whose losses were summed before."""
 
     def pieces(self, number: int) -> Iterator[tuple[Array, Array, Array]]:
         """score, label and weight of the rows of a band, in order."""
@@ -159,6 +161,12 @@ class _Rows:
     def rows(self, number: int) -> int:
         """How many rows a band has."""
         return len(self.score) if number == ALL else int(np.count_nonzero(self.band == number))
+
+    def loss(self, number: int) -> float:
+        """The sum of the log losses of a band, whatever the rows weigh, rounded once."""
+        if number not in self.losses:
+            self.losses[number] = self.exact_sum(number, lambda s, y, w: log_losses(s, y))
+        return self.losses[number]
 
     def exact_sum(self, number: int, values: Callable[[Array, Array, Array], Array]) -> float:
         """The sum of numbers of the rows of a band, rounded once; values(score, label, weight) gives those of a piece."""
@@ -182,17 +190,20 @@ def _of_constant(odds: float, rows: int, clicks: int) -> float:
 
 
 def _band(name: str, rows: _Rows, number: int) -> BandOfClicks:
-    size = rows.rows(number)
-    total, clicks = rows.exact_sum(number, lambda s, y, w: w), rows.exact_sum(number, lambda s, y, w: w[y == 1])
+    size, ones = rows.rows(number), rows.clicks(number)
+    if len(rows.weight):
+        total, clicks = rows.exact_sum(number, lambda s, y, w: w), rows.exact_sum(number, lambda s, y, w: w[y == 1])
+        loss = rows.exact_sum(number, lambda s, y, w: log_losses(s, y) * w)
+    else:
+        total, clicks, loss = float(size), float(ones), rows.loss(number)
     if not size or not total:
         return BandOfClicks(name, size, 0.0, None, None, None, None, None, None, None, None)
-    mean = rows.exact_sum(number, lambda s, y, w: log_losses(s, y) * w) / total
+    mean = loss / total
     entropy = _entropy(clicks / total)
     predicted = rows.exact_sum(number, lambda s, y, w: _sigmoids(s) * w)
     spread = NORMAL_95 * math.sqrt(rows.exact_sum(number, lambda s, y, w: _variances(_sigmoids(s), w)))
     calibration = predicted / clicks if clicks else None
     interval = (predicted / (clicks + spread), predicted / (clicks - spread)) if clicks > spread else None
-    ones = rows.clicks(number)
     enough = min(ones, size - ones) >= CLICKS_MIN
     auc, auc_interval = _auc(rows, number, ones, size - ones) if enough else (None, None)
     slope, slope_interval = _slope(rows, number) if enough else (None, None)
