@@ -35,7 +35,7 @@ def serve(
         str, typer.Option(metavar="NAME", help="hedge: another replica when the answer is late; race: --copies at once; all; off.")
     ] = "hedge",
     copies: Annotated[int, typer.Option(metavar="K", help="Replicas that --mode race asks at once.")] = 2,
-    extra: Annotated[float, typer.Option(metavar="SHARE", help="Attempts that hedging may add at most, for each request.")] = 0.10,
+    extra: Annotated[float, typer.Option(metavar="SHARE", help="Attempts that hedging may add, for each request.")] = 0.10,
     deadline: Annotated[float, typer.Option(metavar="SECONDS", help="For requests that say none.")] = 10.0,
     drain: Annotated[float, typer.Option(metavar="SECONDS", help="For requests under way when the service ends.")] = 20.0,
     json: Json = False,

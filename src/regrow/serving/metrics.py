@@ -59,6 +59,7 @@ class Metrics:
             ("attempts", "Times that a replica was asked.", counts.attempts),
             ("attempt_failures", "Attempts that failed.", counts.failures),
             ("attempts_cancelled", "Attempts that lost, were too late, or whose asker went away.", counts.cancelled),
+            ("hedges_beyond_budget", "Attempts for requests that would have been lost, with nothing saved up.", counts.beyond),
             ("requests_late", "Requests without an answer by their deadline.", counts.late),
             ("requests_lost", "Requests all of whose attempts failed.", counts.lost),
             ("requests_abandoned", "Requests whose asker went away.", counts.abandoned),

@@ -19,6 +19,8 @@ ENOUGH = 8
 """Durations of a replica from which its pace is told."""
 ENOUGH_TOGETHER = 20
 """While too few replicas have that many: durations of all together."""
+AT_MOST = 4.0
+"""Times their median, then: the sick are among them, and fewer than half."""
 KNOWN_COSTS = 32
 """Answers after which the fit is used."""
 FORGET = 0.999
@@ -93,7 +95,8 @@ class Paces:
         if self._known and 2 * len(self._known) >= len(self._windows):
             return median(self._known.values())
         if self._total >= ENOUGH_TOGETHER:
-            return percentile([seconds for window in self._windows.values() for seconds in window])
+            together = [seconds for window in self._windows.values() for seconds in window]
+            return min(percentile(together), AT_MOST * median(together))
         return None
 
 
