@@ -122,6 +122,9 @@ def _from_arrow(column: Any) -> Value:
     import pyarrow as pa
 
     column = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+    numbers = pa.types.is_integer(column.type) or pa.types.is_floating(column.type)
+    if numbers and not column.null_count:  # `to_numpy` is the same, but imports pandas where that is installed
+        return np.frombuffer(column.buffers()[1] or b"", column.type.to_pandas_dtype())[column.offset : column.offset + len(column)]
     if not pa.types.is_large_string(column.type):
         return np.asarray(column.to_numpy(zero_copy_only=False))
     _, offsets, utf8 = column.buffers()
@@ -159,7 +162,7 @@ def _read_arrays(folder: Path) -> dict[str, Value]:
 
     arrays: dict[str, Value] = dict(load_file(folder / "arrays.safetensors"))
     for table in sorted(folder.glob("*.parquet")):
-        content = pq.read_table(table, memory_map=True)
+        content = pq.ParquetFile(table, memory_map=True).read()  # `read_table` is the same, but imports what reads whole folders
         for column in content.column_names:
             name = table.stem if column == table.stem and len(content.column_names) == 1 else f"{table.stem}.{column}"
             arrays[name] = _from_arrow(content[column])
