@@ -135,35 +135,25 @@ class Router:
         """One request, hedged."""
         model = self._model(request.match_info["name"], request.headers.get(MODEL))
         body, seconds = await self._body(request)
-        with self._admitted():
+        with self._place("requests"):
             found = await self.fleet.ask(model, f"/v1/{model.name}", body, seconds)
             return web.Response(status=found.status, body=found.body, content_type=JSON, headers={"X-Regrow-Replica": found.replica})
 
-    def _places(self) -> int:
-        """How many requests may be under way, and how many batches."""
-        return max(1, len(self.fleet.members)) * (self.limits.at_once + self.limits.waiting)
-
     @contextlib.contextmanager
-    def _admitted(self) -> Iterator[None]:
-        """A place among the requests under way. Raises NoAnswer at once if there is none."""
-        if self.metrics.in_flight >= self._places():
-            raise NoAnswer(f"{self._places()} requests are under way already")
-        self.metrics.in_flight += 1
+    def _place(self, what: str) -> Iterator[None]:
+        """A place among the requests or the batches under way; these may wait long for their next lines, so each have their own.
+
+        Raises NoAnswer at once if there is none.
+        """
+        busy = self.metrics.busy
+        places = max(1, len(self.fleet.members)) * (self.limits.at_once + self.limits.waiting)
+        if busy[what] >= places:
+            raise NoAnswer(f"{places} {what} are under way already")
+        busy[what] += 1
         try:
             yield
         finally:
-            self.metrics.in_flight -= 1
-
-    @contextlib.contextmanager
-    def _batch_admitted(self) -> Iterator[None]:
-        """The same for batches, which take no place of a request: they may wait long for their next lines."""
-        if self.metrics.batches >= self._places():
-            raise NoAnswer(f"{self._places()} batches are under way already")
-        self.metrics.batches += 1
-        try:
-            yield
-        finally:
-            self.metrics.batches -= 1
+            busy[what] -= 1
 
     def _model(self, name: str, digest: str | None = None) -> Model:
         """The current model, or one that is on its way out, if its digest is asked for.
@@ -233,7 +223,7 @@ class Router:
             model = self._model(kind.name)
             return await self.fleet.ask(model, f"/v1/{model.name}", body, seconds)
 
-        with self._batch_admitted():
+        with self._place("batches"):
             await response.prepare(request)
             try:
                 lines = lines_of(self._blocks(request), self.limits)
@@ -311,7 +301,7 @@ class Router:
         asked = decoded(body, InferAsked)
         parameters = {k: v for k, v in asked.parameters.items() if k != "binary_data_output"}
         body = encoded(kind.of_tensors(inputs_of(asked), parameters))
-        with self._admitted():
+        with self._place("requests"):
             found = await self.fleet.ask(model, f"/v1/{model.name}", body, seconds)
         if found.status != 200:
             return web.Response(status=found.status, body=found.body, content_type=JSON)
