@@ -108,17 +108,16 @@ class Hedge:
                     elif type(action) is Lost:
                         over = True
                         raise (TooLate if action.late else NoAnswer)(action.why) from cause
-                running = [task for task in tasks.values() if not task.done()]
-                await _any(running, wake - clock())
+                await _any([task for task in tasks.values() if not task.done()], wake - clock())
                 events = []
                 for attempt, task in tasks.items():
                     if task.done():
                         event, why = _ended(number, attempt, task)
                         events.append(event)
                         cause = why or cause
-                events = events or [Woken(number)]
                 if len(events) > 1:  # the machine knows those that it has heard already
                     events.sort(key=lambda event: type(event) is not Answered)
+                events = events or [Woken(number)]
         finally:
             if not over:
                 handle(Abandoned(number), clock())

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import math
 import time
 import traceback
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from typing import Any
@@ -33,6 +33,21 @@ __all__ = ["Router"]
 OPEN = {"/livez", "/readyz", "/v2/health/live", "/v2/health/ready"}
 """What may be asked without a token."""
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+class Place:
+    """One of so many places, for as long as it is held. Raises NoAnswer at once if there is none."""
+
+    def __init__(self, busy: Counter[str], what: str, places: int) -> None:
+        self.busy, self.what, self.places = busy, what, places
+
+    def __enter__(self) -> None:
+        if self.busy[self.what] >= self.places:
+            raise NoAnswer(f"{self.places} {self.what} are under way already")
+        self.busy[self.what] += 1
+
+    def __exit__(self, *_: object) -> None:
+        self.busy[self.what] -= 1
 
 
 @dataclass
@@ -139,21 +154,9 @@ class Router:
             found = await self.fleet.ask(model, f"/v1/{model.name}", body, seconds)
             return web.Response(status=found.status, body=found.body, content_type=JSON, headers={"X-Regrow-Replica": found.replica})
 
-    @contextlib.contextmanager
-    def _place(self, what: str) -> Iterator[None]:
-        """A place among the requests or the batches under way; these may wait long for their next lines, so each have their own.
-
-        Raises NoAnswer at once if there is none.
-        """
-        busy = self.metrics.busy
-        places = max(1, len(self.fleet.members)) * (self.limits.at_once + self.limits.waiting)
-        if busy[what] >= places:
-            raise NoAnswer(f"{places} {what} are under way already")
-        busy[what] += 1
-        try:
-            yield
-        finally:
-            busy[what] -= 1
+    def _place(self, what: str) -> Place:
+        """A place among the requests or the batches under way; these may wait long for their next lines, so each have their own."""
+        return Place(self.metrics.busy, what, max(1, len(self.fleet.members)) * (self.limits.at_once + self.limits.waiting))
 
     def _model(self, name: str, digest: str | None = None) -> Model:
         """The current model, or one that is on its way out, if its digest is asked for.

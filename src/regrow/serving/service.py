@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
+import gc
 import json
 import os
 import resource
@@ -112,6 +113,8 @@ class _Service:
             seconds = self.asked.limits.drain_seconds
             async with listening(router.app(), listener, self.connections):
                 self.served = True
+                gc.collect()
+                gc.freeze()  # what is here stays, and need not be looked through again and again while requests wait
                 self._say(int(listener.getsockname()[1]))
                 loop.add_signal_handler(signal.SIGHUP, self._hup)
                 await self.ended.wait()
