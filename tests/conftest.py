@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 import programs
 from reference import Reference
@@ -26,6 +27,9 @@ from regrow.story import read_story
 
 PROGRAMS = Path(programs.__file__)
 LINES = "".join(f"line {i} of a tail that grows back\n" for i in range(40))
+
+settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any machine")  # how fast a machine is says nothing of what it runs
 
 for _number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
     if signal.getsignal(_number) is signal.SIG_IGN:

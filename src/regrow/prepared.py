@@ -12,7 +12,6 @@ import uuid
 from pathlib import Path
 
 from regrow.errors import DataError
-from regrow.store.dataset import Dataset
 
 __all__ = ["default_folder", "fetch", "keep"]
 
@@ -35,6 +34,8 @@ def fetch(cache: Path, key: str, folder: Path) -> bool:
         shutil.rmtree(folder, ignore_errors=True)
         return False
     try:
+        from regrow.store.dataset import Dataset  # here, as those that only want the folder need no numpy
+
         damage = Dataset.open(folder).damage()
     except DataError as error:
         damage = error.message

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import regrow
-from regrow.engines.forkserver import die_with
+from regrow.engines.ending import die_with
 from shell import themes
 
 __all__ = ["Service", "topics_run"]

@@ -63,6 +63,21 @@ def test_hedging_asks_another_one_when_the_answer_is_late() -> None:
     asyncio.run(scene())
 
 
+def test_that_this_process_was_held_up_makes_nobody_late() -> None:
+    async def scene() -> None:
+        async def call() -> str:
+            time.sleep(0.1)  # blocks the loop, as work of somebody else does
+            for _ in range(3):
+                await asyncio.sleep(0)
+            return "well"
+
+        hedge = regrow.Hedge(delay_first=0.02)
+        assert await hedge.first([call, call], deadline=60) == "well"
+        assert hedge.machine.counts.hedges == 0
+
+    asyncio.run(scene())
+
+
 def test_an_error_is_no_answer_and_the_next_one_is_asked_at_once() -> None:
     async def scene() -> None:
         place = Places()

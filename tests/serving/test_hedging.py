@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import pytest
@@ -32,6 +33,10 @@ policies = some.builds(
     saved_max=some.sampled_from([0.0, 1.0, 20.0]),
     saved_first=some.sampled_from([0.0, 1.0, 5.0]),
 )
+
+
+SHORTEST = 0.05
+"""The shortest deadline."""
 
 
 class World:
@@ -85,7 +90,7 @@ class World:
                 self.tell(Woken(request))
         what = draw(some.sampled_from(["ask", "ask", "answer", "answer", "fail", "abandon", "leave", "late"]))
         if what == "ask":
-            self.ask(draw(some.sampled_from([0.05, 1.0])), draw(some.sampled_from([1.0, 10.0])))
+            self.ask(draw(some.sampled_from([SHORTEST, 1.0])), draw(some.sampled_from([1.0, 10.0])))
         elif what == "leave":
             name = draw(some.sampled_from(sorted(self.there) or ["r0"]))
             self.there.discard(name)
@@ -115,7 +120,9 @@ def test_whatever_happens_the_rules_hold(data: some.DataObject, policy: Policy, 
             assert replica.outstanding == sum(1 for where in world.running.values() if where == name)
             assert replica.misses >= 0
         if policy.mode == "hedge":
-            assert counts.hedges <= min(policy.saved_first, policy.saved_max) + policy.extra * counts.requests + 1e-9
+            paid = min(policy.saved_first, policy.saved_max) + policy.extra * counts.requests
+            assert counts.hedges - counts.beyond <= paid + 1e-9
+            assert counts.beyond <= 1 + world.now / (SHORTEST / policy.attempts_max), "one in the share of an attempt"
             assert all(len(asked) <= policy.attempts_max for asked in world.asked.values())
         assert counts.attempts == sum(map(len, world.asked.values()))
     world.now += 10.0
@@ -126,6 +133,46 @@ def test_whatever_happens_the_rules_hold(data: some.DataObject, policy: Policy, 
     counts = world.machine.counts
     assert counts.requests == counts.answered + counts.late + counts.lost + counts.abandoned
     assert counts.attempts == counts.answered + counts.failures + counts.cancelled
+
+
+def one_after_the_other(luck: int, requests: int = 300) -> tuple[Hedging, list[str]]:
+    """A machine that was asked so many times by one who waits for each answer, 0.5 s at most, and why requests were lost.
+
+    Of a hundred replicas five hang, five take 200 ms, and the others 5 ms.
+    """
+    machine, now, lost = Hedging(luck=luck), 0.0, list[str]()
+    takes = {str(i): math.inf if i < 5 else 0.2 if i < 10 else 0.005 for i in range(100)}
+    for name in takes:
+        machine.handle(Joined(name), now)
+    for request in range(requests):
+        ends, wake, over = dict[int, float](), math.inf, False
+        event: object = Asked(request, now + 0.5)
+        while not over:
+            for action in machine.handle(event, now):  # type: ignore[arg-type]
+                match action:
+                    case Start(_, attempt, replica):
+                        ends[attempt] = now + takes[replica]
+                    case Wake(_, at):
+                        wake = at
+                    case Won():
+                        over = True
+                    case Lost(_, why):
+                        over = True
+                        lost.append(why)
+            first = min(ends, key=ends.__getitem__)
+            event = Answered(request, first) if ends[first] <= wake else Woken(request)
+            now = min(ends[first], wake)
+    return machine, lost
+
+
+def test_whoever_asks_one_thing_after_the_other_loses_nothing_to_those_that_hang() -> None:
+    beyond = 0
+    for luck in range(1, 41):
+        machine, lost = one_after_the_other(luck)
+        assert not lost, (luck, lost)
+        assert machine.counts.hedges <= 0.15 * machine.counts.requests
+        beyond += machine.counts.beyond
+    assert beyond, "nothing was saved up at times"
 
 
 def test_the_same_luck_makes_the_same_choices() -> None:
@@ -170,6 +217,13 @@ def test_one_sick_replica_of_five_does_not_change_what_is_late() -> None:
             paces.add(name, 0.010 + 0.001 * (i % 10))
         paces.add("sick", 5.0)
     assert paces.late() == pytest.approx(0.019)
+
+
+def test_while_little_is_known_the_sick_do_not_decide_what_is_late() -> None:
+    paces = Paces()
+    for i in range(100):
+        paces.add(f"r{i}", 5.0 if i % 10 == 0 else 0.010 + 0.0001 * i)
+    assert paces.late() == pytest.approx(4 * 0.015, rel=0.05)
 
 
 def test_a_larger_request_is_given_more_time() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 import socket
 import time
 from collections.abc import Awaitable, Callable
@@ -13,7 +14,8 @@ from typing import Any
 
 import pytest
 
-from regrow.serving import service
+from regrow.serving import connections, service
+from regrow.serving.connections import Connections
 from regrow.serving.conversation import listening
 from regrow.serving.first import Hedge
 from regrow.serving.fleet import Fleet, Model
@@ -86,10 +88,11 @@ def at(scene: Callable[[Place], Awaitable[None]], **limits: Any) -> None:
         fleet.model = Model(DIGEST, "topics", {"model": DIGEST, "name": "topics"})
         fleet.join(Ready())
         own = replace(Limits(drain_seconds=0.1), **limits)
-        router = Router(fleet, Metrics(fleet), own)
+        there = Connections(own)
+        router = Router(fleet, Metrics(fleet, there), own)
         with socket.socket() as listener:
             listener.bind(("127.0.0.1", 0))
-            async with listening(router.app(), listener, own):
+            async with listening(router.app(), listener, there):
                 await scene(Place(router, listener.getsockname()[1]))
             await fleet.close()
 
@@ -101,7 +104,7 @@ def test_bodies_that_are_sent_slowly_hold_nobody_up_and_must_come_by_the_deadlin
         half = [await place.send(posted("/v1/topics", b"{", "X-Deadline-Ms: 400", length=50)) for _ in range(40)]
         await asyncio.sleep(0.05)
         assert place.router.bodies.held == 40
-        assert place.router.metrics.in_flight == 0
+        assert place.router.metrics.busy["requests"] == 0
         status, _, found = await place.post("/v1/topics", {"texts": ["a"]})
         assert (status, found["model"]) == (200, DIGEST)
         async with asyncio.timeout(5):
@@ -142,7 +145,7 @@ def test_a_batch_that_says_nothing_ends_and_takes_no_place_of_a_request() -> Non
     async def scene(place: Place) -> None:
         silent = [await place.send(posted("/v1/batch", b'"a"\n', kind=NDJSON, length=50)) for _ in range(12)]
         await asyncio.sleep(0.05)
-        assert place.router.metrics.batches == 12
+        assert place.router.metrics.busy["batches"] == 12
         assert (await place.post("/v1/batch", b'"a"\n', kind=NDJSON))[0] == 503
         assert (await place.post("/v1/topics", {"texts": ["a"]}))[0] == 200
         async with asyncio.timeout(5):
@@ -151,6 +154,67 @@ def test_a_batch_that_says_nothing_ends_and_takes_no_place_of_a_request() -> Non
             writer.close()
 
     at(scene, body_seconds=0.3)
+
+
+LIVE = b"GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n"
+
+
+async def crowd(place: Place) -> list[asyncio.StreamWriter]:
+    """As many silent connections as there may be, two of which have asked something before."""
+    writers = []
+    for number in range(place.router.limits.connections):
+        reader, writer = await place.send(LIVE if number < 2 else b"")
+        if number < 2:
+            await reader.readuntil(b'{"live": true}')
+        writers.append(writer)
+    while place.router.metrics.connections.open and any(one.silent_since == math.inf for one in place.router.metrics.connections.open):
+        await asyncio.sleep(0.001)
+    return writers
+
+
+def test_a_crowd_of_silent_connections_makes_room_for_who_asks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connections, "JUST_NOW", 0.0)
+
+    async def scene(place: Place) -> None:
+        writers = await crowd(place)
+        for _ in range(30):
+            assert (await place.post("/v1/topics", {"texts": ["a"]}))[0] == 200
+        assert place.router.metrics.connections.hung_up >= 1
+        assert place.router.metrics.connections.refused == 0
+        for writer in writers:
+            writer.close()
+
+    at(scene, connections=20)
+
+
+def test_who_comes_when_all_have_only_just_come_is_refused_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connections, "JUST_NOW", math.inf)
+
+    async def scene(place: Place) -> None:
+        writers = await crowd(place)
+        for _ in range(30):
+            status, headers, found = await place.post("/v1/topics", {"texts": ["a"]})
+            assert (status, headers["Retry-After"], headers["Connection"]) == (503, "1", "close")
+            assert found["error"] == "too many connections are open"
+        assert len(place.router.metrics.connections.open) == 20
+        for writer in writers:
+            writer.close()
+        while place.router.metrics.connections.open:
+            await asyncio.sleep(0.001)
+        assert (await place.post("/v1/topics", {"texts": ["a"]}))[0] == 200
+
+    at(scene, connections=20)
+
+
+def test_a_connection_that_says_nothing_ends() -> None:
+    async def scene(place: Place) -> None:
+        silent, dripping, asked = [await place.send(sent) for sent in (b"", LIVE[:-2], LIVE)]
+        await asked[0].readuntil(b'{"live": true}')
+        for reader, writer in (silent, dripping, asked):
+            assert await reader.read() == b""
+            writer.close()
+
+    at(scene, idle_seconds=0.2)
 
 
 @pytest.mark.parametrize(

@@ -73,3 +73,15 @@ def test_what_is_no_model_is_refused_with_the_way_on(tmp_path: Path) -> None:
     (tmp_path / "model" / "model.json").write_text(json.dumps(about | {"format": 99}))
     with pytest.raises(DataError, match="format 99"):
         read_model(tmp_path)
+    for others, told in (('{"architectures": []}', "model.json is none that regrow wrote"), ("[", "is damaged: model.json:")):
+        (tmp_path / "model" / "model.json").write_text(others)
+        with pytest.raises(DataError, match=told):
+            read_model(tmp_path)
+
+
+def test_a_table_that_is_torn_is_named(tmp_path: Path) -> None:
+    publish_model(tmp_path / "m", {"words.word": strings(["a", "b"]), "words.count": np.array([2, 1])}, ABOUT)
+    assert read_model(tmp_path / "m").arrays["words.count"].tolist() == [2, 1]
+    (tmp_path / "m" / "words.parquet").write_bytes(b"torn")
+    with pytest.raises(DataError, match=r"is damaged: words\.parquet:"):
+        read_model(tmp_path / "m")

@@ -35,9 +35,14 @@ def serve(
         str, typer.Option(metavar="NAME", help="hedge: another replica when the answer is late; race: --copies at once; all; off.")
     ] = "hedge",
     copies: Annotated[int, typer.Option(metavar="K", help="Replicas that --mode race asks at once.")] = 2,
-    extra: Annotated[float, typer.Option(metavar="SHARE", help="Attempts that hedging may add at most, for each request.")] = 0.10,
+    extra: Annotated[float, typer.Option(metavar="SHARE", help="Attempts that hedging may add, for each request.")] = 0.10,
     deadline: Annotated[float, typer.Option(metavar="SECONDS", help="For requests that say none.")] = 10.0,
     drain: Annotated[float, typer.Option(metavar="SECONDS", help="For requests under way when the service ends.")] = 20.0,
+    connections: Annotated[
+        int,
+        typer.Option(metavar="N", help="Connections that may be open; one more takes the place of a silent one, or is refused."),
+    ] = 1024,
+    idle: Annotated[float, typer.Option(metavar="SECONDS", help="For the first request of a connection to come, and for the next.")] = 75.0,
     json: Json = False,
 ) -> None:
     """Serve a model over HTTP by several processes, hedged: the first answer goes out, whoever is slow, frozen or killed.
@@ -58,6 +63,10 @@ def serve(
         raise UsageError(f"--extra {extra:g}", "a share of the requests, from 0 on, e.g. 0.10")
     if copies < 1:
         raise UsageError(f"--copies {copies}", "from 1 on")
+    if connections < 1:
+        raise UsageError(f"--connections {connections}", "from 1 on")
+    if not 0 < idle <= 3600:
+        raise UsageError(f"--idle {idle:g}", "seconds, at most 3600")
 
     from dataclasses import replace
 
@@ -71,7 +80,7 @@ def serve(
         raise UsageError(
             f"--host {host} lets others on the network ask", "give --token-file FILE, which they must know; or --insecure to let anybody"
         )
-    limits = replace(Limits(), deadline_seconds=deadline, drain_seconds=drain)
+    limits = replace(Limits(), deadline_seconds=deadline, drain_seconds=drain, connections=connections, idle_seconds=idle)
     remote_token = read_token(replica_token_file) if replica_token_file is not None else ""
     urls = tuple(replica or ())
     run(Asked(model, replicas, urls, remote_token, follow, host, port, token, mode, copies, extra, json, limits))

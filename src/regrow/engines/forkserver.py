@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import array
 import contextlib
-import ctypes
 import gc
 import json
 import os
@@ -23,28 +22,13 @@ import time
 from pathlib import Path
 from typing import Any
 
+from regrow.engines.ending import be_killed_first, die_with
 from regrow.errors import RegrowError
 from regrow.job import Job
 from regrow.traces import users_trace
 from regrow.worker import Workshop, serve
 
 __all__ = ["main"]
-
-_PR_SET_PDEATHSIG = 1
-
-
-def die_with(parent: int) -> None:
-    """Let the kernel kill this process when its parent ends; leave at once if that has happened already."""
-    with contextlib.suppress(OSError, AttributeError):
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-    if os.getppid() != parent:
-        os._exit(0)
-
-
-def be_killed_first() -> None:
-    """Where there is no memory left, the kernel is to take a worker, not the coordinator or the fork server."""
-    with contextlib.suppress(OSError):
-        Path("/proc/self/oom_score_adj").write_text("500")
 
 
 class ForkServer:

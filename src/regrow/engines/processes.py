@@ -13,10 +13,12 @@ import sys
 from array import array
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from regrow import errors
-from regrow.coordinator.plan import Attempt
+
+if TYPE_CHECKING:
+    from regrow.coordinator.plan import Attempt
 
 __all__ = ["Server", "ServerEnded", "Worker", "end_of", "how_it_ended", "spawn", "spawn_with"]
 

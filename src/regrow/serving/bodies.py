@@ -29,7 +29,10 @@ class Bodies:
         if (request.content_length or 0) > self.limits.body_bytes:
             raise self.too_large()
         if request.content.is_eof():
-            return await request.read()
+            found: bytes = request.content.read_nowait()
+            if len(found) > self.limits.body_bytes:  # of one that is sent in chunks, or compressed, the head does not say it
+                raise self.too_large()
+            return found
         body = bytearray()
         try:
             async with asyncio.timeout(min(seconds, self.limits.body_seconds)):

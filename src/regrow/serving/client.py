@@ -47,6 +47,7 @@ class Service:
             raise TooLate(f"{self.url}: no answer within {self.deadline:g} s", "give it more time: --deadline SECONDS") from None
         except OSError as error:
             why = error.reason if isinstance(error, urllib.error.URLError) else error
+            why = why.strerror or why if isinstance(why, OSError) else why
             raise NoAnswer(f"{self.url} does not answer: {why}", "is it running? regrow serve RUN") from None
         except http.client.InvalidURL as error:
             raise UsageError(f"{self.url} is no URL: {error}", "e.g. http://127.0.0.1:8000") from None

@@ -7,30 +7,46 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
+import math
 import socket
 from collections.abc import AsyncIterator
-from typing import Any
+from typing import Any, cast
 
 import aiohttp
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
+from regrow.serving.connections import LINGER_SECONDS, Connections
 from regrow.serving.forms import JSON, SAFE, error_body
-from regrow.serving.limits import Limits
 
 __all__ = ["UNREADABLE", "listening"]
 
 UNREADABLE = (web.RequestPayloadError, aiohttp.ClientPayloadError, HttpProcessingError)
 """Raised when what was sent is no HTTP, or not in the encoding that it says."""
-LINGER_SECONDS = 2.0
-"""So long the rest of a body that is refused is read and dropped, so that whoever sends it gets to see the answer."""
-KEEP_SECONDS = 75.0
 
 
 class _Conversation(web.RequestHandler):
     """One connection."""
 
-    __slots__ = ()
+    __slots__ = ("_connections",)
+
+    def __init__(self, manager: web.Server, connections: Connections) -> None:
+        self._connections, idle, no_log = connections, connections.limits.idle_seconds, cast("logging.Logger", None)
+        loop = asyncio.get_running_loop()
+        super().__init__(manager, loop=loop, access_log=no_log, keepalive_timeout=idle, lingering_time=LINGER_SECONDS)
+        connections.open.add(self)
+
+    @property
+    def silent_since(self) -> float:
+        """Since when it waits for a request; infinite while it is at one."""
+        waits = self._waiter is not None and not self._waiter.done()
+        return self._next_keepalive_close_time - self._connections.limits.idle_seconds if waits else math.inf
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        """It is over."""
+        self._connections.open.discard(self)
+        super().connection_lost(exc)
 
     def handle_error(
         self, request: web.BaseRequest, status: int = 500, exc: BaseException | None = None, message: str | None = None
@@ -55,15 +71,16 @@ class _Conversation(web.RequestHandler):
 
 
 @contextlib.asynccontextmanager
-async def listening(app: web.Application, listener: socket.socket, limits: Limits) -> AsyncIterator[None]:
+async def listening(app: web.Application, listener: socket.socket, connections: Connections) -> AsyncIterator[None]:
     """Answer at a socket that is bound; at the end, what is under way has `drain_seconds`."""
+    limits = connections.limits
     runner = web.AppRunner(app, handler_cancellation=True, access_log=None, shutdown_timeout=limits.drain_seconds)
     await runner.setup()
     loop, manager = asyncio.get_running_loop(), runner.server
     assert manager is not None
 
-    def connected() -> web.RequestHandler:
-        return _Conversation(manager, loop=loop, access_log=None, keepalive_timeout=KEEP_SECONDS, lingering_time=LINGER_SECONDS)  # type: ignore[arg-type]
+    def connected() -> asyncio.Protocol:
+        return _Conversation(manager, connections) if connections.room() else connections.refusal()
 
     try:
         server = await loop.create_server(connected, sock=listener, backlog=limits.backlog)

@@ -29,6 +29,9 @@ Calls = Mapping[str, Callable[[], T]] | Iterable[Callable[[], T]]
 
 SHORTEST_WAIT = 0.001
 """Seconds. Event loops count in milliseconds, and may ring early: less would make them ring again and again until it is time."""
+STALL, TURNS = 0.005, 5
+"""A timer that rings so many seconds late says that this process was held up, and not a replica: what has come meanwhile is looked at
+first, for which an event loop needs some turns."""
 LAST_WAIT = 0.1
 """Cancelled calls are awaited until the deadline, at least so many seconds: then they are left alone, and the loop is told."""
 
@@ -105,17 +108,16 @@ class Hedge:
                     elif type(action) is Lost:
                         over = True
                         raise (TooLate if action.late else NoAnswer)(action.why) from cause
-                running = [task for task in tasks.values() if not task.done()]
-                await _any(running, wake - clock())
+                await _any([task for task in tasks.values() if not task.done()], wake - clock())
                 events = []
                 for attempt, task in tasks.items():
                     if task.done():
                         event, why = _ended(number, attempt, task)
                         events.append(event)
                         cause = why or cause
-                events = events or [Woken(number)]
                 if len(events) > 1:  # the machine knows those that it has heard already
                     events.sort(key=lambda event: type(event) is not Answered)
+                events = events or [Woken(number)]
         finally:
             if not over:
                 handle(Abandoned(number), clock())
@@ -132,11 +134,16 @@ async def _any(running: Sequence[asyncio.Future[Any]], seconds: float) -> None:
         if not waiting.done():
             waiting.set_result(None)
 
-    timer = loop.call_later(max(SHORTEST_WAIT, seconds), ring)
+    until = loop.time() + max(SHORTEST_WAIT, seconds)
+    timer = loop.call_at(until, ring)
     for task in running:
         task.add_done_callback(ring)
     try:
         await waiting
+        turns = TURNS if loop.time() - until > STALL else 0
+        while turns and not any(task.done() for task in running):
+            turns -= 1
+            await asyncio.sleep(0)
     finally:
         timer.cancel()
         for task in running:

@@ -7,10 +7,14 @@ others are cancelled. Rules of the room:
     which       of two drawn at random the one with the lesser weight: (1 + attempts it is at) x 2^misses. A miss is an attempt that
                 failed, timed out, or lost to one that began after it; misses fade with a time of ten seconds, and an answer clears
                 them. Without that memory a hung replica looks idle, because what it was asked was cancelled, and draws requests.
+                The last attempt that there may be goes to the best of all, rather one that has answered before
     how many    at most three attempts, never two with the same replica, nor on the same host while there are others
     how much    each request earns a tenth of an attempt, each attempt after the first costs one: counted when it is decided, so what
                 hedging adds is bounded whatever happens (a brown-out would have everything asked again); the last two that are
                 saved up go to requests that nobody is at any more, because all their attempts failed
+    in need     an attempt's share is the time to the deadline by the attempts that there may be. When nothing is saved up, and an
+                attempt has had its share or has failed, another one goes beyond the budget; the next such one a share later. Whoever
+                asks one thing after the other earns nothing while it waits, and would be lost for one that hangs
     until when  one deadline for all attempts
 
 Sources: Dean and Barroso, "The tail at scale", CACM 2013 (hedged requests; probation); Mitzenmacher 2001 (two choices); gRPC's
@@ -19,6 +23,7 @@ proposal A6 (the next attempt at once on an error, a server that asks to stop); 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -48,7 +53,7 @@ class Policy:
     extra           attempts that each request earns for others; saved_max: so many are saved up at most, saved_first: to begin with
     for_errors      the last ones of these are kept for requests whose attempt failed: to be late is not to be lost
     delay_first     seconds after which an answer is late while nobody knows how long answers take
-    delay_min       at least that; and at most half of the time to the deadline
+    delay_min       at least that; and at most the share of an attempt
     fade_seconds    how long a miss is remembered
     """
 
@@ -84,13 +89,14 @@ class Policy:
 
 @dataclass(slots=True)
 class Replica:
-    """What is remembered of one. outstanding: attempts that it is at; misses: as they were at `missed`."""
+    """What is remembered of one. outstanding: attempts that it is at; misses: as they were at `missed`; answered: whether it ever has."""
 
     name: str
     host: str = ""
     outstanding: int = 0
     misses: float = 0.0
     missed: float = 0.0
+    answered: bool = False
 
 
 @dataclass(slots=True)
@@ -103,6 +109,8 @@ class Counts:
     """Attempts after the first, of requests in mode hedge."""
     won: int = 0
     """Of these, those that answered first."""
+    beyond: int = 0
+    """Of these, those beyond the budget."""
     denied: int = 0
     """Those that the budget refused."""
     failures: int = 0
@@ -131,6 +139,7 @@ class _Request:
     units: float
     cost: float
     among: tuple[str, ...] | None
+    share: float
     delay: float
     next: float
     attempts: list[_Attempt] = field(default_factory=list)
@@ -152,6 +161,8 @@ class Hedging:
         self._names: list[str] = []
         self._requests: dict[int, _Request] = {}
         self._luck = luck & _MASK
+        self._beyond = -math.inf
+        """When an attempt went beyond the budget."""
 
     def handle(self, event: Event, now: float) -> list[Action]:
         """What is to be done after an event. Events of requests and attempts that are over change nothing."""
@@ -199,8 +210,9 @@ class Hedging:
         cost = self.costs.of(event.units)
         late = self.paces.late()
         delay = policy.delay_first if late is None else max(policy.delay_min, late * cost)
-        delay = min(delay, (event.deadline - now) / 2)
-        request = _Request(event.request, event.deadline, event.units, cost, event.among, delay, now + delay)
+        share = max(0.0, event.deadline - now) / policy.attempts_max
+        delay = min(delay, share)
+        request = _Request(event.request, event.deadline, event.units, cost, event.among, share, delay, now + delay)
         self._requests[event.request] = request
         wanted = {"race": policy.copies, "all": len(self._names if event.among is None else event.among)}.get(policy.mode, 1)
         actions: list[Action] = []
@@ -218,7 +230,7 @@ class Hedging:
         if not winner.running:
             return []
         self._ended(winner)
-        winner.replica.misses = 0.0
+        winner.replica.misses, winner.replica.answered = 0.0, True
         self._learn(request, winner, now)
         self.costs.learn(request.units, now - winner.began)
         self.counts.answered += 1
@@ -282,16 +294,26 @@ class Hedging:
         """One more attempt, if there may be one."""
         if self.policy.mode != "hedge" or request.stopped or len(request.attempts) >= self.policy.attempts_max:
             return []
-        if self.saved < 1 + (self.policy.for_errors if any(attempt.running for attempt in request.attempts) else 0):
+        within = self.saved >= 1 + (self.policy.for_errors if any(attempt.running for attempt in request.attempts) else 0)
+        if not within and not self._in_need(request, now):
             self.counts.denied += 1
             request.denied = True
             return []
         start = self._start(request, why, now)
         if start is None:
             return []
-        self.saved -= 1
         self.counts.hedges += 1
+        if within:
+            self.saved -= 1
+        else:
+            self.counts.beyond += 1
+            self._beyond = now
         return [start]
+
+    def _in_need(self, request: _Request, now: float) -> bool:
+        """Whether a request would be lost without another attempt, and none has gone beyond the budget for a while."""
+        newest, share = request.attempts[-1], request.share - _EARLY
+        return now - self._beyond >= share and (not newest.running or now - newest.began >= share)
 
     def _start(self, request: _Request, why: str, now: float) -> Start | None:
         replica = self._choice(request, now)
@@ -303,7 +325,7 @@ class Hedging:
         return Start(request.number, len(request.attempts) - 1, replica.name, why)
 
     def _choice(self, request: _Request, now: float) -> Replica | None:
-        """Of two that are drawn the one with the lesser weight; of equal ones the first."""
+        """Of two that are drawn the one with the lesser weight; of equal ones the first. The last one of several: of all."""
         names: Sequence[str] = self._names if request.among is None else request.among
         if request.attempts or request.among is not None:
             tried = {attempt.replica.name for attempt in request.attempts}
@@ -313,9 +335,13 @@ class Hedging:
                 names = [name for name in names if self.replicas[name].host not in hosts] or names
         if not names:
             return None
-        first = self.replicas[names[self._draw(len(names))]]
+        place = self._draw(len(names))
+        first = self.replicas[names[place]]
         if len(names) == 1:
             return first
+        if 0 < len(request.attempts) == self.policy.attempts_max - 1:
+            others = (self.replicas[name] for name in (*names[place:], *names[:place]))
+            return min(others, key=lambda replica: (self.weight(replica, now), not replica.answered))
         place = self._draw(len(names) - 1)
         second = self.replicas[names[place] if names[place] != first.name else names[-1]]
         return first if self.weight(first, now) <= self.weight(second, now) else second

@@ -15,7 +15,8 @@ class Limits:
     body_seconds        for a body to come, and for the next lines of a batch; bodies_bytes: of all bodies together that are still coming
     deadline_seconds    of a request that says none; deadline_max_seconds: the longest one
     drain_seconds       for requests under way when the service ends
-    backlog             connections that wait to be taken
+    connections     that are open at once; idle_seconds: for the first request of one to come, and for the next one
+    backlog     connections that wait to be taken
     line_bytes          of a line of a batch
     """
 
@@ -32,3 +33,5 @@ class Limits:
     line_bytes: int = 1 << 20
     body_seconds: float = 30.0
     bodies_bytes: int = 256 << 20
+    connections: int = 1024
+    idle_seconds: float = 75.0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter as Counted
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -10,6 +11,7 @@ from prometheus_client import CollectorRegistry, Counter, Histogram
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.exposition import generate_latest
 
+from regrow.serving.connections import Connections
 from regrow.serving.fleet import Fleet
 
 __all__ = ["CONTENT_TYPE", "Metrics"]
@@ -19,12 +21,15 @@ SECONDS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 
 
 
 class Metrics:
-    """Counters of requests, and a look at everything else. facts: what others count, as {name: (help, number)}; restarts: by cause."""
+    """Counters of requests, and a look at everything else.
 
-    def __init__(self, fleet: Fleet) -> None:
-        self.fleet = fleet
+    busy: requests and batches that are under way; facts: what others count, as {name: (help, number)}; restarts: by cause
+    """
+
+    def __init__(self, fleet: Fleet, connections: Connections) -> None:
+        self.fleet, self.connections = fleet, connections
         self.registry = CollectorRegistry()
-        self.in_flight = self.batches = 0
+        self.busy = Counted({"requests": 0, "batches": 0})
         self.tallies: Mapping[str, Mapping[str, Any]] = {}
         self.facts: Callable[[], Mapping[str, tuple[str, float]]] = dict
         self.restarts: Mapping[str, int] = {}
@@ -36,7 +41,7 @@ class Metrics:
     @property
     def under_way(self) -> int:
         """Requests and batches that are not answered yet."""
-        return self.in_flight + self.batches
+        return self.busy.total()
 
     def answered(self, path: str, code: int, seconds: float) -> None:
         """A request has ended."""
@@ -59,6 +64,7 @@ class Metrics:
             ("attempts", "Times that a replica was asked.", counts.attempts),
             ("attempt_failures", "Attempts that failed.", counts.failures),
             ("attempts_cancelled", "Attempts that lost, were too late, or whose asker went away.", counts.cancelled),
+            ("hedges_beyond_budget", "Attempts for requests that would have been lost, with nothing saved up.", counts.beyond),
             ("requests_late", "Requests without an answer by their deadline.", counts.late),
             ("requests_lost", "Requests all of whose attempts failed.", counts.lost),
             ("requests_abandoned", "Requests whose asker went away.", counts.abandoned),
@@ -76,6 +82,12 @@ class Metrics:
             "regrow_late_seconds", "When an answer of mean size counts as late.", value=late or machine.policy.delay_first
         )
         yield GaugeMetricFamily("regrow_in_flight", "Requests under way.", value=self.under_way)
+        yield GaugeMetricFamily("regrow_connections", "Connections that are open.", value=len(self.connections.open))
+        for name, help, number in (
+            ("connections_refused", "Connections for which there was no room.", self.connections.refused),
+            ("connections_hung_up", "Silent connections that made room for others.", self.connections.hung_up),
+        ):
+            yield CounterMetricFamily(f"regrow_{name}", help, value=number)
         yield GaugeMetricFamily("regrow_replicas", "Replicas that can be asked.", value=len(self.fleet.members))
         for name, (help, total) in self.facts().items():
             yield CounterMetricFamily(f"regrow_{name}", help, value=total)

@@ -1,11 +1,12 @@
 """The process from which replicas are forked: kernels loaded once, so that a replica that is lost is replaced in milliseconds.
 
-    python -P -m regrow.serving.nursery {"parent": 4711, "control": 5, "files": [...], "limits": {...}}
+    python -P -m regrow.serving.nursery {"parent": 4711, "control": 5, "limits": {...}}
 
-A packet {"name", "files"} on the control socket, with a pipe and one end of each lane (`frames`), asks for a replica. It is forked twice,
-so that it becomes the child of the service, which adopts orphans (`adopt`): the nursery may be lost, and costs no replica. The replica
-writes lines into the pipe: its number, then that it answers, or why it does not. Everything here ends with the service, by the parent-death
-signal.
+It loads what needs no model, so that it may be started while one is made ready. The first packet on the control socket, {"files"}, names
+the tables with which it tries the kernels; it is answered. Each packet {"name", "files"}, with a pipe and one end of each lane
+(`frames`), asks for a replica. It is forked twice, so that it becomes the child of the service, which adopts orphans (`adopt`): the
+nursery may be lost, and costs no replica. The replica writes lines into the pipe: its number, then that it answers, or why it does not.
+Everything here ends with the service, by the parent-death signal.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ import sys
 import time
 from typing import Any
 
-from regrow.engines.forkserver import be_killed_first, die_with
+from regrow.engines.ending import be_killed_first, die_with
 from regrow.engines.processes import ENVIRONMENT
 from regrow.errors import DataError, RegrowError
 from regrow.serving.frames import LANES
@@ -74,13 +75,21 @@ class Nursery:
         self.folder, self.limits = folder, limits
         self._control: socket.socket | None = None
         self._process: asyncio.subprocess.Process | None = None
+        self._tried = False
+        """Whether the kernels are loaded."""
         self._lock = asyncio.Lock()
+
+    async def warm(self) -> None:
+        """Start it, if it is not there."""
+        async with self._lock:
+            if self._process is None or self._process.returncode is not None:
+                await self._start()
 
     async def fork(self, name: str, files: list[str]) -> tuple[Child, asyncio.StreamReader, asyncio.BaseTransport, list[socket.socket]]:
         """A replica on its way, what it will say, what to close then, and our ends of its lanes. Raises DataError."""
         async with self._lock:
-            if self._process is None or self._process.returncode is not None:
-                await self._start(files)
+            if not self._tried or self._process is None or self._process.returncode is not None:
+                await self._try(files)
             assert self._control is not None
             ours, theirs = os.pipe()
             pairs = [socket.socketpair() for _ in range(LANES)]
@@ -107,22 +116,32 @@ class Nursery:
             raise DataError("a replica ended before it had begun", "another one is started")
         return Child(int(json.loads(line)["pid"])), reader, transport, lanes
 
-    async def _start(self, files: list[str]) -> None:
+    async def _start(self) -> None:
         await self.close()
         ours, theirs = socket.socketpair(type=socket.SOCK_SEQPACKET)
         ours.setblocking(False)
-        said = {"parent": os.getpid(), "control": theirs.fileno(), "files": files, "limits": self.limits}
+        said = {"parent": os.getpid(), "control": theirs.fileno(), "limits": self.limits}
         with theirs:
             self._process = await asyncio.create_subprocess_exec(
                 sys.executable, "-P", "-m", "regrow.serving.nursery", json.dumps(said), pass_fds=[theirs.fileno()],
                 env={**os.environ, **ENVIRONMENT}, cwd=self.folder, start_new_session=True, stdin=asyncio.subprocess.DEVNULL, stdout=2,
             )  # fmt: skip
         self._control = ours
-        answer = await asyncio.get_running_loop().sock_recv(ours, 1 << 16)
+
+    async def _try(self, files: list[str]) -> None:
+        """Let it load the kernels. Raises DataError."""
+        if self._process is None or self._process.returncode is not None:
+            await self._start()
+        assert self._control is not None
+        loop, answer = asyncio.get_running_loop(), b""
+        with contextlib.suppress(OSError):
+            await loop.sock_sendall(self._control, json.dumps({"files": files}).encode())
+            answer = await loop.sock_recv(self._control, 1 << 16)
         told: dict[str, Any] = json.loads(answer) if answer else {"error": "the nursery of replicas ended", "advice": "see above"}
         if "error" in told:
             await self.close()
             raise DataError(told["error"], told["advice"])
+        self._tried = True
 
     async def close(self) -> None:
         """End it; replicas stay."""
@@ -131,6 +150,7 @@ class Nursery:
                 self._process.kill()
             await self._process.wait()
             self._process = None
+        self._tried = False
         if self._control is not None:
             self._control.close()
             self._control = None
@@ -146,12 +166,17 @@ def main() -> None:
     said: dict[str, Any] = json.loads(sys.argv[1])
     die_with(said["parent"])
     control = socket.socket(fileno=said["control"])
+    from regrow import rng
     from regrow.serving.limits import Limits
     from regrow.serving.replica import Replica
 
+    rng.warm()  # the first kernel that is loaded takes as long as a hundred others
     limits = Limits(**said["limits"])
+    packet = control.recv(1 << 16)
+    if not packet:
+        return
     try:
-        Replica(said["files"], limits)  # which loads the kernels
+        Replica(json.loads(packet)["files"], limits)  # which loads the kernels
     except RegrowError as error:
         control.send(json.dumps({"error": error.message, "advice": error.advice}).encode())
         sys.exit(error.exit_code)

@@ -19,6 +19,8 @@ ENOUGH = 8
 """Durations of a replica from which its pace is told."""
 ENOUGH_TOGETHER = 20
 """While too few replicas have that many: durations of all together."""
+AT_MOST = 4.0
+"""Times their median, then: the sick are among them, and fewer than half."""
 KNOWN_COSTS = 32
 """Answers after which the fit is used."""
 FORGET = 0.999
@@ -35,9 +37,11 @@ class Costs:
         """An answer took so long. One that took more than four times what was expected counts as four times: stalls are not its size."""
         if self._n >= KNOWN_COSTS:
             seconds = min(seconds, 4 * self.of(units) * self._t / self._n)
-        sums = (1.0, units, seconds, units * units, units * seconds)
-        old = (self._n, self._u, self._t, self._uu, self._ut)
-        self._n, self._u, self._t, self._uu, self._ut = (FORGET * a + b for a, b in zip(old, sums, strict=True))
+        self._n = FORGET * self._n + 1.0
+        self._u = FORGET * self._u + units
+        self._t = FORGET * self._t + seconds
+        self._uu = FORGET * self._uu + units * units
+        self._ut = FORGET * self._ut + units * seconds
 
     def of(self, units: float) -> float:
         """The cost of a request, 1 for the mean one; at least a half, as small requests wait, too."""
@@ -93,7 +97,8 @@ class Paces:
         if self._known and 2 * len(self._known) >= len(self._windows):
             return median(self._known.values())
         if self._total >= ENOUGH_TOGETHER:
-            return percentile([seconds for window in self._windows.values() for seconds in window])
+            together = [seconds for window in self._windows.values() for seconds in window]
+            return min(percentile(together), AT_MOST * median(together))
         return None
 
 

@@ -7,6 +7,7 @@ the change is made once, when more of them have the new one.
 from __future__ import annotations
 
 import asyncio
+import os
 from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -62,6 +63,9 @@ class _Remote:
             self.why = f"no answer within {PROBE_WAIT:.0f} s"
         except (aiohttp.ClientResponseError, aiohttp.ClientPayloadError, BadRequest, ValueError):
             self.why = "it answers, but it is no regrow serve"
+        except aiohttp.ClientConnectorError as error:
+            why = error.os_error
+            self.why = f"nobody can connect to it: {os.strerror(why.errno) if why.errno and why.errno > 0 else why.strerror or why}"
         except (OSError, aiohttp.ClientError) as error:
             self.why = str(error) or type(error).__name__
 

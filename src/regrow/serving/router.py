@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import math
 import time
 import traceback
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from typing import Any
 
-import msgspec
 from aiohttp import web
 
 from regrow.errors import NoAnswer, RegrowError, TooLate
@@ -21,18 +20,34 @@ from regrow.serving.batch import answered_lines, lines_of
 from regrow.serving.bodies import Bodies
 from regrow.serving.conversation import UNREADABLE
 from regrow.serving.fleet import Fleet, Model
-from regrow.serving.forms import DEADLINE, JSON, MODEL, NDJSON, SAFE, BadRequest, decoded, encoded, error_body
+from regrow.serving.forms import DEADLINE, JSON, MODEL, NDJSON, SAFE, BadRequest, encoded, error_body
 from regrow.serving.guarding import may_ask, meant_for_us
 from regrow.serving.limits import Limits
 from regrow.serving.members import Answer
 from regrow.serving.metrics import CONTENT_TYPE, Metrics
-from regrow.serving.openapi import InferAsked, described, inputs_of, page
+from regrow.serving.openapi import described, page
+from regrow.serving.v2 import V2
 
 __all__ = ["Router"]
 
 OPEN = {"/livez", "/readyz", "/v2/health/live", "/v2/health/ready"}
 """What may be asked without a token."""
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+class Place:
+    """One of so many places, for as long as it is held. Raises NoAnswer at once if there is none."""
+
+    def __init__(self, busy: Counter[str], what: str, places: int) -> None:
+        self.busy, self.what, self.places = busy, what, places
+
+    def __enter__(self) -> None:
+        if self.busy[self.what] >= self.places:
+            raise NoAnswer(f"{self.places} {self.what} are under way already")
+        self.busy[self.what] += 1
+
+    def __exit__(self, *_: object) -> None:
+        self.busy[self.what] -= 1
 
 
 @dataclass
@@ -66,12 +81,9 @@ class Router:
         get("/docs", self._docs)
         post("/v1/batch", self._batch)
         post("/v1/{name}", self._ask)
-        get("/v2", self._v2_server)
         get("/v2/health/live", self._livez)
         get("/v2/health/ready", self._readyz)
-        get("/v2/models/{name}", self._v2_model)
-        get("/v2/models/{name}/ready", self._v2_ready)
-        post("/v2/models/{name}/infer", self._v2_infer)
+        V2(self).add_to(app.router)
         if self.reload is not None:
             post("/admin/reload", self._reload)
         return app
@@ -133,39 +145,17 @@ class Router:
 
     async def _ask(self, request: web.Request) -> web.StreamResponse:
         """One request, hedged."""
-        model = self._model(request.match_info["name"], request.headers.get(MODEL))
-        body, seconds = await self._body(request)
-        with self._admitted():
+        model = self.model(request.match_info["name"], request.headers.get(MODEL))
+        body, seconds = await self.body(request)
+        with self.place("requests"):
             found = await self.fleet.ask(model, f"/v1/{model.name}", body, seconds)
             return web.Response(status=found.status, body=found.body, content_type=JSON, headers={"X-Regrow-Replica": found.replica})
 
-    def _places(self) -> int:
-        """How many requests may be under way, and how many batches."""
-        return max(1, len(self.fleet.members)) * (self.limits.at_once + self.limits.waiting)
+    def place(self, what: str) -> Place:
+        """A place among the requests or the batches under way; these may wait long for their next lines, so each have their own."""
+        return Place(self.metrics.busy, what, max(1, len(self.fleet.members)) * (self.limits.at_once + self.limits.waiting))
 
-    @contextlib.contextmanager
-    def _admitted(self) -> Iterator[None]:
-        """A place among the requests under way. Raises NoAnswer at once if there is none."""
-        if self.metrics.in_flight >= self._places():
-            raise NoAnswer(f"{self._places()} requests are under way already")
-        self.metrics.in_flight += 1
-        try:
-            yield
-        finally:
-            self.metrics.in_flight -= 1
-
-    @contextlib.contextmanager
-    def _batch_admitted(self) -> Iterator[None]:
-        """The same for batches, which take no place of a request: they may wait long for their next lines."""
-        if self.metrics.batches >= self._places():
-            raise NoAnswer(f"{self._places()} batches are under way already")
-        self.metrics.batches += 1
-        try:
-            yield
-        finally:
-            self.metrics.batches -= 1
-
-    def _model(self, name: str, digest: str | None = None) -> Model:
+    def model(self, name: str, digest: str | None = None) -> Model:
         """The current model, or one that is on its way out, if its digest is asked for.
 
         Raises BadRequest: 404 for another name, 409 for another digest.
@@ -181,7 +171,8 @@ class Router:
                 raise BadRequest(f"model {digest[:64]} is not served here", f"{model.digest} is; or ask without {MODEL}", 409)
         return model
 
-    def _kind(self) -> type[Answers]:
+    def kind(self) -> type[Answers]:
+        """What kind of model it is. Raises NoAnswer if there is none yet."""
         model = self.fleet.model
         kind = named_kind(model.name) if model is not None else None
         if kind is None:
@@ -201,7 +192,7 @@ class Router:
             raise BadRequest(f"{DEADLINE} is {said[:40]}", "milliseconds from now, above 0", 400)
         return min(seconds, self.limits.deadline_max_seconds)
 
-    async def _body(self, request: web.Request) -> tuple[bytes, float]:
+    async def body(self, request: web.Request) -> tuple[bytes, float]:
         """The body, and the seconds that are left for its answer. It takes no place: others are answered while it comes."""
         seconds, began = self._seconds(request), time.monotonic()
         body = await self.bodies.read(request, seconds)
@@ -226,14 +217,14 @@ class Router:
 
     async def _batch(self, request: web.Request) -> web.StreamResponse:
         """Lines, as they come."""
-        kind, seconds = self._kind(), self._seconds(request)
+        kind, seconds = self.kind(), self._seconds(request)
         response = web.StreamResponse(headers={"Content-Type": NDJSON, **SAFE})
 
         async def ask(body: bytes) -> Answer:
-            model = self._model(kind.name)
+            model = self.model(kind.name)
             return await self.fleet.ask(model, f"/v1/{model.name}", body, seconds)
 
-        with self._batch_admitted():
+        with self.place("batches"):
             await response.prepare(request)
             try:
                 lines = lines_of(self._blocks(request), self.limits)
@@ -274,10 +265,10 @@ class Router:
         return web.Response(body=encoded(model.card), content_type=JSON)
 
     async def _openapi(self, _: web.Request) -> web.StreamResponse:
-        return web.Response(body=encoded(described(self._kind(), version("regrow"), token=bool(self.token))), content_type=JSON)
+        return web.Response(body=encoded(described(self.kind(), version("regrow"), token=bool(self.token))), content_type=JSON)
 
     async def _docs(self, request: web.Request) -> web.StreamResponse:
-        description = described(self._kind(), version("regrow"), token=bool(self.token))
+        description = described(self.kind(), version("regrow"), token=bool(self.token))
         return web.Response(body=page(description, f"http://{request.host}"), content_type="text/html", charset="utf-8")
 
     async def _reload(self, _: web.Request) -> web.StreamResponse:
@@ -288,38 +279,6 @@ class Router:
             told = (error.message, error.advice) if isinstance(error, RegrowError) else (str(error), "")
             return _failed(409, f"the model is refused, the old one is served on: {told[0]}", told[1])
         return web.Response(body=encoded({"model": model.digest}), content_type=JSON)
-
-    # The v2 protocol: KServe, Triton
-
-    async def _v2_server(self, _: web.Request) -> web.StreamResponse:
-        return web.Response(body=encoded({"name": "regrow", "version": version("regrow"), "extensions": []}), content_type=JSON)
-
-    async def _v2_model(self, request: web.Request) -> web.StreamResponse:
-        model = self._model(request.match_info["name"])
-        kind = self._kind()
-        facts: dict[str, Any] = {"name": model.name, "versions": [model.digest], "platform": "regrow"}
-        facts |= {"inputs": kind.inputs(model.card), "outputs": [{"name": n, "datatype": t, "shape": list(s)} for n, t, s in kind.outputs]}
-        return web.Response(body=encoded(facts), content_type=JSON)
-
-    async def _v2_ready(self, request: web.Request) -> web.StreamResponse:
-        model = self._model(request.match_info["name"])
-        return web.Response(status=200 if self.fleet.members else 503, body=encoded({"name": model.name, "ready": True}), content_type=JSON)
-
-    async def _v2_infer(self, request: web.Request) -> web.StreamResponse:
-        model, kind = self._model(request.match_info["name"]), self._kind()
-        body, seconds = await self._body(request)
-        asked = decoded(body, InferAsked)
-        parameters = {k: v for k, v in asked.parameters.items() if k != "binary_data_output"}
-        body = encoded(kind.of_tensors(inputs_of(asked), parameters))
-        with self._admitted():
-            found = await self.fleet.ask(model, f"/v1/{model.name}", body, seconds)
-        if found.status != 200:
-            return web.Response(status=found.status, body=found.body, content_type=JSON)
-        answer: dict[str, Any] = msgspec.json.decode(found.body)
-        wanted = {str(output.get("name")) for output in asked.outputs}
-        outputs = [tensor for tensor in kind.to_tensors(answer[kind.items]) if not wanted or tensor["name"] in wanted]
-        facts = {"model_name": model.name, "model_version": model.digest, "outputs": outputs} | ({"id": asked.id} if asked.id else {})
-        return web.Response(body=encoded(facts), content_type=JSON)
 
 
 def _failed(status: int, error: str, advice: str = "", *, retry_after: int = 0, headers: dict[str, str] | None = None) -> web.Response:

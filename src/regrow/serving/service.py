@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
+import gc
 import json
 import os
 import resource
@@ -17,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from regrow.errors import RegrowError, UsageError
+from regrow.serving.connections import Connections
 from regrow.serving.conversation import listening
 from regrow.serving.first import Hedge
 from regrow.serving.fleet import Fleet, Model
@@ -80,7 +82,8 @@ class _Service:
         self.asked = asked
         self.fleet = Fleet(Hedge(asked.mode, copies=asked.copies, extra=asked.extra))
         self.supervisor = Supervisor(self.fleet, folder, asked.limits, tell)
-        self.metrics = Metrics(self.fleet)
+        self.connections = Connections(asked.limits)
+        self.metrics = Metrics(self.fleet, self.connections)
         self.metrics.restarts, self.metrics.facts = self.supervisor.restarts, self._facts
         self.following: Following | None = None
         if asked.model is not None:
@@ -108,8 +111,10 @@ class _Service:
                 return
             beginning.result()
             seconds = self.asked.limits.drain_seconds
-            async with listening(router.app(), listener, self.asked.limits):
+            async with listening(router.app(), listener, self.connections):
                 self.served = True
+                gc.collect()
+                gc.freeze()  # what is here stays, and need not be looked through again and again while requests wait
                 self._say(int(listener.getsockname()[1]))
                 loop.add_signal_handler(signal.SIGHUP, self._hup)
                 await self.ended.wait()
@@ -127,6 +132,7 @@ class _Service:
     async def _begin(self) -> None:
         """The model, and those who answer."""
         if self.following is not None:
+            await self.supervisor.warm()
             await self.following.first()
             await self.supervisor.start(self.asked.replicas)
             if self.asked.follow:

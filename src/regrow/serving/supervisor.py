@@ -52,9 +52,13 @@ class Supervisor:
         self._causes: dict[str, str] = {}
         self._closing = False
 
+    async def warm(self) -> None:
+        """Load what needs no model, so that it is there when the model is."""
+        adopt()
+        await self._nursery.warm()
+
     async def start(self, replicas: int) -> None:
         """Start so many, and wait until all of them answer. Raises what the first one could not do."""
-        adopt()
         first = [asyncio.get_running_loop().create_future() for _ in range(replicas)]
         self._tasks = [asyncio.create_task(self._keep(ready)) for ready in first]
         self._tasks += [asyncio.create_task(self._look()), asyncio.create_task(self._probe())]

@@ -17,7 +17,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from regrow.engines.forkserver import die_with
+from regrow.engines.ending import die_with
 from regrow.errors import DataError, RegrowError
 from regrow.serving.answers import Answers, kind_of
 from regrow.serving.forms import BadRequest, decoded, encoded

@@ -122,6 +122,9 @@ def _from_arrow(column: Any) -> Value:
     import pyarrow as pa
 
     column = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+    numbers = pa.types.is_integer(column.type) or pa.types.is_floating(column.type)
+    if numbers and not column.null_count:  # `to_numpy` is the same, but imports pandas where that is installed
+        return np.frombuffer(column.buffers()[1] or b"", column.type.to_pandas_dtype())[column.offset : column.offset + len(column)]
     if not pa.types.is_large_string(column.type):
         return np.asarray(column.to_numpy(zero_copy_only=False))
     _, offsets, utf8 = column.buffers()
@@ -132,15 +135,13 @@ def _from_arrow(column: Any) -> Value:
 
 def read_model(path: Path) -> ModelFiles:
     """Read a model, or the model of a finished run. Raises DataError if there is none, or a run is not finished."""
-    from safetensors import SafetensorError
-
     folder = path / "model" if (path / "run.json").exists() else path
     if not (folder / "model.json").exists():
         if (path / "run.json").exists():
             raise DataError(f"{path} is not finished", f"go on with it: regrow resume {path}")
         raise DataError(f"{path} holds no model", "name a run (the folder that training printed first) or its model folder")
     try:
-        about: dict[str, Any] = json.loads((folder / "model.json").read_text())
+        about = _read_about(folder / "model.json")
         if about["format"] != FORMAT:
             raise DataError(
                 f"{folder} has format {about['format']}, this regrow reads format {FORMAT}", "read it with the regrow that wrote it"
@@ -149,17 +150,36 @@ def read_model(path: Path) -> ModelFiles:
         if (found := digest_of(arrays)) != about["digest"]:
             raise ValueError(f"its content has digest {found}, model.json says {about['digest']}")
         return ModelFiles(folder, about["kind"], about["parameters"], about["digest"], about, arrays)
-    except (OSError, ValueError, KeyError, TypeError, SafetensorError) as why:
+    except (OSError, ValueError, KeyError, TypeError) as why:
         raise DataError(f"{folder} is damaged: {why}", "train again, or fetch it again") from None
 
 
+def _read_about(file: Path) -> dict[str, Any]:
+    """What model.json says. Raises DataError if it is no word of regrow's, ValueError if it is no JSON."""
+    try:
+        about = json.loads(file.read_text())
+    except ValueError as why:
+        raise ValueError(f"{file.name}: {why}") from None
+    if not isinstance(about, dict) or not {"format", "kind", "digest"} <= about.keys():
+        raise DataError(f"{file} is none that regrow wrote", "name a run (the folder that training printed first) or its model folder")
+    return about
+
+
 def _read_arrays(folder: Path) -> dict[str, Value]:
+    import pyarrow as pa
     import pyarrow.parquet as pq
+    from safetensors import SafetensorError
     from safetensors.numpy import load_file
 
-    arrays: dict[str, Value] = dict(load_file(folder / "arrays.safetensors"))
+    try:
+        arrays: dict[str, Value] = dict(load_file(folder / "arrays.safetensors"))
+    except SafetensorError as why:
+        raise ValueError(f"arrays.safetensors: {why}") from None
     for table in sorted(folder.glob("*.parquet")):
-        content = pq.read_table(table, memory_map=True)
+        try:
+            content = pq.ParquetFile(table, memory_map=True).read()  # `read_table` is the same, but imports what reads whole folders
+        except (pa.ArrowException, OSError) as why:
+            raise ValueError(f"{table.name}: {why}") from None
         for column in content.column_names:
             name = table.stem if column == table.stem and len(content.column_names) == 1 else f"{table.stem}.{column}"
             arrays[name] = _from_arrow(content[column])

@@ -1,0 +1,104 @@
+"""Connections that are open, and what is done with one more when there are too many.
+
+The one that has been silent the longest (it waits for a first request, or for a next one) makes room. If all are at work, or have only just
+come, the new one is refused: whatever it asks is answered by 503 with Retry-After, and it is hung up.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any, Protocol
+
+from regrow.serving.forms import JSON, SAFE, error_body
+from regrow.serving.limits import Limits
+
+__all__ = ["JUST_NOW", "LINGER_SECONDS", "Connections", "Talking"]
+
+JUST_NOW = 1.0
+"""Who has been silent for less than so many seconds is about to say something."""
+LINGER_SECONDS = 2.0
+"""So long what is refused is still read and dropped, so that whoever sends it gets to see the answer."""
+REFUSALS = 256
+"""So many are told why at a time; more are hung up without a word."""
+
+
+class Talking(Protocol):
+    """A connection that is open."""
+
+    @property
+    def silent_since(self) -> float:
+        """Since when nothing has been asked, by the loop's clock; infinite while something is."""
+        ...
+
+    def force_close(self) -> None:
+        """Hang up."""
+        ...
+
+
+class Connections:
+    """open: those that are; refused: how many were; hung_up: how many silent ones made room."""
+
+    def __init__(self, limits: Limits) -> None:
+        self.limits = limits
+        self.open: set[Talking] = set()
+        self.refused = self.hung_up = 0
+        self._refusals: set[_Refusal] = set()
+
+    def room(self) -> bool:
+        """Whether one more may be open; a silent one makes room if need be."""
+        if len(self.open) < self.limits.connections:
+            return True
+        longest = min(self.open, key=lambda one: one.silent_since, default=None)
+        if longest is None or asyncio.get_running_loop().time() - longest.silent_since < JUST_NOW:
+            return False
+        self.open.discard(longest)
+        self.hung_up += 1
+        longest.force_close()
+        return True
+
+    def refusal(self) -> asyncio.Protocol:
+        """What speaks with one for which there is no room."""
+        self.refused += 1
+        return _Refusal(self._refusals)
+
+
+class _Refusal(asyncio.Protocol):
+    """One connection, until it has been told."""
+
+    def __init__(self, all_of_them: set[_Refusal]) -> None:
+        self.all_of_them = all_of_them
+        self.transport: Any = None
+        self.told = False
+        self.end: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """It is heard for a while."""
+        self.transport = transport
+        if len(self.all_of_them) >= REFUSALS:
+            self.transport.abort()
+            return
+        self.all_of_them.add(self)
+        self.end = asyncio.get_running_loop().call_later(LINGER_SECONDS, self.transport.close)
+
+    def data_received(self, data: bytes) -> None:
+        """What it asks is not looked at."""
+        if not self.told:
+            self.told = True
+            self.transport.write(REFUSED)
+            self.transport.write_eof()
+
+    def connection_lost(self, error: Exception | None) -> None:
+        """It is over."""
+        self.all_of_them.discard(self)
+        if self.end is not None:
+            self.end.cancel()
+
+
+def _refused() -> bytes:
+    body = error_body("too many connections are open", "ask again, and keep connections: one is enough for many requests")
+    headers = {**SAFE, "Content-Type": JSON, "Content-Length": len(body), "Retry-After": 1, "Connection": "close"}
+    head = ["HTTP/1.1 503 Service Unavailable", *(f"{name}: {value}" for name, value in headers.items())]
+    return "\r\n".join([*head, "", ""]).encode() + body
+
+
+REFUSED = _refused()
