@@ -115,15 +115,22 @@ def _to_arrow(value: Value) -> Any:
     if isinstance(value, Strings):
         offsets = pa.py_buffer(np.ascontiguousarray(value.offsets, np.int64))
         return pa.LargeStringArray.from_buffers(len(value), offsets, pa.py_buffer(np.ascontiguousarray(value.utf8)))
-    return pa.array(value)
+    if value.dtype == np.bool_:
+        return pa.array(value.tolist(), pa.bool_())
+    numbers = np.ascontiguousarray(value, value.dtype.newbyteorder("<"))  # pa.array(value) would import pandas where it is installed
+    return pa.Array.from_buffers(pa.from_numpy_dtype(numbers.dtype), len(numbers), [None, pa.py_buffer(numbers)])
 
 
 def _from_arrow(column: Any) -> Value:
     import pyarrow as pa
 
     column = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
-    if not pa.types.is_large_string(column.type):
-        return np.asarray(column.to_numpy(zero_copy_only=False))
+    if pa.types.is_boolean(column.type):
+        return np.array(column.to_pylist(), np.bool_)
+    if not pa.types.is_large_string(column.type):  # column.to_numpy() would import pandas, too
+        _, numbers = column.buffers()
+        dtype = np.dtype(column.type.to_pandas_dtype())
+        return np.frombuffer(numbers, dtype)[column.offset : column.offset + len(column)] if len(column) else np.empty(0, dtype)
     _, offsets, utf8 = column.buffers()
     ends = np.frombuffer(offsets, np.int64)[column.offset : column.offset + len(column) + 1]
     text = np.frombuffer(utf8, np.uint8) if utf8 is not None else np.empty(0, np.uint8)
@@ -159,7 +166,7 @@ def _read_arrays(folder: Path) -> dict[str, Value]:
 
     arrays: dict[str, Value] = dict(load_file(folder / "arrays.safetensors"))
     for table in sorted(folder.glob("*.parquet")):
-        content = pq.read_table(table, memory_map=True)
+        content = pq.ParquetFile(table, memory_map=True).read()
         for column in content.column_names:
             name = table.stem if column == table.stem and len(content.column_names) == 1 else f"{table.stem}.{column}"
             arrays[name] = _from_arrow(content[column])
