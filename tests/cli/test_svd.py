@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import gzip
 import sys
 from pathlib import Path
@@ -162,6 +163,38 @@ def test_ratings_keep_the_names_of_users_and_items(shell: Shell, target: int | N
     assert all(int(document["id"].split()[1]) % 3 == 2 for document in found["documents"])
 
 
+def test_ratings_are_the_same_in_parquet_csv_and_tsv_by_name_and_by_number(shell: Shell) -> None:
+    table = write_ratings(shell.folder)
+    table["item"] = table["item"] + ', "cut"'
+    table.to_parquet(shell.folder / "r.parquet")
+    table.to_csv(shell.folder / "r.csv", index=False)
+    plain = {"index": False, "sep": "\t", "quoting": csv.QUOTE_NONE}
+    table.assign(when=3)[["when", "item", "user", "rating"]].to_csv(shell.folder / "r.tsv.gz", **plain)
+    table.to_csv(shell.folder / "r.data", header=False, **plain)
+    given = (["r.parquet"], ["r.csv"], ["r.tsv.gz"], ["r.data", "--header", "no", "--ratings", "1,2,3"])
+    digests = [shell.run("svd", "train", *words, "--rank", 3, "--run", f"of-{words[0]}", *INLINE)["digest"] for words in given]
+    assert len(set(digests)) == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("a,b,1\n\nc,d,much\n", 'r.csv, line 4: a number is expected for the value, and there is "much"'),
+        ("a,b,1\nc,d,inf\n", 'r.csv, line 3: a number is expected for the value, and there is "inf"'),
+        ('"a\nx",b,1\nc, ,2\n', "r.csv, line 4: the item is empty"),
+        ("a,b,1\nc,d\n", "r.csv, line 3: 2 fields, and 3 are wanted"),
+        ('a,b,1\n"c,d,1\n', "r.csv, line 3: a quote is opened and never closed"),
+        ("a,b,1\nc,d,1,2\n", "r.csv, line 3: more fields than the 3 of the first line"),
+        ("", "r.csv holds a header and nothing else"),
+    ],
+)
+def test_a_line_that_is_no_rating_is_told_with_its_number(shell: Shell, text: str, told: str) -> None:
+    (shell.folder / "r.csv").write_text("user,item,rating\n" + text)
+    found = shell("svd", "train", "r.csv", "--rank", 1, "--run", "run", *INLINE)
+    assert found.code == 3
+    assert told in found.err
+
+
 def test_ratings_of_other_columns_are_named(shell: Shell) -> None:
     write_ratings(shell.folder).rename(columns={"user": "who", "item": "what"}).to_parquet("other.parquet")
     found = shell.run("svd", "train", "other.parquet", "--ratings", "who,what,rating", "--rank", 2, "--run", "run", *INLINE)
@@ -203,7 +236,9 @@ def bad(folder: Path) -> None:
         (("null.parquet", "--ratings", "user"), 2, "two or three columns"),
         (("null.parquet", "--ratings", "user,item,stars"), 3, 'no column "stars"'),
         (("null.parquet", "--min-count", 2), 2, "--min-count"),
-        (("docs.tsv", "--ratings", "id,text"), 3, "docs.tsv is no parquet file"),
+        (("docs.tsv", "--ratings", "id,stars"), 3, 'docs.tsv, line 1: no column "stars"'),
+        (("docs.tsv", "--ratings", "1,9", "--header", "no"), 3, "--ratings names column 9"),
+        (("docs.tsv", "null.parquet", "--ratings", "id,text"), 3, "docs.tsv is tsv, and null.parquet is parquet"),
         (("docs.tsv", "--rank", 5000), 3, "at most 81 singular values"),
         (("docs.tsv", "--rank", 0), 2, "--rank 0"),
         (("docs.tsv", "--scaling", "pmi"), 2, "--scaling pmi"),

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +25,8 @@ ARRAYS = {
     "words.word": strings(["tail", "", "größer", "a\0b"]),
     "words.count": np.array([4, 3, 2, 2**63], np.uint64),
     "words.half": np.array([1, np.nan, np.inf, 0], np.float16),
+    "words.flag": np.array([True, False, False, True]),
+    "words.big": np.array([1, -2, 3, 2**30], ">i4"),
     "words.other": np.arange(2),
     "words.names": strings(["of", "another", "length"]),
     "plain": strings(["no", "dot"]),
@@ -48,6 +53,17 @@ def test_the_digest_is_of_the_content_and_of_nothing_else(tmp_path: Path) -> Non
     for name, other in (("alpha", np.array([0.5, 0.5])), ("flags", np.array([1, 0], np.int8)), ("plain", strings(["nod", "ot"]))):
         assert digest_of(ARRAYS | {name: other}) != one
     assert digest_of({"x": ARRAYS["alpha"]}) != digest_of({"y": ARRAYS["alpha"]})
+
+
+@pytest.mark.skipif(find_spec("pandas") is None, reason="pandas is not installed")
+def test_a_model_is_published_and_read_without_waiting_for_pandas(tmp_path: Path) -> None:
+    code = (
+        "import sys, numpy as np, pathlib; from regrow.packed import strings; from regrow.store.model import publish_model, read_model\n"
+        f"folder = pathlib.Path({str(tmp_path / 'm')!r})\n"
+        "publish_model(folder, {'t.word': strings(['a', 'b']), 't.count': np.arange(2)}, {'kind': 'm:P', 'parameters': {}})\n"
+        "assert read_model(folder).arrays['t.count'].tolist() == [0, 1] and 'pandas' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def test_publishing_replaces_what_a_killed_process_left(tmp_path: Path) -> None:

@@ -115,13 +115,18 @@ def _to_arrow(value: Value) -> Any:
     if isinstance(value, Strings):
         offsets = pa.py_buffer(np.ascontiguousarray(value.offsets, np.int64))
         return pa.LargeStringArray.from_buffers(len(value), offsets, pa.py_buffer(np.ascontiguousarray(value.utf8)))
-    return pa.array(value)
+    if value.dtype == np.bool_:
+        return pa.array(value.tolist(), pa.bool_())
+    numbers = np.ascontiguousarray(value, value.dtype.newbyteorder("<"))  # pa.array(value) would import pandas where it is installed
+    return pa.Array.from_buffers(pa.from_numpy_dtype(numbers.dtype), len(numbers), [None, pa.py_buffer(numbers)])
 
 
 def _from_arrow(column: Any) -> Value:
     import pyarrow as pa
 
     column = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+    if pa.types.is_boolean(column.type):
+        return np.array(column.to_pylist(), np.bool_)
     numbers = pa.types.is_integer(column.type) or pa.types.is_floating(column.type)
     if numbers and not column.null_count:  # `to_numpy` is the same, but imports pandas where that is installed
         return np.frombuffer(column.buffers()[1] or b"", column.type.to_pandas_dtype())[column.offset : column.offset + len(column)]

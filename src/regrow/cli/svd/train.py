@@ -27,7 +27,9 @@ def train(
     no_documents: Annotated[bool, typer.Option("--no-documents", help="Do not keep where the documents are.")] = False,
     ratings: Annotated[
         str | None,
-        typer.Option(metavar="COLUMNS", help="Parquet: row, column and value of an entry [user,item,rating].", show_default=False),
+        typer.Option(
+            metavar="COLUMNS", help="Tables of ratings: row, column and value of an entry [user,item,rating].", show_default=False
+        ),
     ] = None,
     seed: Seed = 1,
     vocab: Vocabulary = None,
@@ -54,7 +56,7 @@ def train(
     """Factor a matrix: its largest singular values, and where its rows and columns are along them.
 
     Text and bags of words as for topics (documents by words), matrices of any numbers (Matrix Market, SVMlight, scipy .npz), ratings
-    (parquet: user, item, rating); plain, .gz, .xz, .bz2 or .zst; - is standard input.
+    (csv, tsv, parquet: user, item, rating); plain, .gz, .xz, .bz2 or .zst; - is standard input.
     """
     from regrow.data import TextOptions
     from regrow.launch import with_stdin

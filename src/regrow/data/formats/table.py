@@ -21,7 +21,7 @@ from regrow.errors import DataError, UsageError
 from regrow.packed import Strings, strings
 from regrow.program import Fixed
 
-__all__ = ["CSV", "TSV"]
+__all__ = ["CSV", "TSV", "Table", "pieces_of"]
 
 RECORD_BYTES_MAX = 1 << 28
 """A csv record longer than this is taken for a quote that was never closed."""
@@ -82,7 +82,7 @@ class Table(TextFormat):
         ids = None
         if id_column >= 0 and id_field != "":
             at = slots[id_column]
-            ids = _pieces(text, starts[:, at], ends[:, at], self.quote == QUOTE)
+            ids = pieces_of(text, starts[:, at], ends[:, at], self.quote == QUOTE)
         if pieces > texts:
             starts, ends = starts[:, :texts].copy(), ends[:, :texts].copy()
         return Documents(text, starts.reshape(-1), ends.reshape(-1), texts, self.quote == QUOTE, ids=ids)
@@ -141,7 +141,7 @@ def _numbered(name: str, first: Sequence[str], options: TextOptions) -> tuple[tu
     return tuple(columns), -1
 
 
-def _pieces(text: npt.NDArray[np.uint8], starts: npt.NDArray[np.int64], ends: npt.NDArray[np.int64], quoted: bool) -> Strings:
+def pieces_of(text: npt.NDArray[np.uint8], starts: npt.NDArray[np.int64], ends: npt.NDArray[np.int64], quoted: bool) -> Strings:
     """The pieces text[start:end], with quotes undoubled."""
     sizes = ends - starts
     offsets = np.zeros(len(sizes) + 1, np.int64)

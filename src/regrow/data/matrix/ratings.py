@@ -1,4 +1,4 @@
-"""Tables of ratings: each row of a parquet file is an entry, `user item value`, with names for both.
+"""Tables of ratings: each row of a parquet file is an entry, `user item value`, with names for both (csv and tsv: `rating_lines`).
 
 Rows of the matrix are users in the order in which they first come, columns are items by descending number of ratings, then by name.
 Ratings of one item by one user are added up.
@@ -16,6 +16,7 @@ import numpy.typing as npt
 from regrow.data.formats.facts import SourceFile, TextOptions, shown_names
 from regrow.data.formats.format import Arrays, Format
 from regrow.data.formats.parquet import opened
+from regrow.data.matrix.rating_lines import read_lines, warm_lines
 from regrow.data.readonly import read_only
 from regrow.data.streams import Stream
 from regrow.data.vocabulary import WordSet, by_count, taken
@@ -150,7 +151,7 @@ def _refuse(bad: Array, where: str, row: int, told: str, advice: str) -> None:
 class RatingCells(Program):
     """Ratings -> the layouts that `MatrixLayout` reads, with `values`, and `names` of the rows.
 
-    Data: the layout "text" of `ingest`: `user`, `item`, `value`.
+    Data: the layout "text" of `ingest`: `user`, `item`, `value`, or lines that hold them.
     """
 
     def roles(self, data: Data) -> Roles:
@@ -166,11 +167,12 @@ class RatingCells(Program):
 
     def ratings(self, part: Partition) -> None:
         """Number the names of a part."""
-        users, items = WordSet(), WordSet()
-        user, item = users.add(part.fixed["user"]), items.add(part.fixed["item"])
+        fixed, users, items = part.fixed, WordSet(), WordSet()
+        called, named, value = read_lines(fixed) if "text" in fixed else (fixed["user"], fixed["item"], fixed["value"])
+        user, item = users.add(called), items.add(named)
         counts = {"users_counts": np.bincount(user, minlength=len(users)), "items_counts": np.bincount(item, minlength=len(items))}
         part.send("vocabulary", 0, users=users.words(), items=items.words(), **counts)
-        part.send("moved", part.index, user=user, item=item, value=part.fixed["value"])
+        part.send("moved", part.index, user=user, item=item, value=value)
 
     def vocabulary(self, part: Partition) -> None:
         """Numbers for all names, and which users each part gets."""
@@ -225,5 +227,6 @@ class RatingCells(Program):
 
     def warm(self) -> None:
         """Compile or load the kernels."""
+        warm_lines()
         read_only(WordSet().add(strings(["a"])))
         taken(strings(["a"]), np.zeros(1, np.int64))

@@ -33,10 +33,11 @@ def inverse_factor(gram, drops):
     r, t, lifted = np.zeros((n, n)), np.zeros((n, n)), 0
     for j in range(n):
         own = gram[j].copy()
+        rest = own[j:]  # loops from 0 are vectorised
         for i in range(j):
-            factor = r[i, j]
-            for k in range(j, n):
-                own[k] -= factor * r[i, k]
+            factor, above = r[i, j], r[i, j:]
+            for k in range(rest.size):
+                rest[k] -= factor * above[k]
         if not gram[j, j] > NOTHING:
             lifted += 1
             continue
@@ -57,9 +58,9 @@ def inverse_factor(gram, drops):
         row = np.zeros(n)
         row[i] = 1.0
         for j in range(i + 1, n):
-            factor = r[i, j]
-            for k in range(j, n):
-                row[k] -= factor * t[j, k]
+            factor, rest, below = r[i, j], row[j:], t[j, j:]
+            for k in range(rest.size):
+                rest[k] -= factor * below[k]
         for k in range(i, n):
             t[i, k] = row[k] / r[i, i]
     return t, lifted

@@ -1,7 +1,8 @@
 """The dense and sparse loops of the truncated SVD. Every sum is in a fixed order; only loops over independent numbers are vectorised.
 
 A matrix is in cells: of a cell, line i has the entries [ptr[i], ptr[i + 1]) of `index` and `value`. The same kernel multiplies rows and
-columns. Loops are unrolled by four terms, which changes no order: ((x + a) + b) + c is what the plain loop says.
+columns. Loops are unrolled by four terms, which changes no order: ((x + a) + b) + c is what the plain loop says. Innermost loops count
+from 0, over arrays cut to what they need: the compiler vectorises only those, as other indices might be below 0.
 """
 # mypy: allow-untyped-defs, allow-untyped-decorators, allow-untyped-calls
 
@@ -24,6 +25,9 @@ __all__ = [
     "take_outer",
     "times",
 ]
+
+ALIGNED = ~7
+"""Where a loop may begin earlier than it must, it begins at a multiple of 8: nothing is left over at its end."""
 
 
 @njit(cache=True)
@@ -116,18 +120,21 @@ def add_gram(lines, gram):
     width = lines.shape[1]
     i, end = 0, lines.shape[0]
     while i + 4 <= end:
-        a, b, c, d = lines[i], lines[i + 1], lines[i + 2], lines[i + 3]
         j = 0
         while j + 2 <= width:
-            upper, lower = gram[j], gram[j + 1]
-            a0, b0, c0, d0 = a[j], b[j], c[j], d[j]
-            a1, b1, c1, d1 = a[j + 1], b[j + 1], c[j + 1], d[j + 1]
-            for k in range(j, width):
+            start = j & ALIGNED
+            a, b, c, d = lines[i, start:], lines[i + 1, start:], lines[i + 2, start:], lines[i + 3, start:]
+            upper, lower = gram[j, start:], gram[j + 1, start:]
+            own, next = j - start, j - start + 1
+            a0, b0, c0, d0 = a[own], b[own], c[own], d[own]
+            a1, b1, c1, d1 = a[next], b[next], c[next], d[next]
+            for k in range(upper.size):
                 x, y, z, w = a[k], b[k], c[k], d[k]
                 upper[k] = (((upper[k] + a0 * x) + b0 * y) + c0 * z) + d0 * w
                 lower[k] = (((lower[k] + a1 * x) + b1 * y) + c1 * z) + d1 * w
             j += 2
         if j < width:
+            a, b, c, d = lines[i], lines[i + 1], lines[i + 2], lines[i + 3]
             gram[j, j] = (((gram[j, j] + a[j] * a[j]) + b[j] * b[j]) + c[j] * c[j]) + d[j] * d[j]
         i += 4
     while i < end:
@@ -150,25 +157,27 @@ def times(lines, table, upper, out):
     while i < end:
         pair = i + 1 < end
         one, other = lines[i], lines[i + 1] if pair else lines[i]
-        target, second = out[i], out[i + 1] if pair else np.empty(columns)
-        for k in range(columns):
-            target[k] = 0.0
-            second[k] = 0.0
+        found, second = out[i], out[i + 1] if pair else np.empty(columns)
+        found[:] = 0.0
+        second[:] = 0.0
         j = 0
         while j + 4 <= width:
-            a, b, c, d = table[j], table[j + 1], table[j + 2], table[j + 3]
-            va, vb, vc, vd = one[j], one[j + 1], one[j + 2], one[j + 3]
-            wa, wb, wc, wd = other[j], other[j + 1], other[j + 2], other[j + 3]
-            for k in range(j if upper else 0, columns):
+            start = j & ALIGNED if upper else 0
+            a, b, c, d = table[j, start:], table[j + 1, start:], table[j + 2, start:], table[j + 3, start:]
+            va, vb, vc, vd = np.float64(one[j]), np.float64(one[j + 1]), np.float64(one[j + 2]), np.float64(one[j + 3])
+            wa, wb, wc, wd = np.float64(other[j]), np.float64(other[j + 1]), np.float64(other[j + 2]), np.float64(other[j + 3])
+            p, q = found[start:], second[start:]
+            for k in range(p.size):
                 x, y, z, w = a[k], b[k], c[k], d[k]
-                target[k] = (((target[k] + va * x) + vb * y) + vc * z) + vd * w
-                second[k] = (((second[k] + wa * x) + wb * y) + wc * z) + wd * w
+                p[k] = (((p[k] + va * x) + vb * y) + vc * z) + vd * w
+                q[k] = (((q[k] + wa * x) + wb * y) + wc * z) + wd * w
             j += 4
         while j < width:
-            a, va, wa = table[j], one[j], other[j]
-            for k in range(j if upper else 0, columns):
-                target[k] += va * a[k]
-                second[k] += wa * a[k]
+            start = j & ALIGNED if upper else 0
+            a, va, wa, p, q = table[j, start:], np.float64(one[j]), np.float64(other[j]), found[start:], second[start:]
+            for k in range(p.size):
+                p[k] += va * a[k]
+                q[k] += wa * a[k]
             j += 1
         i += 2
 

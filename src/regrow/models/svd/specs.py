@@ -32,7 +32,7 @@ def factors_spec(
 ) -> Spec:
     """What to do to factor the matrix in files; those in `spooled` move into the run.
 
-    ratings     parquet: the columns of the row, the column and the value of an entry, e.g. "user,item,rating"
+    ratings     tables: the columns of the row, the column and the value of an entry, e.g. "user,item,rating"
     blocks      of rows and of columns; None: from the data
     Raises DataError or UsageError for files and options that do not fit.
     """
