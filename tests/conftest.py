@@ -48,6 +48,28 @@ def reference_digest(name: str, seed: int = 1, **parameters: Any) -> str:
     return digest_of(program.model(Reference(program, {"text": [{}]}, seed=seed).run()))
 
 
+def phases_recorded(run: Path) -> int:
+    """How many phases of a run are complete."""
+    try:
+        return (run / "records.jsonl").read_bytes().count(b"\n")
+    except FileNotFoundError:
+        return 0
+
+
+class Gate:
+    """While it is shut, tasks take their seconds and those of the last round wait: no run is over before what is to befall it."""
+
+    def __init__(self, file: Path) -> None:
+        self.file = file
+        self.file.touch()
+        self.shut = {"while_there": str(file)}
+        """For the parameters of a program."""
+
+    def open(self) -> None:
+        """What was to happen has happened."""
+        self.file.unlink(missing_ok=True)
+
+
 class Runs:
     """Runs of the test programs, in a folder of the test's own."""
 
@@ -184,8 +206,7 @@ class Coordinator:
 
     def await_phases(self, phases: int, run: Path) -> None:
         """Wait until so many phases are recorded."""
-        records = run / "records.jsonl"
-        self.until(lambda: records.exists() and records.read_bytes().count(b"\n") >= phases)
+        self.until(lambda: phases_recorded(run) >= phases)
 
     def close(self) -> None:
         """End it."""
@@ -195,6 +216,12 @@ class Coordinator:
             except ProcessLookupError:
                 continue
         self.process.communicate()
+
+
+@pytest.fixture
+def gate(tmp_path: Path) -> Gate:
+    """A gate that is shut."""
+    return Gate(tmp_path / "gate")
 
 
 @pytest.fixture

@@ -22,7 +22,7 @@ def test_a_small_comparison(tmp_path: Path, of_text: bool) -> None:
         (tmp_path / "docs.txt").write_text("\n".join(texts.documents(1_500)) + "\n")
         more = ["--data", str(tmp_path / "docs.txt")]
     words = [sys.executable, str(BENCHMARK), "--rank", "6", "--scaling", "chi2", "--json", str(tmp_path / "out.json"), *more]
-    ended = subprocess.run(words, capture_output=True, text=True, check=False, timeout=240)
+    ended = subprocess.run(words, capture_output=True, text=True, check=False, timeout=900)
     assert ended.returncode == 0, ended.stderr
     found = {row["contestant"]: row for row in json.loads((tmp_path / "out.json").read_text())}
     assert list(found) == ["sklearn arpack", "sklearn randomized", "gensim LSI", "regrow"]

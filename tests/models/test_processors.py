@@ -61,7 +61,7 @@ def test_the_same_bytes_on_a_generic_processor(tmp_path: Path, monkeypatch: pyte
     process = subprocess.Popen(words, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     shell = Shell(tmp_path, capsys)
     here = {name: shell.run(*words, "--engine", "inline", "--run", name) for name, words in COMMANDS.items()}
-    out, err = process.communicate(timeout=400)
+    out, err = process.communicate(timeout=1200)
     assert process.returncode == 0, err
     assert list((tmp_path / "kernels").rglob("*.nbc")), "the kernels were not compiled anew"
     there = dict(zip(COMMANDS, map(json.loads, out.splitlines()), strict=True))
