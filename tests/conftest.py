@@ -14,8 +14,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 import programs
+from coordinator_process import Forked
 from reference import Reference
 from regrow.data import TextOptions, describe
 from regrow.job import ProgramName, make
@@ -26,6 +28,10 @@ from regrow.story import read_story
 
 PROGRAMS = Path(programs.__file__)
 LINES = "".join(f"line {i} of a tail that grows back\n" for i in range(40))
+
+settings.register_profile("same", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("other", settings.get_profile("same"), derandomize=False)
+settings.load_profile("same")  # --hypothesis-profile=other looks for new examples
 
 for _number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
     if signal.getsignal(_number) is signal.SIG_IGN:
@@ -134,10 +140,15 @@ class Coordinator:
     def __init__(self, asked: dict[str, Any], within: Sequence[str] = ()) -> None:
         self._mark = f"REGROW_TEST_MARK={uuid.uuid4().hex}"
         name, _, value = self._mark.partition("=")
+        environment = {**os.environ, name: value}
+        self.process: Forked | subprocess.Popen[bytes]
+        if not within and asked.get("how", {}).get("engine") != "ray":  # which wants a process that has not been forked
+            self.process = Forked(asked, environment)
+            return
         script = Path(__file__).with_name("coordinator_process.py")
         self.process = subprocess.Popen(
             [*within, sys.executable, str(script), json.dumps(asked)],
-            env={**os.environ, name: value},
+            env=environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             start_new_session=True,

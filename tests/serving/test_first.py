@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import inspect
 import threading
-import time
 from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from types import SimpleNamespace
 from typing import Any
@@ -39,9 +38,9 @@ class Hurried(asyncio.SelectorEventLoop):
 
 @pytest.fixture
 def play(monkeypatch: pytest.MonkeyPatch) -> Iterator[Play]:
-    """Play a scene in the time of its own loop."""
+    """Play a scene in the time of its own loop, and with the same luck every time."""
     loop = Hurried()
-    monkeypatch.setattr("regrow.serving.first.time", SimpleNamespace(monotonic=loop.time, time_ns=time.time_ns))
+    monkeypatch.setattr("regrow.serving.first.time", SimpleNamespace(monotonic=loop.time, time_ns=lambda: 1))
     yield loop.run_until_complete
     loop.close()
 
@@ -84,7 +83,7 @@ def test_the_first_answer_wins_and_losers_are_cancelled_and_awaited(play: Play) 
 def test_hedging_asks_another_one_when_the_answer_is_late(play: Play) -> None:
     async def scene() -> None:
         place = Places()
-        hedge = regrow.Hedge(delay_first=0.02)
+        hedge = regrow.Hedge(delay_first=0.02, delay_min=0.01)
         for _ in range(20):
             assert await hedge.first({"hangs": place("hangs", 60), "well": place("well", 0.001)}, deadline=5) == "well"
         counts = hedge.machine.counts
@@ -181,7 +180,7 @@ def test_threads_do_the_same() -> None:
         raise ConnectionError("down")
 
     try:
-        hedge = regrow.Hedge(delay_first=0.02)
+        hedge = regrow.Hedge(delay_first=0.02, delay_min=0.01)
         assert {hedge.first_sync({"hangs": hangs, "well": lambda: "well"}, deadline=60) for _ in range(10)} == {"well"}
         assert regrow.first_sync([hangs, lambda: "quick"], mode="all", deadline=60) == "quick"
         assert regrow.first_sync([fails, fails, lambda: "third"], deadline=60) == "third"
