@@ -39,6 +39,16 @@ for _number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(_number, signal.SIG_DFL)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What is marked `early` comes first, and so is one process's: the others take from the end of what it has to do."""
+
+    def place(item: pytest.Item) -> int:
+        mark = item.get_closest_marker("early")
+        return int(mark.args[0]) if mark else 9
+
+    items.sort(key=place)
+
+
 def wait_until(what: Callable[[], Any], seconds: float = 120.0) -> Any:
     """Poll until something is true; returns it."""
     deadline = time.monotonic() + seconds

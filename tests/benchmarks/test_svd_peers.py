@@ -14,6 +14,7 @@ from models.svd import texts
 BENCHMARK = Path(__file__).parents[2] / "benchmarks" / "svd_peers.py"
 
 
+@pytest.mark.early(2)
 @pytest.mark.slow
 @pytest.mark.parametrize("of_text", [False, True])
 def test_a_small_comparison(tmp_path: Path, of_text: bool) -> None:

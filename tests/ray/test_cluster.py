@@ -25,6 +25,7 @@ from regrow.story import read_story
 from storage import S3
 
 pytestmark = [
+    pytest.mark.early(1),
     pytest.mark.processes,
     pytest.mark.slow,
     pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::DeprecationWarning", "ignore::FutureWarning"),

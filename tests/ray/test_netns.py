@@ -19,7 +19,7 @@ pytest.importorskip("ray", reason="the engine ray is an extra: pip install 'regr
 from cluster import await_phases, descendants, send, the_only_one
 from conftest import Runs, reference_digest, wait_until
 
-pytestmark = [pytest.mark.processes, pytest.mark.slow]
+pytestmark = [pytest.mark.early(1), pytest.mark.processes, pytest.mark.slow]
 HEAD, OTHER = "10.213.77.1", "10.213.77.2"
 RING = {"rounds": 30, "kept": 9}
 
