@@ -25,14 +25,14 @@ from regrow import Program, Role, Roles
 
 @dataclass(frozen=True)
 class Slow(Program):
-    rounds: int = 60
+    rounds: int = 400
     while_there: str = ""
     def roles(self, data):
         return Roles(self.rounds, cell=Role(4, reads={"cell": -1}))
     def cell(self, part):
         end = time.process_time() + 0.02
-        while time.process_time() < end or (part.round == self.rounds - 1 and Path(self.while_there).exists()):
-            time.sleep(0 if time.process_time() < end else 0.02)
+        while self.while_there and Path(self.while_there).exists() and (part.round == self.rounds - 1 or time.process_time() < end):
+            time.sleep(0.02 if part.round == self.rounds - 1 else 0)
         n = part.round + sum(int(message["n"]) for message in part.inbox("cell")) % 97
         part.send("cell", (part.index + 1) % 4, n=np.int64(n))
         part.result(n=np.int64(n))
@@ -41,7 +41,7 @@ class Slow(Program):
 
 @pytest.fixture
 def running(shell: Shell) -> Iterator[subprocess.Popen[str]]:
-    """A run "run" with two workers that has got somewhere, and comes to no end while the file `gate` is there."""
+    """A run "run" with two workers that has got somewhere, and is slow and comes to no end while the file `gate` is there."""
     (shell.folder / "slow.py").write_text(SLOW)
     process = shell.start("run", "slow.py:Slow", "docs.txt", "--run", "run", "--workers", 2, *shut(shell))
     await_records(process, shell.folder / "run", 2)
@@ -51,7 +51,7 @@ def running(shell: Shell) -> Iterator[subprocess.Popen[str]]:
 
 
 def shut(shell: Shell) -> tuple[str, str]:
-    """The words by which a run waits in its last round."""
+    """The words by which a run is slow, and waits in its last round."""
     gate = shell.folder / "gate"
     gate.touch()
     return "--set", f"while_there={gate}"
