@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 # No bytecode ahead of time: what is imported is compiled then, and most of it never is.
 PIP := $(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check -c constraints.txt
 
-.PHONY: demo serve-demo test test-fast torture simulate lint types clean
+.PHONY: demo serve-demo test test-fast kernels torture simulate lint types clean
 
 # What users need; what tests need on top of it.
 $(VENV)/ready: pyproject.toml constraints.txt
@@ -32,6 +32,10 @@ serve-demo: $(VENV)/ready-to-serve
 # Three at a time on two cores: a third of the time is waiting for processes that end, freeze, or are away.
 test: $(VENV)/ready-to-test
 	$(BIN)/python -m pytest -n 3 --durations 25 --dist worksteal
+
+# All kernels compiled once, so that three processes of tests need not do it at the same time.
+kernels: $(VENV)/ready-to-test
+	$(BIN)/python tests/models/trainings.py > /dev/null
 
 test-fast: $(VENV)/ready-to-test
 	$(BIN)/python -m pytest -m "not slow" -n 2 --dist worksteal

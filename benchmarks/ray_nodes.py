@@ -38,7 +38,7 @@ class Nodes:
             self.add()
         while len(self._nodes) > count:
             self.kill(self.ids()[-1])
-        self._cluster.wait_for_nodes(timeout=30) if len(self._nodes) == count else None
+        self._cluster.wait_for_nodes(timeout=240) if len(self._nodes) == count else None
 
     def add(self) -> str:
         """One more."""

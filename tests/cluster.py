@@ -52,7 +52,7 @@ def meanwhile(what: Callable[[], None]) -> Iterator[None]:
     thread = threading.Thread(target=do, daemon=True)
     thread.start()
     yield
-    thread.join(30)
+    thread.join(240)
     if failed:
         raise failed[0]
 
@@ -60,4 +60,4 @@ def meanwhile(what: Callable[[], None]) -> Iterator[None]:
 def await_phases(run: Path, phases: int) -> None:
     """Wait until so many phases of a run are recorded."""
     records = run / "records.jsonl"
-    wait_until(lambda: records.exists() and records.read_bytes().count(b"\n") >= phases, 60)
+    wait_until(lambda: records.exists() and records.read_bytes().count(b"\n") >= phases, 240)

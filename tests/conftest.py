@@ -17,6 +17,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 import programs
+from coordinator_process import Forked
 from reference import Reference
 from regrow.data import TextOptions, describe
 from regrow.job import ProgramName, make
@@ -28,13 +29,24 @@ from regrow.story import read_story
 PROGRAMS = Path(programs.__file__)
 LINES = "".join(f"line {i} of a tail that grows back\n" for i in range(40))
 
-settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("any machine")  # how fast a machine is says nothing of what it runs
+settings.register_profile("same", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("other", settings.get_profile("same"), derandomize=False)
+settings.load_profile("same")  # --hypothesis-profile=other looks for new examples
 
 for _number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
     if signal.getsignal(_number) is signal.SIG_IGN:
         # Whoever starts tests in the background makes them deaf, and so what they start: `regrow` respects that, as nohup asks.
         signal.signal(_number, signal.SIG_DFL)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What is marked `early` comes first, and so is one process's: the others take from the end of what it has to do."""
+
+    def place(item: pytest.Item) -> int:
+        mark = item.get_closest_marker("early")
+        return int(mark.args[0]) if mark else 9
+
+    items.sort(key=place)
 
 
 def wait_until(what: Callable[[], Any], seconds: float = 120.0) -> Any:
@@ -50,6 +62,28 @@ def reference_digest(name: str, seed: int = 1, **parameters: Any) -> str:
     """The digest of the model that the slow twin makes; it need not be slow where the program is told to be."""
     program = make(getattr(programs, name), {key: value for key, value in parameters.items() if key not in ("seconds", "while_there")})
     return digest_of(program.model(Reference(program, {"text": [{}]}, seed=seed).run()))
+
+
+def phases_recorded(run: Path) -> int:
+    """How many phases of a run are complete."""
+    try:
+        return (run / "records.jsonl").read_bytes().count(b"\n")
+    except FileNotFoundError:
+        return 0
+
+
+class Gate:
+    """While it is shut, tasks take their seconds and those of the last round wait: no run is over before what is to befall it."""
+
+    def __init__(self, file: Path) -> None:
+        self.file = file
+        self.file.touch()
+        self.shut = {"while_there": str(file)}
+        """For the parameters of a program."""
+
+    def open(self) -> None:
+        """What was to happen has happened."""
+        self.file.unlink(missing_ok=True)
 
 
 class Runs:
@@ -116,10 +150,15 @@ class Coordinator:
     def __init__(self, asked: dict[str, Any], within: Sequence[str] = ()) -> None:
         self._mark = f"REGROW_TEST_MARK={uuid.uuid4().hex}"
         name, _, value = self._mark.partition("=")
+        environment = {**os.environ, name: value}
+        self.process: Forked | subprocess.Popen[bytes]
+        if not within and asked.get("how", {}).get("engine") != "ray":  # which wants a process that has not been forked
+            self.process = Forked(asked, environment)
+            return
         script = Path(__file__).with_name("coordinator_process.py")
         self.process = subprocess.Popen(
             [*within, sys.executable, str(script), json.dumps(asked)],
-            env={**os.environ, name: value},
+            env=environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             start_new_session=True,
@@ -188,8 +227,7 @@ class Coordinator:
 
     def await_phases(self, phases: int, run: Path) -> None:
         """Wait until so many phases are recorded."""
-        records = run / "records.jsonl"
-        self.until(lambda: records.exists() and records.read_bytes().count(b"\n") >= phases)
+        self.until(lambda: phases_recorded(run) >= phases)
 
     def close(self) -> None:
         """End it."""
@@ -199,6 +237,12 @@ class Coordinator:
             except ProcessLookupError:
                 continue
         self.process.communicate()
+
+
+@pytest.fixture
+def gate(tmp_path: Path) -> Gate:
+    """A gate that is shut."""
+    return Gate(tmp_path / "gate")
 
 
 @pytest.fixture

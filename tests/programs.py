@@ -121,11 +121,14 @@ class Tiny(Program):
 
     rounds: int = 50
     partitions: int = 20
+    while_there: str = ""
 
     def roles(self, data: Data) -> Roles:
         return Roles(self.rounds, cell=Role(self.partitions, reads={"cell": -1}))
 
     def cell(self, part: Partition) -> None:
+        if self.while_there:
+            hold(self.while_there, 0.0, last=part.round == self.rounds - 1)
         part.send("cell", (part.index + 1) % self.partitions, n=np.int64(part.round + sum(int(m["n"]) for m in part.inbox("cell")) % 97))
         part.result(n=np.int64(part.round))
 
@@ -136,11 +139,14 @@ class Wide(Program):
 
     rounds: int = 300
     kilobytes: int = 64
+    while_there: str = ""
 
     def roles(self, data: Data) -> Roles:
         return Roles(self.rounds, cell=Role(4, reads={"cell": -1}))
 
     def cell(self, part: Partition) -> None:
+        if self.while_there:
+            hold(self.while_there, 0.0, last=part.round == self.rounds - 1)
         n = self.kilobytes * 128
         values = part.state.get("x", np.zeros(n)) + 1
         part.keep(x=values)
@@ -247,6 +253,25 @@ class ColdFeet(Program):
 
 
 @dataclass(frozen=True)
+class Tarries(Program):
+    """The first attempt of one task waits while a file is there, as on a machine that is slow."""
+
+    while_there: str = ""
+
+    def roles(self, data: Data) -> Roles:
+        return Roles(4, work=Role(6, reads={"work": -1}))
+
+    def work(self, part: Partition) -> None:
+        if self.while_there and (part.round, part.index) == (2, 1):
+            met = Path(f"{self.while_there}.met")
+            if not met.exists():
+                met.touch()
+                hold(self.while_there, 0.0, last=True)
+        part.send("work", (part.index + 1) % 6, n=np.int64(part.round))
+        part.result(n=np.int64(part.round))
+
+
+@dataclass(frozen=True)
 class Upper(Program):
     """Lines as a stream: each part of the text in capitals, in the order of the parts, whoever is done first."""
 
@@ -258,8 +283,11 @@ class Upper(Program):
         return Roles(shout=Role(data["text"], data="text"))
 
     def shout(self, part: Partition) -> None:
+        seconds = self.seconds * (1 + (part.index + 1) % 3)
         if self.while_there:
-            hold(self.while_there, self.seconds * (1 + (part.index + 1) % 3))
+            hold(self.while_there, seconds, last=part.index == 3)
+        else:
+            busy(seconds)
         part.result(lines=np.frombuffer(part.fixed["text"].tobytes().upper(), np.uint8))
 
 
@@ -279,11 +307,11 @@ class Keeps(Program):
 
 @dataclass(frozen=True)
 class Hungry(Program):
-    """Tasks that take memory, and some time to take it."""
+    """Tasks that take memory, and hold it while a file is there."""
 
     megabytes: int = 200
     partitions: int = 4
-    seconds: float = 0.6
+    while_there: str = ""
 
     def roles(self, data: Data) -> Roles:
         return Roles(work=Role(self.partitions))
@@ -291,9 +319,8 @@ class Hungry(Program):
     def work(self, part: Partition) -> None:
         held = np.zeros(self.megabytes * 125_000)
         held[:] = part.index
-        end = time.monotonic() + self.seconds
-        while time.monotonic() < end:
-            held[:: 1 << 14] += 0
+        if self.while_there:
+            hold(self.while_there, 0.0, last=True)
         part.result(n=np.int64(held[-1]))
 
 

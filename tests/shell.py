@@ -80,7 +80,7 @@ class Shell:
 
 def await_records(process: subprocess.Popen[str], run: Path, lines: int) -> None:
     """Wait until the last program of a run has completed so many phases."""
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 240  # kernels may have to be compiled first
     while _lines(run / "records.jsonl") < lines:
         assert process.poll() is None, process.communicate()
         assert time.monotonic() < deadline
@@ -113,7 +113,7 @@ def themes(documents: int, seed: int = 1, themes: int = 5, words: int = 100, len
     return "\n".join(lines) + "\n"
 
 
-def until(what: Callable[[], Any], seconds: float = 20.0) -> None:
+def until(what: Callable[[], Any], seconds: float = 120.0) -> None:
     """Wait until something is true."""
     deadline = time.monotonic() + seconds
     while not what():

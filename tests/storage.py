@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
+import random
 import socket
 from typing import Any
 
@@ -15,6 +17,14 @@ KEYS = {
 }
 
 
+def _quiet_port() -> int:
+    """A free port that the system gives to nobody who asks for any: the server comes back to it."""
+    while True:
+        with socket.socket() as free, contextlib.suppress(OSError):
+            free.bind(("127.0.0.1", random.randrange(20_000, 30_000)))
+            return int(free.getsockname()[1])
+
+
 class S3:
     """moto, which honours conditional writes."""
 
@@ -23,9 +33,7 @@ class S3:
 
         logging.getLogger("werkzeug").setLevel(logging.ERROR)
         S3FileSystem.clear_instance_cache()  # they would ask the server of earlier tests, which is gone
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self._port = free.getsockname()[1]
+        self._port = _quiet_port()
         self._server: Any = None
         self.url = f"http://127.0.0.1:{self._port}"
         self.environment = KEYS | {"AWS_ENDPOINT_URL": self.url}

@@ -35,6 +35,6 @@ def test_the_program_is_the_loop_of_the_peers(tmp_path: Path) -> None:
 @pytest.mark.processes
 @pytest.mark.parametrize("name", ["regrow", "pool"])
 def test_a_contestant_is_killed_now_and_then_and_comes_to_the_same_end(name: str) -> None:
-    outcome = race(name, Size(12, 4, 20_000, 2), 0.4, 60.0)
+    outcome = race(name, Size(12, 4, 50_000, 2), 0.4, 300.0)
     assert outcome.kills >= 1
-    assert outcome.digest == alone(12, 4, 20_000)
+    assert outcome.digest == alone(12, 4, 50_000)

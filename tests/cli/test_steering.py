@@ -19,18 +19,20 @@ pytestmark = pytest.mark.processes
 SLOW = """
 import time
 from dataclasses import dataclass
+from pathlib import Path
 import numpy as np
 from regrow import Program, Role, Roles
 
 @dataclass(frozen=True)
 class Slow(Program):
-    rounds: int = 60
+    rounds: int = 400
+    while_there: str = ""
     def roles(self, data):
         return Roles(self.rounds, cell=Role(4, reads={"cell": -1}))
     def cell(self, part):
         end = time.process_time() + 0.02
-        while time.process_time() < end:
-            pass
+        while self.while_there and Path(self.while_there).exists() and (part.round == self.rounds - 1 or time.process_time() < end):
+            time.sleep(0.02 if part.round == self.rounds - 1 else 0)
         n = part.round + sum(int(message["n"]) for message in part.inbox("cell")) % 97
         part.send("cell", (part.index + 1) % 4, n=np.int64(n))
         part.result(n=np.int64(n))
@@ -39,13 +41,20 @@ class Slow(Program):
 
 @pytest.fixture
 def running(shell: Shell) -> Iterator[subprocess.Popen[str]]:
-    """A run "run" with two workers that has got somewhere."""
+    """A run "run" with two workers that has got somewhere, and is slow and comes to no end while the file `gate` is there."""
     (shell.folder / "slow.py").write_text(SLOW)
-    process = shell.start("run", "slow.py:Slow", "docs.txt", "--run", "run", "--workers", 2)
+    process = shell.start("run", "slow.py:Slow", "docs.txt", "--run", "run", "--workers", 2, *shut(shell))
     await_records(process, shell.folder / "run", 2)
     yield process
     process.kill()
     process.communicate()
+
+
+def shut(shell: Shell) -> tuple[str, str]:
+    """The words by which a run is slow, and waits in its last round."""
+    gate = shell.folder / "gate"
+    gate.touch()
+    return "--set", f"while_there={gate}"
 
 
 def crew(run: str = "run") -> list[str]:
@@ -66,7 +75,8 @@ def test_workers_come_leave_go_to_none_and_come_back(shell: Shell, running: subp
     name = crew()[0]
     assert shell("drain", "run", name).out == f"{name} leaves, 2 workers stay\n"
     until(lambda: len(crew()) == 2 and name not in crew())
-    _, err = running.communicate(timeout=60)
+    (shell.folder / "gate").unlink()
+    _, err = running.communicate(timeout=180)
     assert running.returncode == 0, err
     assert shell.run("run", "slow.py:Slow", "docs.txt", "--run", "quiet", "--engine", "inline")["digest"] in err
     assert "no workers: the run waits" in err
@@ -82,7 +92,7 @@ def test_stop_pauses_and_comes_back_when_it_has(shell: Shell, running: subproces
     shell("scale", "run", 3)
     ended = shell("stop", "run")
     assert ended.out == "run is paused: go on with it: regrow resume run\n"
-    running.communicate(timeout=5)
+    running.communicate(timeout=120)
     assert running.returncode == 75
     assert shell.run("status", "run")["state"] == "resumable"
     assert shell("stop", "run").out == "run is resumable: go on with it: regrow resume run\n"
@@ -131,13 +141,13 @@ def test_only_the_owner_may_speak_and_nonsense_is_answered(shell: Shell, running
 
 def test_a_run_inline_can_be_stopped_and_not_scaled(shell: Shell) -> None:
     (shell.folder / "slow.py").write_text(SLOW)
-    process = shell.start("run", "slow.py:Slow", "docs.txt", "--run", "run", "--engine", "inline", "--set", "rounds=400")
+    process = shell.start("run", "slow.py:Slow", "docs.txt", "--run", "run", "--engine", "inline", *shut(shell))
     await_records(process, shell.folder / "run", 2)
     refuses(shell("scale", "run", 2), 2, "inline has one worker")
     refuses(shell("join", "run"), 2, "inline has one worker")
     assert "run: running" in shell("top", "run").out
     assert shell("stop", "run").code == 0
-    process.communicate(timeout=10)
+    process.communicate(timeout=120)
     assert process.returncode == 75
 
 
@@ -145,5 +155,5 @@ def test_a_run_that_lies_deep_is_spoken_to_as_well(shell: Shell) -> None:
     deep = Path(*["a" * 50] * 4, "run")
     process = shell.start("run", f"{EXAMPLES}/wordcount.py:WordCount", "docs.txt", "--run", str(deep), "--workers", 1)
     until(lambda: (deep / SOCKET).exists() or process.poll() is not None)
-    process.communicate(timeout=30)
+    process.communicate(timeout=120)
     assert process.returncode == 0

@@ -16,7 +16,7 @@ from regrow.data.grid_kernels import columns_of_words
 DOCUMENTS = st.lists(st.lists(st.sampled_from(["a", "b", "c", "it's", "naïve", "漢", "tail", "x1"]), max_size=12), min_size=1, max_size=25)
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=60)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], deadline=None, max_examples=60)
 @given(DOCUMENTS.filter(any), st.integers(1, 5), st.integers(1, 5), st.integers(1, 60), st.integers(1, 60))
 def test_rows_and_columns_hold_the_same_tokens_as_the_text(
     tmp_path: Path, documents: list[list[str]], rows: int, columns: int, part_bytes: int, other_bytes: int

@@ -47,7 +47,7 @@ def sha(text: str) -> int:
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "little")
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=60)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], deadline=None, max_examples=60)
 @given(
     st.lists(st.lists(WORDS, max_size=9), min_size=1, max_size=9).filter(any),
     st.lists(WORDS, unique=True),

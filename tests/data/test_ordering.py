@@ -58,7 +58,7 @@ def twin(documents: list[list[str]], options: TextOptions, stop: list[str]) -> d
     return found | {"dropped": sorted({*stop, *frequent})}
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=60)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], deadline=None, max_examples=60)
 @given(DOCUMENTS, st.integers(1, 5), st.integers(1, 200), st.integers(1, 3), st.sampled_from([1.0, 0.6]), st.lists(WORDS, max_size=2))
 def test_the_vocabulary_is_that_of_the_slow_twin(
     tmp_path: Path, documents: list[list[str]], buckets: int, part_bytes: int, min_count: int, max_doc_share: float, stop: list[str]

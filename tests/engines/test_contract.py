@@ -17,6 +17,7 @@ from regrow.spec import How
 from regrow.store.container import Container
 
 RAY = [
+    pytest.mark.early(1),
     pytest.mark.processes,
     pytest.mark.slow,
     pytest.mark.skipif(find_spec("ray") is None, reason="the engine ray is an extra: pip install 'regrow[ray]'"),

@@ -62,7 +62,7 @@ def run(command: Command, shell: Shell) -> None:
         plain = words[0] == "run" and not {"--preempt", "--engine"} & set(words)
         ended = shell(*words, *(["--engine", "inline"] if plain else []))  # a second sooner, and the same
     else:
-        done = subprocess.run([sys.executable, *words], cwd=shell.folder, capture_output=True, text=True, timeout=120, check=False)
+        done = subprocess.run([sys.executable, *words], cwd=shell.folder, capture_output=True, text=True, timeout=600, check=False)
         ended = Ended(done.returncode, done.stdout, done.stderr)
     said = f"{shlex.join(command.words)}\n{ended.out}{ended.err}"
     assert ended.code == command.code, said

@@ -13,6 +13,7 @@ from shell import Shell
 ROOT = Path(__file__).parents[2]
 
 
+@pytest.mark.early(2)
 @pytest.mark.slow
 @pytest.mark.processes
 def test_everything_on_the_page_about_programs_is_true(

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from conftest import Runs
+from conftest import Gate, Runs
 from regrow.running import Watcher, begin, resume
 from regrow.spec import How
 
@@ -53,25 +53,21 @@ def test_lines_come_in_order_and_are_kept(big: Runs) -> None:
 
 @pytest.mark.processes
 def test_lines_that_are_ready_too_early_wait_for_those_before_them(big: Runs) -> None:
-    flag = big.folder / "slow"
-    flag.touch()
     listener = Listener()
     how = How("local", 3, preempt=0.3, verify=False)
-    spec = big.spec("Upper", seconds=0.05, while_there=str(flag))
+    spec = big.spec("Upper", seconds=0.05)
     summary = begin(spec, big.folder / "run", how, listener)
     assert b"".join(listener.heard) == TEXT.upper().encode()
     assert finished(big.folder / "run", summary)
 
 
 @pytest.mark.processes
-def test_a_killed_run_gives_all_lines_when_it_is_resumed(big: Runs) -> None:
-    flag = big.folder / "slow"
-    flag.touch()
-    coordinator = big.coordinator("Upper", seconds=0.3, while_there=str(flag))
+def test_a_killed_run_gives_all_lines_when_it_is_resumed(big: Runs, gate: Gate) -> None:
+    coordinator = big.coordinator("Upper", seconds=0.3, **gate.shut)
     coordinator.until(lambda: len(big.artifacts()) >= 2)
     coordinator.kill()
     coordinator.code()
-    flag.unlink()
+    gate.open()
     assert not (big.folder / "run" / "output.jsonl").exists()
     listener = Listener()
     summary = resume(big.folder / "run", listener)

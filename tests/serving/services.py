@@ -80,7 +80,7 @@ class Service:
 
     def _opened(self, request: urllib.request.Request) -> tuple[int, bytes]:
         try:
-            with urllib.request.urlopen(request, timeout=60) as response:
+            with urllib.request.urlopen(request, timeout=240) as response:
                 return response.status, response.read()
         except urllib.error.HTTPError as error:
             return error.code, error.read()
@@ -95,7 +95,7 @@ class Service:
         lines = self.get("/metrics")[1].decode().splitlines()
         return sum(float(line.split()[-1]) for line in lines if line.split("{")[0].split()[0] == name)
 
-    def until(self, what: Callable[[], Any], seconds: float = 60.0) -> None:
+    def until(self, what: Callable[[], Any], seconds: float = 180.0) -> None:
         """Wait until something is true."""
         deadline = time.monotonic() + seconds
         while not what():
@@ -105,7 +105,7 @@ class Service:
     def end(self, number: int = signal.SIGTERM) -> int:
         """End it; returns its exit code."""
         self.process.send_signal(number)
-        code = self.process.wait(60)
+        code = self.process.wait(240)
         assert self.process.stdout is not None
         self.process.stdout.close()
         return code

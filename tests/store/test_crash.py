@@ -79,7 +79,7 @@ def armed(point: str) -> Iterator[None]:
 
 def dies(coordinator: Coordinator) -> None:
     """It was stopped dead, and by nothing else."""
-    out, err = coordinator.process.communicate(timeout=60)
+    out, err = coordinator.process.communicate(timeout=240)
     assert coordinator.process.returncode == -signal.SIGKILL, f"the point was not passed: {out!r} {err.decode()}"
 
 

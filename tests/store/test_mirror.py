@@ -62,7 +62,7 @@ fsspec.register_implementation("hadooplike", HadoopLike, clobber=True)
 @pytest.fixture
 def hadoop_like(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     """A place in such storage."""
-    monkeypatch.setattr(bucket, "SETTLE_SECONDS", 0.2)
+    monkeypatch.setattr(bucket, "SETTLE_SECONDS", 0.5)
     return f"hadooplike://{tmp_path}/storage"
 
 

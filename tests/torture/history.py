@@ -27,7 +27,7 @@ from torture.process import FULL
 __all__ = ["Failure", "History"]
 
 POLL_SECONDS = 0.005
-PATIENCE_SECONDS = 120.0
+PATIENCE_SECONDS = 240.0
 NO_SOCKET = shutil.ignore_patterns("control")  # a killed coordinator leaves it, and no socket can be copied
 PROCESS = str(Path(__file__).with_name("process.py"))
 
@@ -296,7 +296,7 @@ class History:
         return (self.run / "done").read_text().strip()
 
     def _until_alone(self) -> None:
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + PATIENCE_SECONDS
         while left := self._processes():
             if time.monotonic() > deadline:
                 raise Failure(f"processes are left: {left}")

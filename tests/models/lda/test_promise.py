@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import os
 import signal
 import subprocess
 import sys
@@ -14,7 +13,7 @@ import pytest
 
 import regrow
 from regrow.errors import DataError, ProgramError, UsageError
-from shell import Shell, await_records, themes
+from shell import Shell, themes
 
 OPTIONS = ("--topics", 8, "--rounds", 30, "--seed", 5)
 DOCUMENTS = 3_000
@@ -69,10 +68,11 @@ def test_the_same_digest_with_learned_priors_and_mergers_whoever_is_killed(shell
 
 @pytest.mark.processes
 def test_the_same_digest_after_the_coordinator_was_killed(shell: Shell, quiet: regrow.LDA) -> None:
-    process = shell.start("lda", "train", "docs.txt", *OPTIONS, "--workers", 1, "--verify", "off", "--run", "run")
-    await_records(process, shell.folder / "run", 5)
-    os.kill(process.pid, signal.SIGKILL)
-    process.communicate()
+    process = shell.start(
+        "lda", "train", "docs.txt", *OPTIONS, "--workers", 1, "--verify", "off", "--run", "run", REGROW_CRASH="record-written:5"
+    )
+    _, err = process.communicate()
+    assert process.returncode == -signal.SIGKILL, err
     assert shell.run("status", "run")["state"] == "resumable"
     found = shell.run("resume", "run", "--workers", 2)
     assert found["digest"] == quiet.digest_

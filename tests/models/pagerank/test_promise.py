@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 from pathlib import Path
 
@@ -12,7 +11,7 @@ import pytest
 import regrow
 from models.pagerank.graphs import edges, lines
 from regrow.errors import UsageError
-from shell import Shell, await_records
+from shell import Shell
 
 OPTIONS = ("--partitions", 4, "--weight", 3, "--tolerance", 1e-9, "--relative", "none")
 
@@ -55,10 +54,11 @@ def test_the_same_digest_whoever_works(shell: Shell, quiet: regrow.PageRank, how
 
 @pytest.mark.processes
 def test_the_same_digest_after_the_coordinator_was_killed(shell: Shell, quiet: regrow.PageRank) -> None:
-    process = shell.start("pagerank", "train", "edges.tsv", *OPTIONS, "--workers", 1, "--verify", "off", "--run", "run")
-    await_records(process, shell.folder / "run", 20)
-    os.kill(process.pid, signal.SIGKILL)
-    process.communicate()
+    process = shell.start(
+        "pagerank", "train", "edges.tsv", *OPTIONS, "--workers", 1, "--verify", "off", "--run", "run", REGROW_CRASH="record-written:20"
+    )
+    _, err = process.communicate()
+    assert process.returncode == -signal.SIGKILL, err
     assert shell.run("status", "run")["state"] == "resumable"
     assert shell.run("resume", "run", "--workers", 2)["digest"] == quiet.digest_
     assert "going on" in shell.story("run")

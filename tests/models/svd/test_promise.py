@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import signal
 from pathlib import Path
 
 import pytest
 
 from models.svd import texts
-from shell import Shell, await_records
+from shell import Shell
 
 TRAIN = ("svd", "train", "docs.txt", "--rank", 12, "--power", 6, "--grid", "3x3")
 
@@ -60,10 +59,9 @@ def test_the_same_digest_whoever_works(shell: Shell, quiet: str, how: tuple[obje
 
 @pytest.mark.processes
 def test_the_same_digest_after_the_coordinator_was_killed(shell: Shell, quiet: str) -> None:
-    process = shell.start(*TRAIN, "--workers", 1, "--verify", "off", "--run", "run")
-    await_records(process, shell.folder / "run", 3)
-    os.kill(process.pid, signal.SIGKILL)
-    process.communicate()
+    process = shell.start(*TRAIN, "--workers", 1, "--verify", "off", "--run", "run", REGROW_CRASH="record-written:3")
+    _, err = process.communicate()
+    assert process.returncode == -signal.SIGKILL, err
     assert shell.run("status", "run")["state"] == "resumable"
     assert shell.run("resume", "run", "--workers", 2)["digest"] == quiet
     assert "going on" in shell.story("run")
