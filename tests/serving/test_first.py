@@ -83,8 +83,8 @@ def test_an_error_is_no_answer_and_the_next_one_is_asked_at_once() -> None:
         place = Places()
         calls = [place(name, 0, ConnectionError(f"{name} is down")) for name in "ab"] + [place("c", 0)]
         began = time.monotonic()
-        assert await regrow.first(calls, deadline=30, delay_first=10) == "c"
-        assert time.monotonic() - began < 5
+        assert await regrow.first(calls, deadline=100_000, delay_first=10_000) == "c"
+        assert time.monotonic() - began < 5_000, "it was not waited for"
         with pytest.raises(NoAnswer, match="2 attempts failed") as caught:
             await regrow.first(calls[:2], deadline=1)
         assert isinstance(caught.value.__cause__, ConnectionError)
@@ -95,11 +95,9 @@ def test_an_error_is_no_answer_and_the_next_one_is_asked_at_once() -> None:
 def test_one_deadline_for_all() -> None:
     async def scene() -> None:
         place = Places()
-        began = time.monotonic()
         with pytest.raises(TimeoutError) as caught:
-            await regrow.first([place("a", 60), place("b", 60)], deadline=0.1)
+            await regrow.first([place("a", 3600), place("b", 3600)], deadline=0.1)
         assert isinstance(caught.value, TooLate)
-        assert time.monotonic() - began < 5
         assert sorted(place.ended) == ["a", "b"]
 
     asyncio.run(scene())
@@ -210,10 +208,14 @@ def test_the_example_tells_what_each_way_costs(capsys: pytest.CaptureFixture[str
     from examples.test_examples import example
 
     module = example("hundred_machines")
-    monkeypatch.setattr(module, "REQUESTS", 20)
+    for name, value in (("REQUESTS", 20), ("DEADLINE", 10.0), ("MODES", ("all", "hedge"))):
+        monkeypatch.setattr(module, name, value)
     asyncio.run(module.main())
-    first, off, everybody, hedge = capsys.readouterr().out.splitlines()
+    first, everybody, hedge = capsys.readouterr().out.splitlines()
     assert "an answer from machine" in first
-    assert [line.split()[0] for line in (off, everybody, hedge)] == ["off", "all", "hedge"]
     assert "failed  0.0 %   asked 100.00" in everybody
     assert "failed  0.0 %" in hedge
+    monkeypatch.setattr(module, "hang", set(module.MACHINES))
+    monkeypatch.setattr(module, "DEADLINE", 0.01)
+    asyncio.run(module.measure("off"))
+    assert "failed 100.0 %   asked   1.00" in capsys.readouterr().out
