@@ -194,9 +194,11 @@ def test_a_crowd_of_silent_connections_makes_room_for_who_asks(monkeypatch: pyte
 
 def test_who_comes_when_all_have_only_just_come_is_refused_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connections, "JUST_NOW", math.inf)
+    monkeypatch.setattr(connections, "REFUSALS", 3)
 
     async def scene(place: Place) -> None:
         writers = await crowd(place)
+        writers += [(await place.send(b""))[1] for _ in range(10)]
         for _ in range(30):
             status, headers, found = await place.post("/v1/topics", {"texts": ["a"]})
             assert (status, headers["Retry-After"], headers["Connection"]) == (503, "1", "close")
