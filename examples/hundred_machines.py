@@ -8,7 +8,7 @@ import time
 
 import regrow
 
-MACHINES, REQUESTS = range(100), 300
+MACHINES, REQUESTS, DEADLINE, MODES = range(100), 300, 0.5, ("off", "all", "hedge")
 hang, slow = set(range(0, 50, 10)), set(range(5, 55, 10))
 asked = 0
 
@@ -29,7 +29,7 @@ async def measure(mode: str) -> None:
     for _ in range(REQUESTS):
         began = time.perf_counter()
         try:
-            await hedge.first([lambda m=m: ask(m) for m in MACHINES], deadline=0.5)  # type: ignore[misc]
+            await hedge.first([lambda m=m: ask(m) for m in MACHINES], deadline=DEADLINE)  # type: ignore[misc]
         except TimeoutError:
             failed += 1
         seconds.append(time.perf_counter() - began)
@@ -40,8 +40,8 @@ async def measure(mode: str) -> None:
 
 async def main() -> None:
     """The one line of the lecture first."""
-    print(await regrow.first([lambda m=m: ask(m) for m in MACHINES], deadline=1.0, mode="all"))  # type: ignore[misc]
-    for mode in ("off", "all", "hedge"):
+    print(await regrow.first([lambda m=m: ask(m) for m in MACHINES], deadline=DEADLINE, mode="all"))  # type: ignore[misc]
+    for mode in MODES:
         await measure(mode)
 
 

@@ -14,8 +14,10 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from regrow.serving import members
+from regrow.serving import replica as process
 from regrow.serving.first import Refused
 from regrow.serving.frames import LANES, LARGE, Frames, Word, asked_bytes, asked_parts
+from regrow.serving.limits import Limits
 from regrow.serving.members import Local, NotAnswered
 
 DIGEST = "a" * 64
@@ -131,6 +133,19 @@ def test_what_nobody_waits_for_is_forgotten_and_a_late_answer_to_it_is_dropped()
         assert (await other).body == b"answer"
 
     played(scene)
+
+
+def test_what_is_forgotten_before_it_has_begun_leaves_nothing() -> None:
+    async def scene() -> None:
+        replica = process.Replica([], Limits())
+        lane = process._Lane(replica, asyncio.Event())
+        lane.came(1, Word.ASK, asked_bytes(1.0, DIGEST, b"{}"))
+        lane.came(1, Word.FORGET, b"")
+        await asyncio.sleep(0)
+        assert not lane.tasks
+        assert replica.desk.tally.cancelled_waiting == 1
+
+    asyncio.run(scene())
 
 
 def test_a_replica_that_does_not_read_is_asked_no_more_than_so_many_bytes(monkeypatch: pytest.MonkeyPatch) -> None:

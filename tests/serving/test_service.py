@@ -9,7 +9,6 @@ import os
 import shutil
 import signal
 import socket
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -137,7 +136,6 @@ def test_the_deadline_ends_a_request(whole: Service) -> None:
     status, body = whole.post("/v1/topics", LARGE, X_Deadline_Ms="200")
     assert status == 504
     assert b"deadline" in body
-    whole.until(lambda: whole.metric("regrow_in_flight") == 0)
 
 
 def test_a_client_that_goes_away_stops_the_work(whole: Service) -> None:
@@ -147,13 +145,12 @@ def test_a_client_that_goes_away_stops_the_work(whole: Service) -> None:
     before, abandoned = given_up(), whole.metric("regrow_requests_abandoned_total")
     body = json.dumps(LARGE).encode()
     host, _, port = whole.url.removeprefix("http://").partition(":")
-    for number in range(3):
+    for _ in range(3):
         with socket.create_connection((host, int(port))) as client:
             head = f"POST /v1/topics HTTP/1.1\r\nHost: {host}\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
             client.sendall(head.encode() + body)
             whole.until(lambda: whole.metric("regrow_in_flight") == 1)
-            time.sleep(0.3)  # by then a replica has begun with it, or will find both words
-        whole.until(lambda number=number: whole.metric("regrow_requests_abandoned_total") == abandoned + number + 1)
+        whole.until(lambda: whole.metric("regrow_in_flight") == 0)
     whole.until(lambda: given_up() >= before + 3)
     assert whole.metric("regrow_requests_abandoned_total") == abandoned + 3
 

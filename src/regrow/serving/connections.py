@@ -19,7 +19,7 @@ JUST_NOW = 1.0
 LINGER_SECONDS = 2.0
 """So long what is refused is still read and dropped, so that whoever sends it gets to see the answer."""
 REFUSALS = 256
-"""So many are told why at a time; more are hung up without a word."""
+"""So many are heard at a time; for one more, the first one is hung up without a word."""
 
 
 class Talking(Protocol):
@@ -42,7 +42,7 @@ class Connections:
         self.limits = limits
         self.open: set[Talking] = set()
         self.refused = self.hung_up = 0
-        self._refusals: set[_Refusal] = set()
+        self._refusals: dict[_Refusal, None] = {}
 
     def room(self) -> bool:
         """Whether one more may be open; a silent one makes room if need be."""
@@ -65,7 +65,7 @@ class Connections:
 class _Refusal(asyncio.Protocol):
     """One connection, until it has been told."""
 
-    def __init__(self, all_of_them: set[_Refusal]) -> None:
+    def __init__(self, all_of_them: dict[_Refusal, None]) -> None:
         self.all_of_them = all_of_them
         self.transport: Any = None
         self.told = False
@@ -75,9 +75,10 @@ class _Refusal(asyncio.Protocol):
         """It is heard for a while."""
         self.transport = transport
         if len(self.all_of_them) >= REFUSALS:
-            self.transport.abort()
-            return
-        self.all_of_them.add(self)
+            first = next(iter(self.all_of_them))
+            del self.all_of_them[first]
+            first.transport.abort()
+        self.all_of_them[self] = None
         self.end = asyncio.get_running_loop().call_later(LINGER_SECONDS, self.transport.close)
 
     def data_received(self, data: bytes) -> None:
@@ -89,7 +90,7 @@ class _Refusal(asyncio.Protocol):
 
     def connection_lost(self, error: Exception | None) -> None:
         """It is over."""
-        self.all_of_them.discard(self)
+        self.all_of_them.pop(self, None)
         if self.end is not None:
             self.end.cancel()
 

@@ -43,7 +43,7 @@ class Refused(Exception):
 class Hedge:
     """What is remembered from request to request, for calls that go to the same places.
 
-    The parameters are those of `Policy`: mode ("hedge", "race" with `copies`, "all", "off"), attempts_max, extra (0.10: at most a tenth
+    The parameters are those of `Policy`: mode ("hedge", "race" with `copies`, "all", "off"), attempts_max, extra (0.10: a tenth
     more calls), delay_first, delay_min, fade_seconds. Not to be shared between threads, nor between event loops.
     """
 

@@ -6,12 +6,13 @@ It is forked by the nursery, and ends with the service.
 from __future__ import annotations
 
 import asyncio
+import inspect
 import json
 import socket
 import traceback
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from dataclasses import asdict
-from typing import IO
+from typing import IO, Any, cast
 
 import msgspec
 
@@ -77,7 +78,10 @@ class _Lane:
         if word == Word.ASK:
             self.tasks[number] = asyncio.get_running_loop().create_task(self.answer(number, said))
         elif word == Word.FORGET:
-            if task := self.tasks.get(number):
+            if task := self.tasks.pop(number, None):
+                coroutine = cast("Coroutine[Any, Any, None]", task.get_coro())
+                if inspect.getcoroutinestate(coroutine) == inspect.CORO_CREATED:  # it will never see that it is cancelled
+                    self.replica.desk.tally.cancelled_waiting += 1
                 task.cancel()
         else:
             self.frames.send(number, *self.replica.told(word, said))
@@ -90,7 +94,7 @@ class _Lane:
             traceback.print_exc()
             told = 500, error_body(f"a fault of regrow: {type(error).__name__}")
         finally:
-            del self.tasks[number]
+            self.tasks.pop(number, None)
         self.frames.send(number, *told)
 
 
