@@ -98,10 +98,8 @@ def _like(run: Path | None, workers: int | None, loss_rate: float) -> Scenario:
     scenario = like(costed, roles, workers=workers, loss_per_hour=loss_rate)
     tasks = sum(work.partitions for work in scenario.roles.values())
     if workers > tasks:
-        advice = "train with more partitions (--partitions or --grid) to use them"
-        print(
-            f"the run has {tasks:,} tasks a round, so most of {workers:,} workers have nothing to do: {advice}", file=sys.stderr, flush=True
-        )
+        told = f"the run has {tasks:,} tasks a round, so some of {workers:,} workers have nothing to do"
+        print(f"{told}: train with more partitions (--partitions, --grid) to use them", file=sys.stderr, flush=True)
     return scenario
 
 
