@@ -49,6 +49,23 @@ def test_ranks_are_trained_shown_and_measured(shell: Shell) -> None:
     assert "ranks against the exact ones" in shell("pagerank", "evaluate", "run").out
 
 
+def test_components_are_found_named_and_kept(shell: Shell) -> None:
+    words = ("pagerank", "components", "edges.tsv", "--names", "names.tsv", "--run", "run", "--engine", "inline", "--partitions", 3)
+    told = shell(*words).out
+    graph = nx.Graph((i, i * i % 23) for i in range(60))
+    graph.add_node(60)
+    expected = sorted(map(sorted, nx.connected_components(graph)))
+    assert f"{len(expected)} components" in told
+    found: dict[int, list[int]] = {}
+    for row in pq.read_table(shell.folder / "run" / "model" / "components.parquet").to_pylist():
+        assert row["name"] == f"node {row['id']}"
+        found.setdefault(row["component"], []).append(row["id"])
+    assert sorted(found.values()) == expected
+    refused = shell("pagerank", "top", "run")
+    assert refused.code == 3
+    assert "regrow pagerank train" in refused.err
+
+
 def test_evaluate_sees_ranks_that_are_not_exact(shell: Shell) -> None:
     shell.run("pagerank", "train", "edges.tsv", *INLINE, "--rounds", 5, "--run", "rough")
     shell.run("pagerank", "train", "edges.tsv", *INLINE, "--run", "fine")

@@ -91,3 +91,5 @@ def test_a_job_is_planned_like_one_that_has_been(shell: Shell, runs: Runs) -> No
     outcome = json.loads(told.out)
     assert (outcome["workers"], outcome["rounds"]) == (4, 6)
     assert outcome["hours"] > 0
+    assert "tasks a round" not in told.err
+    assert "have nothing to do" in shell("simulate", "run", "--like", str(runs.folder / "run"), "--workers", "400").err

@@ -111,7 +111,7 @@ BAD = [
     ("x.npz", npz(format=b"csr", shape=np.array([2, 2])), None, "x.npz is not a whole npz file"),
     ("x.npz", npz(format=np.array(["csr"], object), shape=np.array([2, 2])), None, "x.npz is not a whole npz file"),
     ("x.npz", saved(np.ones((9, 9)))[:-40], None, "x.npz is not a whole npz file"),
-    ("x.npz", b"no zip", None, "x.npz is not a whole npz file"),
+    ("x.npz", b"no zip", None, "x.npz is no npz file"),
     ("x.npz", saved([[1, 1], [0, 2]]), "a\nb\nc\n", "vocab has 3 lines, and the header of"),
     ("x.vw", "1 |a b:1\nno bar\n", None, 'x.vw, line 2: `label |space word word:count ...` is expected, and there is "no bar"'),
     ("x.vw", "1 |a b:1\n1 |a b:2.5\n", None, 'x.vw, line 2: the count in "b:2.5" is not a whole number'),

@@ -162,6 +162,17 @@ def test_what_is_in_storage_alone_is_read_at_the_pace_of_storage(monkeypatch: py
     assert seconds[1] > seconds[0] + 10
 
 
+def test_what_begins_on_a_machine_takes_its_cores_from_those_at_work_there() -> None:
+    """Each loss holds up three others, by what beginning again takes, all together: the same tasks, later."""
+    lossy = exchange(faults=Faults(worker_per_hour=20.0), rounds=2, speed_spread=0.0)
+    free = run(lossy)
+    costly = run(replace(lossy, costs=replace(lossy.costs, start_cpu_seconds=6.0)))
+    assert (costly.digest, costly.tasks) == (free.digest, free.tasks)
+    assert costly.workers_lost > 10
+    assert costly.hours > free.hours
+    assert costly.redone > free.redone
+
+
 def test_lost_machines_that_are_never_replaced_leave_slower_worlds_that_end() -> None:
     quiet, fewer = (run(exchange(40, faults=Faults(machine_per_hour=rate), replaced=0.0)) for rate in (0.0, 4.0))
     assert fewer.machines_lost > 1

@@ -45,12 +45,12 @@ def test_what_is_shipped_can_be_read(path: Path) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "words"),
     [
-        ("count = 2", "cuont = 2", ['s.toml: [machines] has no key "cuont"', 'did you mean "count"?']),
-        ("[machines]", "[machine]", ['has no key "machine"', 'did you mean "machines"?']),
+        ("count = 2", "cuont = 2", ['s.toml, line 10: [machines] has no key "cuont"', 'did you mean "count"?']),
+        ("[machines]", "[machine]", ['s.toml, line 9: the file has no key "machine"', 'did you mean "machines"?']),
         ("seconds = 1", "second = 1", ["[program.roles.docs]", 'did you mean "seconds"?']),
         ("seconds = 1", "", ['[program.roles.docs] lacks "seconds"']),
         ("count = 2", "", ['[machines] lacks "count"']),
-        ("count = 2", "count = 'two'", ["[machines] count = 'two'", "a whole number"]),
+        ("count = 2", "count = 'two'", ["s.toml, line 10: [machines] count = 'two'", "a whole number"]),
         ("count = 2", "count = true", ["a whole number"]),
         ("count = 2", "count = 0", ["[machines] count = 0", "at least 1"]),
         ("rounds = 2", "", ["[program] rounds", "a whole number"]),
@@ -64,7 +64,7 @@ def test_what_is_shipped_can_be_read(path: Path) -> None:
         ("[machines]", "[machines", ["is no TOML"]),
         ("[machines]", "[faults]\nmeteor_per_hour = 1\n[machines]", ['[faults] has no key "meteor_per_hour"']),
         ("[machines]", "[faults]\nworker_per_hour = 1e9\n[machines]", ["worker_per_hour = 1000000000.0", "at most 3,600"]),
-        ("seed = 3", "seed = -3", ["s.toml: seed = -3", "not below 0"]),
+        ("seed = 3", "seed = -3", ["s.toml, line 2: seed = -3", "not below 0"]),
         ("seconds = 1", "seconds = nan", ["[program.roles.docs] seconds = nan", "not endless"]),
         ("seconds = 1", "seconds = -1", ["seconds = -1", "more than 0"]),
         ("seconds = 1", "seconds = 1\nspread = 1e6", ["spread = 1000000.0", "at most 3"]),
@@ -72,7 +72,7 @@ def test_what_is_shipped_can_be_read(path: Path) -> None:
         ("count = 2", "count = 999_999\nworkers = 4", ["count x workers = 3,999,996", "at most 1,000,000"]),
     ],
 )
-def test_what_cannot_be_is_named_with_file_and_key(tmp_path: Path, old: str, new: str, words: list[str]) -> None:
+def test_what_cannot_be_is_named_with_file_line_and_key(tmp_path: Path, old: str, new: str, words: list[str]) -> None:
     with pytest.raises(DataError) as caught:
         read_scenario(written(tmp_path, GOOD.replace(old, new)))
     for word in words:

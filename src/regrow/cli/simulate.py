@@ -94,7 +94,13 @@ def _like(run: Path | None, workers: int | None, loss_rate: float) -> Scenario:
         raise UsageError("--like needs --workers", "e.g. --like RUN --workers 1000 --loss-rate 0.24")
     costed = Costed(run)
     job = Spec.read(run).job(run.absolute())
-    return like(costed, checked_roles(job.load(), Dataset.open(job.data)), workers=workers, loss_per_hour=loss_rate)
+    roles = checked_roles(job.load(), Dataset.open(job.data))
+    scenario = like(costed, roles, workers=workers, loss_per_hour=loss_rate)
+    tasks = sum(work.partitions for work in scenario.roles.values())
+    if workers > tasks:
+        told = f"the run has {tasks:,} tasks a round, so some of {workers:,} workers have nothing to do"
+        print(f"{told}: train with more partitions (--partitions, --grid) to use them", file=sys.stderr, flush=True)
+    return scenario
 
 
 def _show(scenario: Scenario, outcome: Outcome, as_json: bool, *, brief: bool) -> None:

@@ -100,6 +100,7 @@ class Attempts:
         self._chance = scenario.seed & (CHANCES - 1)
         self._order = {name: place for place, name in enumerate(scenario.roles)}
         self.prices = prices(scenario)
+        self._start_cpu = scenario.costs.start_cpu_seconds
         self._stateful = {name: work.state_bytes > 0 for name, work in scenario.roles.items()}
 
     def _desk(self, role: str, round: int) -> Desk:
@@ -189,7 +190,7 @@ class Attempts:
     def done(self, under: Under) -> None:
         """An attempt has come to its end, unless its worker was lost or had to give it up."""
         worker = under.worker
-        if self.under.get(worker) is not under:
+        if self.under.get(worker) is not under or self.fleet.now < under.ends:
             return
         del self.under[worker]
         self.account(under)
@@ -199,6 +200,15 @@ class Attempts:
         self._answer = under
         self.fleet.deliver(AttemptDone(worker, under.attempt, _receipt(under)))
         self._answer = None
+
+    def hold_up(self, machine: int) -> None:
+        """A worker begins on a machine, and takes its cores from those that are at work there."""
+        fleet = self.fleet
+        fleet.tally.spent_seconds += self._start_cpu
+        others = [under for worker in fleet.cluster.workers.get(machine, ()) if (under := self.under.get(worker)) is not None]
+        for under in others:
+            under.ends += self._start_cpu / len(others)
+            fleet.agenda.put(under.ends, self.done, (under,))
 
     def answer_late(self, epoch: int, under: Under) -> None:
         """A worker that was frozen, and is long given up, wakes and answers: that is already decided."""

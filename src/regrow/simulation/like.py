@@ -25,6 +25,9 @@ RESTART_SECONDS = 0.03
 """From a loss to the next attempt, where the run had no loss (benchmarks/faults.py)."""
 FIRST_SECONDS = 0.02
 """What a fresh process needs more for its first task: pages, caches (benchmarks/predict.py)."""
+START_CPU_SECONDS = 0.01
+"""What ending a process and beginning another takes of the cores, where the run lost too few to tell (benchmarks/predict.py)."""
+FEW = 10
 FIT_TASKS, FIT_TURNS = 20_000, 3
 """So many tasks of a run are simulated, so often, to find out how long one takes."""
 
@@ -38,6 +41,7 @@ class Costed:
     restart_seconds     from a loss to the next attempt, in the mean
     goodput             CPU seconds of attempts that were committed / paid core-seconds
     not_in_vain         the same / CPU seconds of all attempts
+    start_cpu_seconds   of ending a worker and beginning another: what was in vain for each loss, beyond half a task
     """
 
     def __init__(self, run: Path) -> None:
@@ -55,6 +59,8 @@ class Costed:
         useful, redone = (float(sum(session[f"{name}_seconds"] for session in sessions)) for name in ("useful", "redone"))
         self.goodput = useful / paid if paid else 0.0
         self.not_in_vain = useful / (useful + redone) if useful else 1.0
+        half = useful / max(1, int(sum(session["attempts"] for session in sessions))) / 2
+        self.start_cpu_seconds = max(0.0, redone / self.lost - half) if self.lost >= FEW else START_CPU_SECONDS
 
     def task_seconds(self, roles: Mapping[str, Role]) -> float:
         """Worker-seconds for each task, all in: computing, moving things, handing out, waiting for the last of a phase."""
@@ -65,7 +71,10 @@ class Costed:
 def like(
     costed: Costed, roles: Mapping[str, Role], *, workers: int, loss_per_hour: float = 0.0, rounds: int | None = None, seed: int = 1
 ) -> Scenario:
-    """The same job with other workers, of which each is lost at this rate. Roles that run last are left out: they run once."""
+    """The same job with other workers, of which each is lost at this rate. Roles that run last are left out: they run once.
+
+    As many workers are on a machine as the run had, or as many fewer as divide their number: they share its cores.
+    """
     task = costed.task_seconds(roles)
     works = {}
     for name, role in roles.items():
@@ -73,11 +82,13 @@ def like(
             reads = {other: max(role.offsets(other)) for other in role.reads}
             works[name] = Work(role.partitions, task, reads, spread=0.2, state_bytes=1.0, fan_out=1, every=role.every)
     free = Costs(1e30, 0.0, 1e30, 0.0, 0.0, commit_seconds=0.0, warm_seconds=costed.restart_seconds + FIRST_SECONDS)
+    free = replace(free, start_cpu_seconds=costed.start_cpu_seconds)
+    together = next(size for size in range(min(workers, costed.workers), 0, -1) if workers % size == 0)
     quiet = Scenario(costed.rounds, works, Machines(costed.workers, restart_seconds=0.0), free, limits=Bounds(cut_every_seconds=10.0))
     return replace(
         _fitted(quiet, costed.seconds),
         rounds=rounds or costed.rounds,
-        machines=Machines(workers, restart_seconds=0.0),
+        machines=Machines(workers // together, together, restart_seconds=0.0),
         faults=Faults(worker_per_hour=loss_per_hour, detect_seconds=DETECT_SECONDS),
         seed=seed,
         what="like a run that has been",

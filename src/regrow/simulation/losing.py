@@ -23,6 +23,8 @@ def lose_worker(fleet: Fleet, worker: str, seconds: float, *, wakes: float | Non
     machine = fleet.cluster.leave(worker)
     _lose(fleet, worker, seconds, wakes)
     fleet.begin(machine, seconds + fleet.scenario.machines.restart_seconds)
+    if fleet.costs.start_cpu_seconds:
+        fleet.later(seconds + fleet.scenario.machines.restart_seconds, fleet.attempts.hold_up, machine)
 
 
 def lose_machine(fleet: Fleet, machine: int) -> None:

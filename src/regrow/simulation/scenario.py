@@ -29,6 +29,7 @@ from regrow.simulation.allowed import SIZE_MAX, why_not
 
 __all__ = ["Bounds", "Costs", "Faults", "Holds", "Machines", "Scenario", "Work", "read_scenario"]
 
+TOP = "the file"
 SECTIONS_MAX = 2_000_000_000
 """More messages than this in a round are no plan: somebody has to write and open each of them."""
 
@@ -83,6 +84,7 @@ class Costs:
     section_seconds     of opening a message: a request, a check
     commit_seconds      of publishing an artifact, besides writing and copying it
     warm_seconds        before the first task of every worker: loading the program
+    start_cpu_seconds   what beginning again takes from those at work on its machine, all together: they end so much later
     """
 
     network_bandwidth: float = 1e9
@@ -92,6 +94,7 @@ class Costs:
     section_seconds: float = 0.0001
     commit_seconds: float = 0.01
     warm_seconds: float = 2.0
+    start_cpu_seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,7 +200,7 @@ def _fan_out(sender: Work, readers: int) -> int:
 
 
 def read_scenario(path: Path) -> Scenario:
-    """A scenario of a TOML file. Raises DataError that names file and key."""
+    """A scenario of a TOML file. Raises DataError that names file, line and key."""
     try:
         found = tomllib.loads(path.read_text())
     except OSError as error:
@@ -209,7 +212,7 @@ def read_scenario(path: Path) -> Scenario:
     if not isinstance(program, dict) or not isinstance(roles, dict) or not roles:
         raise DataError(f"{path}: [program.roles] is missing", "give each role a table, e.g. [program.roles.docs]")
     _check_keys(path, "[program]", program, ["rounds", "roles"])
-    _check_keys(path, "the file", found, [f.name for f in dataclasses.fields(Scenario) if f.name not in ("rounds", "roles")] + ["program"])
+    _check_keys(path, TOP, found, [f.name for f in dataclasses.fields(Scenario) if f.name not in ("rounds", "roles")] + ["program"])
     parts: dict[str, Any] = {"rounds": _value(path, "[program]", "rounds", program.get("rounds"), int)}
     parts["roles"] = {name: _table(path, f"[program.roles.{name}]", table, Work) for name, table in roles.items()}
     kinds = {"machines": Machines, "costs": Costs, "faults": Faults, "limits": Bounds, "holds": Holds}
@@ -247,8 +250,21 @@ def _check_keys(path: Path, where: str, table: Mapping[str, Any], known: list[st
         if key not in known:
             near = difflib.get_close_matches(key, known, 1)
             raise DataError(
-                f'{path}: {where} has no key "{key}"', (f'did you mean "{near[0]}"? ' if near else "") + f"It knows: {', '.join(known)}"
+                f'{_place(path, where, key)}: {where} has no key "{key}"',
+                (f'did you mean "{near[0]}"? ' if near else "") + f"It knows: {', '.join(known)}",
             )
+
+
+def _place(path: Path, where: str, key: str) -> str:
+    """The file, and the line in which a key of a table stands."""
+    top = where in ("", TOP)
+    table, wanted = "", "" if top else where
+    for number, line in enumerate(path.read_text().splitlines(), 1):
+        text = line.partition("#")[0].replace(" ", "")
+        table = text if text.startswith("[") else table
+        if (table == wanted and text.partition("=")[0] == key) or (top and text.startswith((f"[{key}]", f"[{key}."))):
+            return f"{path}, line {number:,}"
+    return str(path)
 
 
 def _table(path: Path, where: str, table: Any, kind: type[Any]) -> Any:
@@ -264,7 +280,7 @@ def _table(path: Path, where: str, table: Any, kind: type[Any]) -> Any:
 
 
 def _value(path: Path, where: str, name: str, value: Any, kind: Any) -> Any:
-    at = f"{path}: {where} {name}" if where else f"{path}: {name}"
+    at = f"{_place(path, where, name)}: {where} {name}".replace(":  ", ": ")
     if isinstance(kind, types.UnionType):
         kind = next(one for one in kind.__args__ if one is not type(None))
     if typing.get_origin(kind) is not None:

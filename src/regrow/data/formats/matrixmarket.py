@@ -68,7 +68,8 @@ class MatrixMarket(BagFormat):
         if kinds[1:3] != [b"matrix", b"coordinate"] or kinds[3] not in _NUMBERS or kinds[4] != b"general":
             raise DataError(
                 f"{file.name}, line 1: {shown_line(lines[0])} is no sparse matrix of counts",
-                "write documents x words as `matrix coordinate integer general`, e.g. scipy.io.mmwrite(file, scipy.sparse.csr_matrix(X))",
+                "write documents x words as `matrix coordinate integer general` (`real` for other numbers), "
+                'e.g. scipy.io.mmwrite(file, scipy.sparse.csr_matrix(X), symmetry="general")',
             )
         size = next((i for i, line in enumerate(lines) if line.strip() and not line.startswith(b"%")), len(lines) - 1)
         numbers = lines[size].split()

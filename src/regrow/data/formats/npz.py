@@ -95,6 +95,9 @@ class Npz(BagFormat):
 def _opened(name: str, whole: bool) -> tuple[str, tuple[int, int], list[Array]]:
     """The kind of a matrix, its shape and, of a whole one, its arrays. Raises DataError if it is none, or broken."""
     try:
+        with open(name, "rb") as file:
+            if file.read(2) != b"PK":
+                raise DataError(f"{name} is no npz file: it does not begin with PK", _WRITE)
         with open(name, "rb") as file, np.load(file, allow_pickle=False) as arrays:
             if "format" not in arrays or "shape" not in arrays:
                 shown = ", ".join(arrays.files[:5])
