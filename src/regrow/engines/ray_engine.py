@@ -296,6 +296,9 @@ class RayEngine(CrewEngine):
             self._interrupted.setdefault(worker.attempt.task, worker.closed_at or self.now())
         super()._lose(worker, cause, kind)
 
+    def _machine(self, worker: Worker) -> str:
+        return worker.host.node if isinstance(worker, FarWorker) and worker.host is not None else ""
+
     def _folder(self, worker: Worker) -> str:
         assert isinstance(worker, FarWorker)
         assert worker.host is not None
