@@ -83,6 +83,18 @@ class Bucket:
         time.sleep(SETTLE_SECONDS)  # another may have looked before this one wrote
         return bool(self._files.cat_file(path) == content)
 
+    def try_to_write(self, key: str) -> None:
+        """Write something and remove it again. Raises UsageError or OSError where storage refuses."""
+        path = f"{self._at(key)}.{uuid.uuid4().hex[:8]}.new"
+
+        def write() -> None:
+            if self._local or not self._conditional:
+                self._files.makedirs(path.rpartition("/")[0], exist_ok=True)
+            self._files.pipe_file(path, b"may this machine write here?\n")
+            self._files.rm_file(path)
+
+        self._patiently(write)
+
     def put(self, key: str, path: Path) -> None:
         """Copy a file there. Its key is used for this content only."""
         self._patiently(lambda: self._put(self._at(key), path))
