@@ -265,12 +265,13 @@ class How:
 
             join(self.address, self.label)
 
-    def leave(self) -> None:
-        """The run is over, or pauses: leave the cluster."""
-        if self.engine == "ray":
-            from regrow.engines.fleet import leave
+    def leave(self, *, failed: bool = False) -> Path | None:
+        """The run is over, or pauses: leave the cluster. Returns where the logs are of a Ray of our own, if the run has failed."""
+        if self.engine != "ray":
+            return None
+        from regrow.engines.fleet import leave
 
-            leave()
+        return leave(keep_logs=failed)
 
     def write(self, run: Path) -> None:
         """Write RUN/how.json."""
