@@ -215,6 +215,10 @@ class How:
             raise UsageError("--preempt with --engine inline", "inline has no worker processes that could be killed; use --engine local")
         if not 0 <= self.notice < float("inf"):
             raise UsageError(f"--notice {self.notice:g}", "a number of seconds, e.g. --notice 30")
+        if self.memory_max is not None and self.engine == "ray":
+            raise UsageError(
+                "--memory-max with --engine ray", "a machine of a cluster gives as many workers room as it has CPUs: ray start --num-cpus"
+            )
         if self.memory_max is not None and (self.memory_max < 1 or self.engine != "local"):
             raise UsageError(f"--memory-max {self.memory_max}", "some bytes, e.g. 2G, for worker processes (--engine local)")
         if not 0 <= self.durable_every < float("inf"):
