@@ -154,7 +154,7 @@ class Mirror:
 
 
 def check_empty(url: str) -> None:
-    """Raise UsageError where a run has a copy already, where other things lie, or where storage refuses."""
+    """Raise UsageError where a run has a copy already, where other things lie, or where storage refuses to be read or written."""
     bucket = Bucket(url)
     bucket.patience_seconds = HURRY_SECONDS
     if newest(bucket) is not None:
@@ -164,6 +164,10 @@ def check_empty(url: str) -> None:
         raise UsageError(
             f"{url} holds other things: {', '.join(others[:3])}", "name a place of its own, e.g. with the name of the run behind it"
         )
+    try:
+        bucket.try_to_write("epochs/try")
+    except OSError as error:
+        raise refused(url, error) from None
 
 
 def newest(bucket: Bucket) -> dict[str, str] | None:
@@ -182,7 +186,9 @@ def fetch(url: str, run: Path) -> None:
     if run.exists() and any(run.iterdir()):
         raise UsageError(f"{run} is there already", f"go on with it: regrow resume {run}; or name another folder with --run DIR")
     bucket = Bucket(url)
+    patience, bucket.patience_seconds = bucket.patience_seconds, HURRY_SECONDS  # nothing is under way that could be lost
     files = newest(bucket)
+    bucket.patience_seconds = patience
     if files is None:
         raise DataError(f"{url} holds no run", "name what was given as --durable when the run began")
     for name, key in sorted(files.items(), key=lambda item: item[0] == "run.json"):  # last: only then is it a run

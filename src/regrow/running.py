@@ -205,6 +205,10 @@ class _Run:
         with self.control.listening():
             try:
                 return self._to_the_end()
+            except RegrowError as error:
+                if logs := self.how.leave(failed=not isinstance(error, Paused)):
+                    error.advice = "; ".join(filter(None, (error.advice, f"the logs of Ray are in {logs}")))
+                raise
             finally:
                 self.how.leave()
 

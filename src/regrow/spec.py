@@ -215,6 +215,10 @@ class How:
             raise UsageError("--preempt with --engine inline", "inline has no worker processes that could be killed; use --engine local")
         if not 0 <= self.notice < float("inf"):
             raise UsageError(f"--notice {self.notice:g}", "a number of seconds, e.g. --notice 30")
+        if self.memory_max is not None and self.engine == "ray":
+            raise UsageError(
+                "--memory-max with --engine ray", "a machine of a cluster gives as many workers room as it has CPUs: ray start --num-cpus"
+            )
         if self.memory_max is not None and (self.memory_max < 1 or self.engine != "local"):
             raise UsageError(f"--memory-max {self.memory_max}", "some bytes, e.g. 2G, for worker processes (--engine local)")
         if not 0 <= self.durable_every < float("inf"):
@@ -265,12 +269,13 @@ class How:
 
             join(self.address, self.label)
 
-    def leave(self) -> None:
-        """The run is over, or pauses: leave the cluster."""
-        if self.engine == "ray":
-            from regrow.engines.fleet import leave
+    def leave(self, *, failed: bool = False) -> Path | None:
+        """The run is over, or pauses: leave the cluster. Returns where the logs are of a Ray of our own, if the run has failed."""
+        if self.engine != "ray":
+            return None
+        from regrow.engines.fleet import leave
 
-            leave()
+        return leave(keep_logs=failed)
 
     def write(self, run: Path) -> None:
         """Write RUN/how.json."""

@@ -34,14 +34,14 @@ def test_a_history_is_the_same_task_by_task(seed: int, monkeypatch: pytest.Monke
 def test_the_smallest_ready_partition_comes_first(asked: list[tuple[bool, int]]) -> None:
     ledger = Ledger(Plan(Roles(1, docs=Role(10))))
     ledger.open_phase(PhaseKey("docs", 0), standing=1)
-    queue, twin = Queue(ledger), list(range(10))
+    queue, twin = Queue(ledger, {}), list(range(10))
     queue.push_all(PhaseKey("docs", 0))
     for pushes, partition in asked:
         if pushes:
             queue.push(Task("docs", 0, partition))
             heapq.heappush(twin, partition)
         elif twin:
-            found = queue.pop()
+            found = queue.pop("anybody")
             assert found is not None
             assert found[1:] == (Task("docs", 0, heapq.heappop(twin)), ())
         assert queue.waiting == bool(twin)

@@ -212,7 +212,9 @@ def test_documents_and_cuts_lie_in_storage_that_goes_away_for_a_while(tmp_path: 
         durable = ["--durable", "s3://bucket/runs/x", "--durable-every", "0.3"]
         run = start("lda", "train", "s3://bucket/docs/*.txt", *common, *where, *durable, "--run", f"{tmp_path}/run", **storage.environment)
         await_phases(tmp_path / "run", 8)
+        run.send_signal(signal.SIGSTOP)  # so that it has not ended before its storage is away
         storage.stop()
+        run.send_signal(signal.SIGCONT)
         wait_until(lambda: any(line["event"] == "storage away" for line in read_story(tmp_path / "run")))
         storage.start()
         summary = ended(run)

@@ -200,6 +200,9 @@ def test_storage_that_refuses_says_what_to_do(runs: Runs, s3: S3, tmp_path: Path
     with pytest.raises(UsageError, match="refuses") as caught:
         runs.begin("Ring", how=How("inline", durable="s3://no-such-bucket/x"), rounds=2)
     assert "bucket exists" in caught.value.advice
+    with pytest.raises(UsageError, match="file:///proc/x refuses"):  # to be written; nothing has begun yet
+        runs.begin("Ring", how=How("inline", durable="file:///proc/x"), rounds=2)
+    assert not (runs.folder / "run").exists()
     with pytest.raises(UsageError, match="no storage called nowhere"):
         Bucket("nowhere://x")
     with pytest.raises(DataError, match="holds no run"):

@@ -73,9 +73,9 @@ class Assigning:
         self.queue.take_aside()
         idle, running, ledger, budgets = self.crew.idle, self.crew.running, self.ledger, self.budgets
         held: list[Task] = []
-        while idle and self.memory.room(len(running)) and (found := self.queue.pop()) is not None:
+        while idle and self.memory.room(len(running)) and (found := self.queue.pop(next(iter(idle)))) is not None:
             phase, task, chain = found
-            before = ledger.find((task.role, chain[-1])) if chain else None
+            before = None if phase.before is None else ledger.phases.get(phase.before)
             last = None if before is None else before.makers[task.partition]
             cause = budgets.trouble(task)
             worker, why = pick_worker(idle, budgets.avoid(task), budgets.losses(task), last) if cause else pick_worker(idle, (), 0, last)

@@ -37,6 +37,8 @@ class Crew:
         self.idle: OrderedDict[str, float] = OrderedDict()
         """Those who can take a task, longest wait first -> when they joined. (The first of a plain dict is found by walking over all
         that were taken out before it.)"""
+        self.machines: dict[str, str] = {}
+        """Worker -> the machine on which it is or was, where there are several: what it made lies there even when it is gone."""
         self.leaving: set[str] = set()
         self.backups: set[Task] = set()
         self._checks = checks
@@ -57,11 +59,13 @@ class Crew:
         """How many others are at an attempt."""
         return len(self.running) - (worker in self.running)
 
-    def join(self, worker: str, now: float, *, checks: bool) -> None:
+    def join(self, worker: str, now: float, *, checks: bool, machine: str = "") -> None:
         """A worker is ready."""
         if worker in self.workers:
             raise ValueError(f"worker {worker} joined twice")
         self.workers[worker] = now
+        if machine:
+            self.machines[worker] = machine
         if checks:
             self._checks.workers[worker] = True
         else:

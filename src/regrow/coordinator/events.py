@@ -52,6 +52,8 @@ class WorkerJoined:
     checks: bool = False
     environment: Mapping[str, str] = field(default_factory=dict)
     """What it runs in: versions, CPU, hash seed."""
+    machine: str = ""
+    """On which machine, where there are several: it says who does what, and changes nothing of what comes out."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -69,7 +69,7 @@ class Machine:
         self.checks = Checks(self.ledger, wanted=verify or verify_all, everything=verify_all)
         self.crew = Crew(self.checks)
         self.retention = Retention(self.ledger, self.cuts, self.checks)
-        self.queue = Queue(self.ledger)
+        self.queue = Queue(self.ledger, self.crew.machines)
         self.rounds = Rounds(self.ledger, self.queue, self.limits.run_ahead_rounds)
         self.keeping = Keeping(self.retention, self.rounds)
         self.pausing = Pausing(self.keeping, self.limits)
@@ -140,7 +140,7 @@ class Machine:
     # Workers
 
     def _joined(self, event: WorkerJoined, now: float, actions: list[Action]) -> None:
-        self.crew.join(event.worker, now, checks=event.checks)
+        self.crew.join(event.worker, now, checks=event.checks, machine=event.machine)
         cpu = self.disputes.joined(event.worker, event.environment)
         facts = {"worker": event.worker, "workers": len(self.workers), "checks": event.checks}
         actions.append(Tell("worker joined", facts | ({"another_cpu": cpu} if cpu else {})))

@@ -98,6 +98,10 @@ class CrewEngine(Engine):
     def _is_gone(self, worker: Worker) -> None:
         """A worker was taken off the books."""
 
+    def _machine(self, worker: Worker) -> str:
+        """On which machine it is; "" where there is one."""
+        return ""
+
     def _folder(self, worker: Worker) -> str:
         """Where it writes."""
         return str(self.directory.epoch)
@@ -286,7 +290,7 @@ class CrewEngine(Engine):
             worker.cpu_at_start, worker.ready, self._in_vain = fact["cpu"], True, 0
             self._is_ready(worker)
             if not worker.draining:
-                self._events.append(WorkerJoined(worker.name, worker.checks, fact["environment"]))
+                self._events.append(WorkerJoined(worker.name, worker.checks, fact["environment"], self._machine(worker)))
         elif "refused" in fact:
             worker.cause = fact["refused"][1]
         elif "draining" in fact:

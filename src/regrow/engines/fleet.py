@@ -12,12 +12,15 @@ import hmac
 import json
 import os
 import secrets
+import shutil
 import signal
 import socket
+import tempfile
 import threading
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from regrow.engines.host import Lines
@@ -40,6 +43,8 @@ NO_CLUSTER = "name one that runs, e.g. --address HEAD:6379; or leave --address o
 GREETING, SETTINGS = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", b"\0\0\0\4\0\0\0\0\0"
 TOKEN = "If it runs and asks for a token, that must be here, too: RAY_AUTH_MODE=token and ~/.ray/auth_token"
 IN_VAIN_MAX = 10
+FOLDER_BYTES_MAX = 20
+"""Below a folder of ours, Ray's longest path of a socket has some 65 bytes."""
 LOOPBACK = ("127.", "localhost", "[::1]")
 
 
@@ -87,7 +92,7 @@ class Fleet:
     def __init__(self, address: str | None, label: str | None) -> None:
         self._label = dict([label.split("=", 1)]) if label else {}
         self._cpus_each = 0 if address is None else 1  # on a machine of our own, whoever asks for many workers gets them
-        self._ray = _connect(address)
+        self._ray, self._files = _connect(address)
         self.node = self._ray.get_runtime_context().get_node_id()
         self.address = "127.0.0.1" if address is None else self._ray.util.get_node_ip_address()
         self.token = secrets.token_hex(16)
@@ -235,8 +240,8 @@ class Fleet:
         host.lines, host.node, host.serves, host.pid = Lines(connection), hello["node"], hello["serves"], hello["pid"]
         host.heard_at = time.monotonic()
 
-    def close(self) -> None:
-        """End all hosts, and leave Ray."""
+    def close(self, *, keep_logs: bool = False) -> Path | None:
+        """End all hosts, and leave Ray. Returns where its logs are, if it was started here and they are kept."""
         self._ended.set()
         there = [host for host in self.hosts.values() if host.lines is not None]
         for host in there:
@@ -249,6 +254,9 @@ class Fleet:
         self.listener.close()
         with _our_signals():
             self._ray.shutdown()
+        if self._files is not None and not keep_logs:
+            shutil.rmtree(self._files, ignore_errors=True)
+        return self._files if keep_logs else None
 
 
 _current: dict[tuple[str | None, str | None], Fleet] = {}
@@ -262,10 +270,9 @@ def join(address: str | None, label: str | None) -> Fleet:
     return _current[address, label]
 
 
-def leave() -> None:
-    """End the fleet of this process, if there is one."""
-    while _current:
-        _current.popitem()[1].close()
+def leave(*, keep_logs: bool = False) -> Path | None:
+    """End the fleet of this process, if there is one. Returns where the logs of a Ray are that it had started, if they are kept."""
+    return _current.popitem()[1].close(keep_logs=keep_logs) if _current else None
 
 
 def _actor_class(ray: Any) -> Any:
@@ -283,8 +290,8 @@ def _actor_class(ray: Any) -> Any:
     return ray.remote(max_restarts=0, max_task_retries=0, num_cpus=1)(RegrowWorker)
 
 
-def _connect(address: str | None) -> Any:
-    """Ray, joined to a cluster, or started on this machine. Raises UsageError or DataError."""
+def _connect(address: str | None) -> tuple[Any, Path | None]:
+    """Ray, joined to a cluster, or started on this machine, and then the folder of its files. Raises UsageError or DataError."""
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     if address is None or address.startswith(LOOPBACK):
@@ -300,25 +307,33 @@ def _connect(address: str | None) -> Any:
                 "start it there, e.g. ray job submit --address http://HEAD:8265 -- regrow ... --engine ray --address auto",
             )
         if ray.is_initialized():
-            return ray
+            return ray, None
         _check_there(address)
         quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR"}
-        if address is None:
+        files = _folder() if address is None else None
+        if files is not None:
             quiet |= {
                 "num_cpus": 1,
                 "include_dashboard": False,
                 "object_store_memory": LOCAL_STORE_BYTES,
                 "_node_ip_address": "127.0.0.1",
+                "_temp_dir": str(files),
             }
         try:
             ray.init(address=address or "local", **quiet)
         except RuntimeError as error:
             if "ersion mismatch" in str(error):
                 raise DataError(f"the cluster runs other versions: {error}", "use the same Ray and Python everywhere") from None
-            raise UsageError(f"Ray refuses: {error}", "see the cluster: ray status") from None
+            raise UsageError(f"Ray refuses: {error}", f"see its logs: {files}" if files else "see the cluster: ray status") from None
         except (ConnectionError, ValueError, TimeoutError) as error:
             raise UsageError(f"no Ray cluster answers at {address}: {str(error).splitlines()[0]}", f"{NO_CLUSTER}. {TOKEN}") from None
-        return ray
+        return ray, files
+
+
+def _folder() -> Path:
+    """Where a Ray of our own keeps its sockets and logs: a path that is short, for that of a socket has at most 107 bytes."""
+    above = tempfile.gettempdir()
+    return Path(tempfile.mkdtemp(prefix="regrow-ray-", dir=above if len(os.fsencode(above)) <= FOLDER_BYTES_MAX else "/tmp"))
 
 
 def _check_there(address: str | None) -> None:

@@ -17,7 +17,6 @@ import socket
 import sys
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from regrow import errors
@@ -26,6 +25,7 @@ from regrow.coordinator.events import AttemptDone, AttemptFailed, Receipt
 from regrow.coordinator.plan import Attempt, Task
 from regrow.coordinator.policy import Lost
 from regrow.engines.base import cpu_seconds
+from regrow.engines.briefing import Far, briefing
 from regrow.engines.copies import Copies
 from regrow.engines.crew import CrewEngine
 from regrow.engines.fleet import Fleet, Host
@@ -33,7 +33,6 @@ from regrow.engines.memory import MemoryWatch
 from regrow.engines.processes import Worker
 from regrow.engines.servers import check_versions
 from regrow.job import Job
-from regrow.sources import source_files
 
 __all__ = ["RayEngine"]
 
@@ -115,16 +114,8 @@ class RayEngine(CrewEngine):
     def _brief(self, host: Host) -> None:
         """Tell a host of the stage."""
         host.ready, host.briefed, host.folder = False, False, ""
-        here = host.node == self._fleet.node
-        content = self._job.to_json()
-        files: dict[str, str] = {}
-        if not here:
-            content["far"] = {"coordinator": self._copies.address, "token": self._fleet.token, "epoch": self._stage}
-            if self._job.program.is_file:
-                place = Path(self._job.program.place)
-                files = {str(path.relative_to(place.parent)): path.read_text() for path in source_files(place)}
-        described = "" if here else (self._job.data / "dataset.json").read_text()
-        self._say(host, {"job": content, "stage": self._stage, "epoch": self._stage, "here": here, "files": files, "dataset": described})
+        far = None if host.node == self._fleet.node else Far(self._copies.address, self._fleet.token)
+        self._say(host, briefing(self._job, self._stage, far))
 
     def _say(self, host: Host, fact: dict[str, Any]) -> None:
         try:
@@ -295,6 +286,9 @@ class RayEngine(CrewEngine):
         if worker.attempt is not None:
             self._interrupted.setdefault(worker.attempt.task, worker.closed_at or self.now())
         super()._lose(worker, cause, kind)
+
+    def _machine(self, worker: Worker) -> str:
+        return worker.host.node if isinstance(worker, FarWorker) and worker.host is not None else ""
 
     def _folder(self, worker: Worker) -> str:
         assert isinstance(worker, FarWorker)

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import logging
 import os
 import time
 import uuid
@@ -35,6 +36,8 @@ OPTIONS: dict[str, dict[str, Any]] = {
 }
 CONDITIONAL = {"s3", "s3a", "gs", "gcs", "memory"}
 """Protocols whose file systems create under a condition; others look first, and then write."""
+AGAIN = ("", "SlowDown", "InternalError", "ServiceUnavailable", "RequestTimeout", "408", "429", "500", "502", "503", "504")
+"""Answers of storage that is there, and may answer otherwise later; "": it has not answered."""
 SETTLE_SECONDS = 2.0
 EXTRAS = {"s3": "s3fs", "s3a": "s3fs", "gs": "gcsfs", "gcs": "gcsfs", "abfs": "adlfs", "az": "adlfs", "hdfs": "pyarrow"}
 
@@ -79,6 +82,18 @@ class Bucket:
             return True
         time.sleep(SETTLE_SECONDS)  # another may have looked before this one wrote
         return bool(self._files.cat_file(path) == content)
+
+    def try_to_write(self, key: str) -> None:
+        """Write something and remove it again. Raises UsageError or OSError where storage refuses."""
+        path = f"{self._at(key)}.{uuid.uuid4().hex[:8]}.new"
+
+        def write() -> None:
+            if self._local or not self._conditional:
+                self._files.makedirs(path.rpartition("/")[0], exist_ok=True)
+            self._files.pipe_file(path, b"may this machine write here?\n")
+            self._files.rm_file(path)
+
+        self._patiently(write)
 
     def put(self, key: str, path: Path) -> None:
         """Copy a file there. Its key is used for this content only."""
@@ -166,6 +181,7 @@ def open_storage(url: str) -> tuple[Any, str]:
                 f"{url}: there is no storage called {protocol}", "e.g. s3://bucket/folder, gs://..., hdfs://..., file:///folder"
             )
         files, root = url_to_fs(url, **OPTIONS.get(protocol, {}))
+        logging.getLogger("gcsfs").setLevel(logging.CRITICAL)  # it prints what it raises
     except ImportError as error:
         package = EXTRAS.get(protocol, "the package that fsspec names")
         raise UsageError(f"{url} needs a package that is not there ({error})", f"pip install 'regrow[ray]' {package}") from None
@@ -176,7 +192,7 @@ def open_storage(url: str) -> tuple[Any, str]:
 
 def refused(url: str, error: BaseException) -> UsageError:
     """What storage that refuses is told as."""
-    advice = "see that the bucket exists, and that this machine may read and write it (credentials, AWS_ENDPOINT_URL)"
+    advice = "see that the bucket exists, and that this machine may read and write it (credentials; for S3 elsewhere, AWS_ENDPOINT_URL)"
     return UsageError(f"{url} refuses: {_short(error)}", advice)
 
 
@@ -188,9 +204,29 @@ def _is_away(error: BaseException) -> bool:
     if names & {"NoCredentialsError", "PartialCredentialsError", "ParamValidationError", "DefaultCredentialsError"}:
         return False
     if names & {"HTTPClientError", "ClientError", "ServerTimeoutError", "HttpError", "BotoCoreError"}:
-        code = str(getattr(error, "response", {}).get("Error", {}).get("Code", "")) if hasattr(error, "response") else ""
-        return code in ("", "SlowDown", "InternalError", "ServiceUnavailable", "RequestTimeout", "503", "500", "502", "504")
+        return _code(error) in (
+            "",
+            "SlowDown",
+            "InternalError",
+            "ServiceUnavailable",
+            "RequestTimeout",
+            "408",
+            "429",
+            "500",
+            "502",
+            "503",
+            "504",
+        )
+    if str(error).startswith("Forbidden"):  # how gcsfs tells 403, as an OSError
+        return False
     return isinstance(error, (OSError, TimeoutError, ConnectionError, EOFError))
+
+
+def _code(error: BaseException) -> str:
+    """What storage has answered: the name that S3 gives an error, the number that Google does; "" if it has not."""
+    response = getattr(error, "response", None)
+    code = response.get("Error", {}).get("Code", "") if isinstance(response, dict) else getattr(error, "code", None)
+    return "" if code is None else str(code)
 
 
 def _short(error: BaseException) -> str:
