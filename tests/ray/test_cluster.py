@@ -207,7 +207,7 @@ def test_documents_and_cuts_lie_in_storage_that_goes_away_for_a_while(tmp_path: 
             text = "".join(f"doc {part} {number % 7} of tails and lizards {number % 5}\n" for number in range(60))
             files.pipe_file(f"bucket/docs/{part}.txt", text.encode())
             (tmp_path / f"{part}.txt").write_text(text)
-        common = ["--topics", "4", "--rounds", "60", "--no-cache", "--json"]
+        common = ["--topics", "4", "--rounds", "120", "--no-cache", "--json"]
         where = ["--engine", "ray", "--address", nodes.address, "--label", "kind=spot"]
         durable = ["--durable", "s3://bucket/runs/x", "--durable-every", "0.3"]
         run = start("lda", "train", "s3://bucket/docs/*.txt", *common, *where, *durable, "--run", f"{tmp_path}/run", **storage.environment)
