@@ -34,8 +34,10 @@ test: $(VENV)/ready-to-test
 	$(BIN)/python -m pytest -n 3 --durations 25 --dist worksteal
 
 # All kernels compiled once, so that three processes of tests need not do it at the same time.
-kernels: $(VENV)/ready-to-test
-	$(BIN)/python tests/models/trainings.py > /dev/null
+kernels: kernels-words kernels-numbers
+
+kernels-%: $(VENV)/ready-to-test
+	@$(BIN)/python tests/models/trainings.py $* > /dev/null 2> $(VENV)/kernels-$*.log || { cat $(VENV)/kernels-$*.log; exit 1; }
 
 test-fast: $(VENV)/ready-to-test
 	$(BIN)/python -m pytest -m "not slow" -n 2 --dist worksteal

@@ -254,15 +254,16 @@ class ColdFeet(Program):
 
 @dataclass(frozen=True)
 class Tarries(Program):
-    """The first attempt of one task waits while a file is there, as on a machine that is slow."""
+    """The first attempt of one task of one round waits while a file is there, as on a machine that is slow."""
 
     while_there: str = ""
+    round: int = 2
 
     def roles(self, data: Data) -> Roles:
         return Roles(4, work=Role(6, reads={"work": -1}))
 
     def work(self, part: Partition) -> None:
-        if self.while_there and (part.round, part.index) == (2, 1):
+        if self.while_there and (part.round, part.index) == (self.round, 1):
             met = Path(f"{self.while_there}.met")
             if not met.exists():
                 met.touch()

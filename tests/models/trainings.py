@@ -1,6 +1,9 @@
 """A small training of every kind: together they call, and so compile, all kernels.
 
-python tests/models/trainings.py        once, before several processes of tests compile the same at the same time
+Before several processes of tests compile the same at the same time, two of them do it once:
+
+    python tests/models/trainings.py words      those of topics and of factors of text
+    python tests/models/trainings.py numbers    all others
 """
 
 from __future__ import annotations
@@ -30,6 +33,7 @@ COMMANDS: Mapping[str, Sequence[str]] = {
     "factors": ("svd", "train", "planted.txt", "--rank", "12", "--power", "3", "--grid", "3x3"),
     "weighed": ("svd", "train", "x.npz", "--rank", "9", "--grid", "3x2", "--scaling", "tfidf"),
 }
+WORDS = ("topics", "learned", "factors")
 USES: Sequence[Sequence[str]] = (
     ("lda", "infer", "warm-topics", "docs.txt"),
     ("lda", "infer", "warm-topics", "docs.txt", "--method", "sampling"),
@@ -74,16 +78,23 @@ def run(*words: str) -> None:
             raise
 
 
-if __name__ == "__main__":
-    if len(sys.argv) > 1:
-        train(json.loads(sys.argv[1]), "generic")
-    else:
-        with tempfile.TemporaryDirectory() as folder:
-            os.chdir(folder)
-            os.environ["XDG_CACHE_HOME"] = folder
-            write_inputs()
-            train(COMMANDS, "warm")
-            for words in USES:
-                run(*words)
+def compile_kernels(words: bool) -> None:
+    """Half of them; the other half is another process's."""
+    with tempfile.TemporaryDirectory() as folder:
+        os.chdir(folder)
+        os.environ["XDG_CACHE_HOME"] = folder
+        write_inputs()
+        train({name: command for name, command in COMMANDS.items() if (name in WORDS) == words}, "warm")
+        for command in USES:
+            if (command[0] == "lda") == words:
+                run(*command)
+        if not words:
             regrow.connected_components([0, 1, 2], [1, 2, 3], engine="inline")
-            os.chdir("/")
+        os.chdir("/")
+
+
+if __name__ == "__main__":
+    if sys.argv[1] in ("words", "numbers"):
+        compile_kernels(sys.argv[1] == "words")
+    else:
+        train(json.loads(sys.argv[1]), "generic")

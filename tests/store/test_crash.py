@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from conftest import Coordinator, Runs, reference_digest
+from conftest import Coordinator, Gate, Runs, reference_digest
 from regrow import crash
 
 SOURCE = Path(crash.__file__).parent
@@ -126,13 +126,13 @@ def test_stopped_dead_while_results_are_kept(runs: Runs, name: str) -> None:
 
 
 @pytest.mark.processes
-def test_stopped_dead_after_saving_before_a_pause(runs: Runs) -> None:
+def test_stopped_dead_after_saving_before_a_pause(runs: Runs, gate: Gate) -> None:
     with armed("save-synced"):
-        coordinator = runs.coordinator("Ring", how={"verify": False}, seconds=0.3, rounds=3)
+        coordinator = runs.coordinator("Tarries", how={"verify": False, "workers": 1}, round=0, **gate.shut)
     coordinator.until(runs.artifacts)  # in round 0, so that there is no round of which a cut could be made
     coordinator.kill(signal.SIGTERM)
     dies(coordinator)
-    assert runs.resume(engine="inline")["digest"] == reference_digest("Ring", rounds=3)
+    assert runs.resume(engine="inline")["digest"] == reference_digest("Tarries")
 
 
 @pytest.mark.processes
