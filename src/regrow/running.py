@@ -206,7 +206,7 @@ class _Run:
             try:
                 return self._to_the_end()
             except RegrowError as error:
-                if logs := self.how.leave(failed=not isinstance(error, Paused)):
+                if logs := self.how.leave(failed=not isinstance(error, (Paused, ProgramError, DataError))):
                     error.advice = "; ".join(filter(None, (error.advice, f"the logs of Ray are in {logs}")))
                 raise
             finally:

@@ -270,7 +270,10 @@ class How:
             join(self.address, self.label)
 
     def leave(self, *, failed: bool = False) -> Path | None:
-        """The run is over, or pauses: leave the cluster. Returns where the logs are of a Ray of our own, if the run has failed."""
+        """The run is over, or pauses: leave the cluster.
+
+        failed: for a reason that logs may tell; returns where those of a Ray of our own are, which stay then.
+        """
         if self.engine != "ray":
             return None
         from regrow.engines.fleet import leave

@@ -213,7 +213,11 @@ def test_a_broken_promise_names_the_command_that_repeats_it(monkeypatch: pytest.
         monkeypatch.setattr(Retention, "kept_for", lambda self, key, undecided: "" if self.ledger.phases[key].done else "not done")
     elif kind == "lets workers idle":
         pop = Queue.pop
-        monkeypatch.setattr(Queue, "pop", lambda self: None if self._places and len(self._ready[self._places[0]].fresh) == 3 else pop(self))
+
+        def lazy(self: Queue, worker: str) -> object:
+            return None if self._places and len(self._ready[self._places[0]].fresh) == 3 else pop(self, worker)
+
+        monkeypatch.setattr(Queue, "pop", lazy)
     else:
         scenario = replace(scenario, holds=Holds(goodput_min=0.999))
     with pytest.raises(RegrowError, match="repeat it: the command that repeats it"):
