@@ -39,7 +39,7 @@ async def measure(mode: str) -> None:
 
 
 async def main() -> None:
-    """The one line of the lecture first."""
+    """One request, asked of all, and then many, asked in each way."""
     print(await regrow.first([lambda m=m: ask(m) for m in MACHINES], deadline=DEADLINE, mode="all"))  # type: ignore[misc]
     for mode in MODES:
         await measure(mode)
