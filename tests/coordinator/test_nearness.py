@@ -98,3 +98,18 @@ def test_a_task_that_waits_is_taken_by_whoever_is_idle() -> None:
     while not world.finished:
         world.step()
     assert set(world.did.values()) == {"a"}
+
+
+def test_machines_are_forgotten_with_those_who_are_gone_and_made_nothing_that_is_remembered() -> None:
+    world = World({"a": "a", "b": "b"}, stateful=True, seed=1)
+    for _ in range(PARTS // 2):
+        world.step()
+    world.lose("b")  # and what it made is still remembered
+    made = {maker for phase in world.machine.ledger.phases.values() for maker in phase.makers if maker}
+    for number in range(3000):
+        world.machines[f"c{number}"] = f"machine {number}"
+        world.join(f"c{number}")
+        world.lose(f"c{number}")
+    remembered = sum(phase.size for phase in world.machine.ledger.phases.values())
+    assert len(world.machine.crew.machines) <= 2 * (len(made) + remembered)
+    assert made == {"a", "b"} <= world.machine.crew.machines.keys()

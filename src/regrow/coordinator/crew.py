@@ -8,6 +8,7 @@ RULES OF THE FILE
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from regrow.coordinator.checks import Checks
@@ -39,6 +40,8 @@ class Crew:
         that were taken out before it.)"""
         self.machines: dict[str, str] = {}
         """Worker -> the machine on which it is or was, where there are several: what it made lies there even when it is gone."""
+        self._machines_max = 0
+        """With more than these, it is time to see which of them matter (`tidy`)."""
         self.leaving: set[str] = set()
         self.backups: set[Task] = set()
         self._checks = checks
@@ -70,6 +73,22 @@ class Crew:
             self._checks.workers[worker] = True
         else:
             self.idle[worker] = now
+
+    def tidy(self, phases: Iterable[Sequence[str | None]]) -> None:
+        """Forget the machines of those who are gone, once nothing is remembered that they made.
+
+        phases: who made what, of each phase that is remembered. All of it is looked through, but only after as many have joined.
+        """
+        if len(self.machines) <= self._machines_max:
+            return
+        matter: set[str | None] = set(self.workers)
+        looked_through = 0
+        for makers in phases:
+            matter.update(makers)
+            looked_through += len(makers)
+        for worker in self.machines.keys() - matter:
+            del self.machines[worker]
+        self._machines_max = 2 * len(self.machines) + looked_through
 
     def start(self, worker: str, run: Running) -> None:
         """A worker begins an attempt."""

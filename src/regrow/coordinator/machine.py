@@ -141,6 +141,7 @@ class Machine:
 
     def _joined(self, event: WorkerJoined, now: float, actions: list[Action]) -> None:
         self.crew.join(event.worker, now, checks=event.checks, machine=event.machine)
+        self.crew.tidy(phase.makers for phase in self.ledger.phases.values())
         cpu = self.disputes.joined(event.worker, event.environment)
         facts = {"worker": event.worker, "workers": len(self.workers), "checks": event.checks}
         actions.append(Tell("worker joined", facts | ({"another_cpu": cpu} if cpu else {})))
