@@ -29,6 +29,8 @@ from regrow.program import Role, Roles
 
 BATCH = 400
 TASK_SECONDS = 10.0
+TOGETHER = 8
+"""Workers on a machine."""
 
 
 class Drive:
@@ -41,6 +43,7 @@ class Drive:
         self.workers = workers
         self.busy: deque[tuple[str, Attempt]] = deque()
         self.answers: list[Event] = []
+        self.machines: dict[str, str] = {}
         self.names, self.events, self.seconds, self.longest, self.now = 0, 0, 0.0, 0.0, 0.0
         self.finished = False
 
@@ -63,16 +66,18 @@ class Drive:
             worker, attempt = self.busy.popleft()
             lost = (self.events + len(events)) % 1000 == 999
             if lost:
-                events += [WorkerLost(worker, "taken away"), self.join()]
+                events += [WorkerLost(worker, "taken away"), self.join(self.machines.pop(worker))]
             else:
                 task = attempt.task
                 events.append(AttemptDone(worker, attempt, Receipt(f"{task}", (task.round,), metrics={"items": 1})))
         return [*events, Tick()]
 
-    def join(self) -> WorkerJoined:
-        """A new worker."""
+    def join(self, machine: str = "") -> WorkerJoined:
+        """A new worker, on the machine of another, or on the next where there is room."""
         self.names += 1
-        return WorkerJoined(f"worker-{self.names}")
+        worker = f"worker-{self.names}"
+        self.machines[worker] = machine or f"machine-{self.names // TOGETHER}"
+        return WorkerJoined(worker, machine=self.machines[worker])
 
     def tell(self, batch: list[Event]) -> None:
         """Let the coordinator hear of these events, and time it."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from conftest import Runs, reference_digest
+from regrow.coordinator.crew import Crew
 from regrow.errors import UsageError
 from regrow.spec import How
 
@@ -24,6 +25,20 @@ def test_one_history_is_one_history(runs: Runs) -> None:
         runs.begin("Ring", run=name, how=How("sim", 4, preempt=1.0, durable_every=0), rounds=6)
         stories.append([(line["task"], line["worker"]) for line in runs.told("task redone", name)])
     assert stories[0] == stories[1] != []
+
+
+def test_the_workers_are_on_several_machines(runs: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
+    found: set[str] = set()
+    join = Crew.join
+
+    def watched(crew: Crew, worker: str, now: float, *, checks: bool, machine: str = "") -> None:
+        found.add(machine)
+        join(crew, worker, now, checks=checks, machine=machine)
+
+    monkeypatch.setattr(Crew, "join", watched)
+    runs.begin("Ring", how=How("sim", 6), rounds=2)
+    assert len(found) == 3
+    assert "" not in found
 
 
 def test_the_crew_of_a_history_is_not_to_be_changed() -> None:

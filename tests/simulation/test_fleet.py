@@ -114,6 +114,18 @@ def lose(world: Fleet, machines: list[int]) -> None:
     lose_copies(world, machines)
 
 
+def test_the_coordinator_knows_who_is_on_which_machine() -> None:
+    fleet = Fleet(exchange(16, rounds=2))
+
+    def compare_tables(world: Fleet) -> None:
+        assert {worker: world.machine.crew.machines[worker] for worker in world.cluster.home} == {
+            worker: f"machine-{machine}" for worker, machine in world.cluster.home.items()
+        }
+        assert len(set(world.machine.crew.machines.values())) == 4
+
+    fleet.run(lambda world: world.later(30.0, compare_tables, world))
+
+
 def test_the_loss_of_machines_one_by_one_loses_no_artifact() -> None:
     fleet = Fleet(exchange(80, replace_seconds=10.0))
 

@@ -39,10 +39,12 @@ def test_the_histories_are_full_of_accidents() -> None:
         world = run_seed(seed)
         seen.update({name: count > 0 for name, count in asdict(world.counts).items()})
         endings[type(world.ending)] += 1
+        seen["on machines"] += len(set(world.machine.crew.machines.values())) > 1
     assert seen["losses"] > 18
     assert seen["restarts"] > 18
     assert seen["cuts"] > 12
     assert seen["unready_starts"] == 0
+    assert seen["on machines"] > 18
     assert endings[Fail] > 0
     assert endings[Finish] > 48
 

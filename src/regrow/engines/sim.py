@@ -23,6 +23,8 @@ DETECT_SECONDS = 1.0
 FROZEN_SECONDS = 5.0
 REPLACE_SECONDS = 2.0
 IN_VAIN_MAX = 10_000
+MACHINES = 3
+"""The workers are on so many, in turn."""
 
 
 class SimEngine(InlineEngine):
@@ -58,7 +60,7 @@ class SimEngine(InlineEngine):
         self._joined += 1
         worker = f"{'check' if checks else 'sim'}-{self._joined}"
         self._crew[worker] = None
-        self._events.append(WorkerJoined(worker, checks, self._shop.environment))
+        self._events.append(WorkerJoined(worker, checks, self._shop.environment, f"machine-{self._joined % MACHINES}"))
 
     # Attempts
 

@@ -167,7 +167,7 @@ class Fleet:
         if epoch == self.epoch and self.cluster.here(machine):
             self.pay()
             self.tally.paid_seconds += max(0.0, self.now - max(since, self.window[0] if self.window else 0.0))
-            self.deliver(WorkerJoined(self.cluster.hire(machine)))
+            self.deliver(WorkerJoined(self.cluster.hire(machine), machine=f"machine-{machine}"))
 
     def _start_coordinator(self) -> None:
         limits = self.scenario.limits

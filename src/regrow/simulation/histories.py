@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from dataclasses import replace
 
 from regrow.coordinator.machine import Machine
 from regrow.coordinator.policy import Limits
@@ -44,7 +45,9 @@ def history(seed: int, *, machine: Callable[..., Machine] = Machine, trace: Call
         checkers=rng.choice([0, 1, 1, 1]),
     )
     limits = Limits(cut_every_seconds=rng.choice([0.0, 0.5, 2.0, 6.0]), run_ahead_rounds=rng.choice([1, 2, 2, 4]))
-    return World(seed, meaning, luck, workers=rng.choice([1, 2, 3, 5, 8, 100]), limits=limits, machine=machine, trace=trace)
+    workers = rng.choice([1, 2, 3, 5, 8, 100])
+    luck = replace(luck, machines=rng.choice([0, 2, 3]))  # drawn last: what else is in the history of a seed stays
+    return World(seed, meaning, luck, workers=workers, limits=limits, machine=machine, trace=trace)
 
 
 def run_seed(seed: int, *, machine: Callable[..., Machine] = Machine) -> World:

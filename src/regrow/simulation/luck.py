@@ -19,6 +19,7 @@ class Luck:
     power               the share of losses of the coordinator that are losses of power
     kinds               the kinds of accidents, as often as each is named
     verify, checkers    whether the coordinator repeats tasks, and how many workers there are for that
+    machines            on so many machines the workers are, in turn; 0: nobody says where
     """
 
     accidents: int = 0
@@ -32,6 +33,7 @@ class Luck:
     kinds: tuple[str, ...] = (*("worker",) * 3, "drain", "all workers", *("artifacts",) * 2, "coordinator", "stop", "environment")
     verify: bool = True
     checkers: int = 1
+    machines: int = 0
 
 
 @dataclass(slots=True)

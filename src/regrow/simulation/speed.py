@@ -43,7 +43,7 @@ def measure(*, workers: int, partitions: int, rounds: int, accidents: int = 20) 
         "words": Role(partitions, reads={"docs": 0}),
     }
     meaning = Meaning(Plan(Roles(rounds, **roles)), {"docs": (1.0, 0.0), "words": (0.2, 0.5)}, frozenset({"words"}))
-    luck = Luck(accidents=accidents, kinds=("worker",), verify=True, slow=0.001)
+    luck = Luck(accidents=accidents, kinds=("worker",), verify=True, slow=0.001, machines=-(-workers // 8))
     world = World(1, meaning, luck, workers=workers, machine=Timed)
     world.run()
     machine = world.machine

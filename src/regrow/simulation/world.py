@@ -336,4 +336,5 @@ class World:
         self._names += 1
         name = f"{'check' if checks else 'worker'}-{self._names}"
         self.alive[name] = checks
-        self.deliver(heard.WorkerJoined(name, checks))
+        machine = f"machine-{self._names % self.luck.machines}" if self.luck.machines else ""
+        self.deliver(heard.WorkerJoined(name, checks, machine=machine))
