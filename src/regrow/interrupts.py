@@ -9,6 +9,7 @@ import threading
 from collections.abc import Iterator
 
 from regrow.engines.base import Engine
+from regrow.engines.ray_folder import left_behind
 from regrow.errors import Paused
 
 __all__ = ["Interrupts"]
@@ -43,6 +44,8 @@ class Interrupts:
 
     def _heard(self, number: int, _: object) -> None:
         if self._cause:
+            for folder in left_behind():
+                os.write(2, f"regrow: the logs of Ray are in {folder}, until regrow starts Ray here again\n".encode())
             os._exit(130)
         self._cause = f"interrupted by {signal.Signals(number).name}"
         if self._engine is not None:

@@ -12,10 +12,8 @@ import hmac
 import json
 import os
 import secrets
-import shutil
 import signal
 import socket
-import tempfile
 import threading
 import time
 from collections.abc import Iterator, Mapping
@@ -24,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from regrow.engines.host import Lines
+from regrow.engines.ray_folder import RayFolder
 from regrow.errors import DataError, RegrowError, UsageError
 from regrow.far.ranges import listen
 
@@ -43,8 +42,7 @@ NO_CLUSTER = "name one that runs, e.g. --address HEAD:6379; or leave --address o
 GREETING, SETTINGS = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", b"\0\0\0\4\0\0\0\0\0"
 TOKEN = "If it runs and asks for a token, that must be here, too: RAY_AUTH_MODE=token and ~/.ray/auth_token"
 IN_VAIN_MAX = 10
-FOLDER_BYTES_MAX = 20
-"""Below a folder of ours, Ray's longest path of a socket has some 65 bytes."""
+QUIET: Mapping[str, Any] = {"log_to_driver": False, "logging_level": "ERROR"}
 LOOPBACK = ("127.", "localhost", "[::1]")
 
 
@@ -254,9 +252,12 @@ class Fleet:
         self.listener.close()
         with _our_signals():
             self._ray.shutdown()
-        if self._files is not None and not keep_logs:
-            shutil.rmtree(self._files, ignore_errors=True)
-        return self._files if keep_logs else None
+        if self._files is None:
+            return None
+        if keep_logs:
+            return self._files.keep()
+        self._files.remove()
+        return None
 
 
 _current: dict[tuple[str | None, str | None], Fleet] = {}
@@ -290,7 +291,7 @@ def _actor_class(ray: Any) -> Any:
     return ray.remote(max_restarts=0, max_task_retries=0, num_cpus=1)(RegrowWorker)
 
 
-def _connect(address: str | None) -> tuple[Any, Path | None]:
+def _connect(address: str | None) -> tuple[Any, RayFolder | None]:
     """Ray, joined to a cluster, or started on this machine, and then the folder of its files. Raises UsageError or DataError."""
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
@@ -309,31 +310,36 @@ def _connect(address: str | None) -> tuple[Any, Path | None]:
         if ray.is_initialized():
             return ray, None
         _check_there(address)
-        quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR"}
-        files = _folder() if address is None else None
-        if files is not None:
-            quiet |= {
-                "num_cpus": 1,
-                "include_dashboard": False,
-                "object_store_memory": LOCAL_STORE_BYTES,
-                "_node_ip_address": "127.0.0.1",
-                "_temp_dir": str(files),
-            }
+        if address is None:
+            return ray, _start(ray)
         try:
-            ray.init(address=address or "local", **quiet)
+            ray.init(address=address, **QUIET)
         except RuntimeError as error:
             if "ersion mismatch" in str(error):
                 raise DataError(f"the cluster runs other versions: {error}", "use the same Ray and Python everywhere") from None
-            raise UsageError(f"Ray refuses: {error}", f"see its logs: {files}" if files else "see the cluster: ray status") from None
+            raise UsageError(f"Ray refuses: {error}", "see the cluster: ray status") from None
         except (ConnectionError, ValueError, TimeoutError) as error:
-            raise UsageError(f"no Ray cluster answers at {address}: {str(error).splitlines()[0]}", f"{NO_CLUSTER}. {TOKEN}") from None
-        return ray, files
+            raise UsageError(f"no Ray cluster answers at {address}: {_first_line(error)}", f"{NO_CLUSTER}. {TOKEN}") from None
+        return ray, None
 
 
-def _folder() -> Path:
-    """Where a Ray of our own keeps its sockets and logs: a path that is short, for that of a socket has at most 107 bytes."""
-    above = tempfile.gettempdir()
-    return Path(tempfile.mkdtemp(prefix="regrow-ray-", dir=above if len(os.fsencode(above)) <= FOLDER_BYTES_MAX else "/tmp"))
+def _start(ray: Any) -> RayFolder:
+    """Start a Ray of our own; returns the folder of its files. Raises UsageError, with that folder, if it does not start."""
+    files = RayFolder()
+    own = {"num_cpus": 1, "include_dashboard": False, "object_store_memory": LOCAL_STORE_BYTES, "_node_ip_address": "127.0.0.1"}
+    try:
+        ray.init(address="local", _temp_dir=str(files.path), **own, **QUIET)
+    except BaseException as error:
+        ray.shutdown()
+        if isinstance(error, RegrowError) or not isinstance(error, Exception):  # a signal, which is no fault of Ray's
+            files.remove()
+            raise
+        raise UsageError(f"Ray does not start on this machine: {_first_line(error)}", f"see its logs: {files.keep()}") from None
+    return files
+
+
+def _first_line(error: BaseException) -> str:
+    return next(iter(str(error).splitlines()), type(error).__name__)
 
 
 def _check_there(address: str | None) -> None:
