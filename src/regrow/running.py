@@ -205,9 +205,13 @@ class _Run:
         with self.control.listening():
             try:
                 return self._to_the_end()
-            except RegrowError as error:
-                if logs := self.how.leave(failed=not isinstance(error, (Paused, ProgramError, DataError))):
-                    error.advice = "; ".join(filter(None, (error.advice, f"the logs of Ray are in {logs}")))
+            except Exception as error:
+                if logs := self.how.leave(failed=not isinstance(error, NOT_IN_LOGS)):
+                    where = f"the logs of Ray are in {logs}"
+                    if isinstance(error, RegrowError):
+                        error.advice = "; ".join(filter(None, (error.advice, where)))
+                    else:
+                        error.add_note(where)
                 raise
             finally:
                 self.how.leave()
@@ -373,6 +377,8 @@ def _named_values(made: Any) -> dict[str, Value]:
     return {name: as_value(name, value) for name, value in made.items()}
 
 
+NOT_IN_LOGS = (Paused, DataError, UsageError)
+"""Why a run ended of which the logs of a cluster can tell nothing more."""
 LOST_AGAIN_MAX = 3
 """So often prepared data, and results at the last moment, are made again in one go: whoever takes them away all the time is to be told."""
 NOT_FROM_A_CUT = ("partitions", "data", "generator", "sources: was nothing")

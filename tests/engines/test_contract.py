@@ -36,7 +36,7 @@ each_engine = pytest.mark.parametrize("how", ENGINES)
 def one_ray() -> Iterator[None]:
     """Ray starts once for all tests here."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(How, "leave", lambda how: None)
+        patch.setattr(How, "leave", lambda how, failed=False: None)
         patch.setenv("RAY_AUTH_MODE", "disabled")
         yield
     if find_spec("ray") is not None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sys
 import threading
+import traceback
+from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
@@ -12,7 +14,7 @@ import pytest
 
 from conftest import Runs
 from regrow.engines.fleet import Fleet
-from regrow.errors import DataError, UsageError
+from regrow.errors import DataError, Paused, ProgramError, RegrowError, UsageError
 from regrow.spec import How
 
 
@@ -58,6 +60,45 @@ def test_a_cluster_of_other_versions_is_refused(monkeypatch: pytest.MonkeyPatch)
     assert caught.value.exit_code == 3
 
 
+def folders(place: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], list[Path]]:
+    """Let a Ray of our own have its folder here; returns what shows those that are there."""
+    monkeypatch.setattr("tempfile.tempdir", str(place))
+    monkeypatch.setattr("regrow.engines.ray_folder.BYTES_MAX", 1000)
+    return lambda: list(place.glob("regrow-ray-*"))
+
+
+@pytest.mark.parametrize("error", [ConnectionError(), RuntimeError("no port is free\nmore"), OSError("no room")], ids=str)
+def test_a_ray_of_our_own_that_does_not_start_says_where_its_logs_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    ray: Any = pytest.importorskip("ray")
+    found = folders(tmp_path, monkeypatch)
+
+    def refuse(**_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(ray, "init", refuse)
+    with pytest.raises(UsageError, match=r"Ray does not start on this machine: \w+") as caught:
+        Fleet(None, None)
+    assert "None" not in str(caught.value)
+    [folder] = found()
+    assert caught.value.advice == f"see its logs: {folder}"
+
+
+def test_a_signal_while_ray_starts_leaves_no_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ray: Any = pytest.importorskip("ray")
+    found = folders(tmp_path, monkeypatch)
+
+    def interrupted(**_: object) -> None:
+        assert found()
+        raise Paused("interrupted by SIGINT")
+
+    monkeypatch.setattr(ray, "init", interrupted)
+    with pytest.raises(Paused):
+        Fleet(None, None)
+    assert not found()
+
+
 @pytest.mark.parametrize(
     ("options", "words"),
     [
@@ -86,3 +127,36 @@ def test_an_extra_is_imported_only_where_it_is_used() -> None:
         for line in path.read_text().splitlines():
             if line.startswith(("import ", "from ")):
                 assert line.split()[1].split(".")[0] not in lazily, f"{path.name} imports an extra at its top: {line}"
+
+
+def begin_on_a_ray_of_its_own(runs: Runs, monkeypatch: pytest.MonkeyPatch, error: BaseException) -> BaseException:
+    """What comes of a run on a Ray of its own in which this goes wrong."""
+    left: list[bool] = []
+
+    def leave(*, keep_logs: bool = False) -> Path | None:
+        left.append(keep_logs)
+        return Path("LOGS") if keep_logs and len(left) == 1 else None
+
+    def fail(run: object) -> None:
+        raise error
+
+    monkeypatch.setattr("regrow.engines.fleet.join", lambda address, label: None)
+    monkeypatch.setattr("regrow.engines.fleet.leave", leave)
+    monkeypatch.setattr("regrow.running._Run._to_the_end", fail)
+    with pytest.raises(type(error)) as caught:
+        runs.begin("Ring", how=How("ray", 1), rounds=2)
+    return caught.value
+
+
+@pytest.mark.parametrize(
+    "error", [RegrowError("lost", "mend it"), ProgramError("raised"), KeyError("ours")], ids=lambda error: type(error).__name__
+)
+def test_logs_stay_and_are_named_where_they_may_tell_why(runs: Runs, monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
+    found = begin_on_a_ray_of_its_own(runs, monkeypatch, error)
+    assert "the logs of Ray are in LOGS" in "".join(traceback.format_exception(found))
+
+
+@pytest.mark.parametrize("error", [Paused("asked to"), DataError("line 7"), UsageError("--topics")], ids=lambda error: type(error).__name__)
+def test_logs_go_where_they_tell_nothing(runs: Runs, monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
+    found = begin_on_a_ray_of_its_own(runs, monkeypatch, error)
+    assert "LOGS" not in "".join(traceback.format_exception(found))
