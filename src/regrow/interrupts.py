@@ -7,6 +7,7 @@ import os
 import signal
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 
 from regrow.engines.base import Engine
 from regrow.engines.ray_folder import left_behind
@@ -20,8 +21,8 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 class Interrupts:
     """Where a signal goes: to the engine that is being steered; else it raises Paused, where that breaks nothing."""
 
-    def __init__(self, advice: str) -> None:
-        self._advice = advice
+    def __init__(self, run: Path) -> None:
+        self._run = run
         self._cause = ""
         self._engine: Engine | None = None
         self._shields = 0
@@ -51,7 +52,7 @@ class Interrupts:
         if self._engine is not None:
             self._engine.interrupt(self._cause)
         elif not self._shields:
-            raise Paused(self._cause, self._advice)
+            raise self._paused()
 
     def stop(self, cause: str) -> None:
         """Somebody asks the run to pause (from another thread): at once if an engine is steered, else where that breaks nothing."""
@@ -84,4 +85,8 @@ class Interrupts:
     def check(self) -> None:
         """Raise Paused if a signal came while it had to wait."""
         if self._cause:
-            raise Paused(self._cause, self._advice)
+            raise self._paused()
+
+    def _paused(self) -> Paused:
+        begun = (self._run / "run.json").exists()
+        return Paused(self._cause, f"go on with it: regrow resume {self._run}" if begun else "begin again: nothing was done yet")

@@ -62,8 +62,8 @@ def begin(spec: Spec, run: Path, how: How, watcher: Watcher | None = None, *, ov
     """
     _refuse_imports()
     _refuse_to_lose(spec, run)
-    interrupts = Interrupts(f"go on with it: regrow resume {run}")
-    with _patient_with_disk(run), interrupts.caught(), _reached(how, overwrite), _new_directory(run, overwrite):
+    interrupts = Interrupts(run)
+    with _patient_with_disk(run), interrupts.caught(), _reached(how, overwrite, interrupts), _new_directory(run, overwrite):
         spec = spec.settled(run)
         spec.write(run)
         point("begin-spec")
@@ -85,7 +85,7 @@ def resume(
     if not (run / "run.json").exists():
         raise DataError(f"{run} is no run", "name the folder that training printed first")
     spec, how = Spec.read(run), how or How.read(run).changed(changes)
-    interrupts = Interrupts(f"go on with it: regrow resume {run}")
+    interrupts = Interrupts(run)
     with _patient_with_disk(run), interrupts.caught(), _locked(run):
         if is_published(run) and (run / "done").exists():
             return summary_of(run)
@@ -114,12 +114,13 @@ BEGUN = {"lock", "program", "run.new", "how.new", MARK}
 
 
 @contextlib.contextmanager
-def _reached(how: How, overwrite: bool) -> Iterator[None]:
+def _reached(how: How, overwrite: bool, interrupts: Interrupts) -> Iterator[None]:
     """Cluster and storage are there, before anything is written. Raises UsageError or DataError."""
     try:
         if how.durable is not None and not overwrite:
             check_empty(how.durable)
         how.reach()
+        interrupts.check()  # Ray takes what is raised while it starts for a fault of its own, and goes on
         yield
     finally:
         how.leave()

@@ -19,7 +19,7 @@ from regrow.interrupts import Interrupts
 folder = RayFolder(Path(sys.argv[1])).path
 (folder / "session").mkdir()
 (folder / "session" / "log").write_text("words")
-with Interrupts("").caught():
+with Interrupts(folder).caught():
     said = str(folder)
     while True:
         try:

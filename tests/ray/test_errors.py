@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import logging
+import signal
 import sys
 import threading
 import traceback
@@ -13,6 +16,7 @@ from typing import Any
 import pytest
 
 from conftest import Runs
+from regrow.engines import fleet
 from regrow.engines.fleet import Fleet
 from regrow.errors import DataError, Paused, ProgramError, RegrowError, UsageError
 from regrow.spec import How
@@ -83,6 +87,36 @@ def test_a_ray_of_our_own_that_does_not_start_says_where_its_logs_are(
     assert "None" not in str(caught.value)
     [folder] = found()
     assert caught.value.advice == f"see its logs: {folder}"
+
+
+def test_ray_says_nothing_itself_while_it_starts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ray: Any = pytest.importorskip("ray")
+    folders(tmp_path, monkeypatch)
+    logger = logging.getLogger("ray._private.services")
+    before = logging.getLogger("ray").level
+
+    def start(*, logging_level: str, **_: object) -> None:
+        logging.getLogger("ray").setLevel(logging_level)
+        assert not logger.isEnabledFor(logging.ERROR)
+
+    monkeypatch.setattr(ray, "init", start)
+    _, files = fleet._connect(None)
+    assert logger.isEnabledFor(logging.ERROR)
+    assert files is not None
+    files.remove()
+    logging.getLogger("ray").setLevel(before)
+
+
+def test_a_signal_that_ray_swallows_while_it_starts_pauses_before_there_is_a_run(runs: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
+    def join(address: str | None, label: str | None) -> None:
+        with contextlib.suppress(Exception):  # as Ray does
+            signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr("regrow.engines.fleet.join", join)
+    with pytest.raises(Paused) as caught:
+        runs.begin("Ring", how=How("ray", 1), rounds=2)
+    assert str(caught.value) == "interrupted by SIGINT\n        begin again: nothing was done yet"
+    assert not list(runs.folder.glob("*/run.json"))
 
 
 def test_a_signal_while_ray_starts_leaves_no_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

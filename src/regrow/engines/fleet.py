@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import hmac
 import json
+import logging
 import os
 import secrets
 import signal
@@ -42,7 +43,8 @@ NO_CLUSTER = "name one that runs, e.g. --address HEAD:6379; or leave --address o
 GREETING, SETTINGS = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", b"\0\0\0\4\0\0\0\0\0"
 TOKEN = "If it runs and asks for a token, that must be here, too: RAY_AUTH_MODE=token and ~/.ray/auth_token"
 IN_VAIN_MAX = 10
-QUIET: Mapping[str, Any] = {"log_to_driver": False, "logging_level": "ERROR"}
+QUIET: Mapping[str, Any] = {"log_to_driver": False, "logging_level": "CRITICAL"}
+"""While Ray starts: what goes wrong then is told by us."""
 LOOPBACK = ("127.", "localhost", "[::1]")
 
 
@@ -310,17 +312,20 @@ def _connect(address: str | None) -> tuple[Any, RayFolder | None]:
         if ray.is_initialized():
             return ray, None
         _check_there(address)
-        if address is None:
-            return ray, _start(ray)
+        files = None
         try:
-            ray.init(address=address, **QUIET)
+            if address is None:
+                files = _start(ray)
+            else:
+                ray.init(address=address, **QUIET)
         except RuntimeError as error:
             if "ersion mismatch" in str(error):
                 raise DataError(f"the cluster runs other versions: {error}", "use the same Ray and Python everywhere") from None
             raise UsageError(f"Ray refuses: {error}", "see the cluster: ray status") from None
         except (ConnectionError, ValueError, TimeoutError) as error:
             raise UsageError(f"no Ray cluster answers at {address}: {_first_line(error)}", f"{NO_CLUSTER}. {TOKEN}") from None
-        return ray, None
+        logging.getLogger("ray").setLevel("ERROR")
+        return ray, files
 
 
 def _start(ray: Any) -> RayFolder:
