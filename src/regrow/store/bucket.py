@@ -204,19 +204,7 @@ def _is_away(error: BaseException) -> bool:
     if names & {"NoCredentialsError", "PartialCredentialsError", "ParamValidationError", "DefaultCredentialsError"}:
         return False
     if names & {"HTTPClientError", "ClientError", "ServerTimeoutError", "HttpError", "BotoCoreError"}:
-        return _code(error) in (
-            "",
-            "SlowDown",
-            "InternalError",
-            "ServiceUnavailable",
-            "RequestTimeout",
-            "408",
-            "429",
-            "500",
-            "502",
-            "503",
-            "504",
-        )
+        return _code(error) in AGAIN
     if str(error).startswith("Forbidden"):  # how gcsfs tells 403, as an OSError
         return False
     return isinstance(error, (OSError, TimeoutError, ConnectionError, EOFError))
