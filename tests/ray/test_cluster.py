@@ -146,19 +146,22 @@ def test_a_frozen_node_is_lost_and_changes_nothing_when_it_wakes(runs: Runs, nod
 
 def test_nodes_join_a_run_that_follows_the_cluster_and_leave_on_notice(runs: Runs, cluster: Nodes, slow: Slow, quiet: str) -> None:
     cluster.have(2)
-    coordinator = runs.coordinator("Ring", how={"engine": "ray", "workers": 0, "address": cluster.address}, **slow.parameters)
-    coordinator.await_phases(6, runs.folder / "run")
+    long = slow.parameters | {"seconds": 1.0}  # of CPU time: 90 in all, so that a slow machine is slow for the run as well
+    coordinator = runs.coordinator("Ring", how={"engine": "ray", "workers": 0, "address": cluster.address}, **long)
+    coordinator.await_phases(2, runs.folder / "run")
     new = cluster.add()
-    coordinator.until(lambda: any(new.startswith(one["node"]) for one in crew(runs)) and len(crew(runs)) == 3)
-    drain(cluster.address, new)
-    coordinator.until(lambda: runs.told("worker draining"))
-    coordinator.until(lambda: not any(new.startswith(one["node"]) for one in crew(runs)))
-    slow.end()
-    summary = coordinator.end()
+    try:
+        coordinator.until(lambda: any(new.startswith(one["node"]) for one in crew(runs)) and len(crew(runs)) == 3)
+        drain(cluster.address, new)
+        coordinator.until(lambda: runs.told("worker draining"))
+        coordinator.until(lambda: not any(new.startswith(one["node"]) for one in crew(runs)))
+        slow.end()
+        summary = coordinator.end()
+    finally:
+        cluster.kill(new)
     assert summary["digest"] == quiet
     assert summary["workers_lost"] == 0
     assert "notice of preemption" in runs.told("worker draining")[0]["cause"]
-    cluster.kill(new)
 
 
 def drain(address: str, node: str) -> None:

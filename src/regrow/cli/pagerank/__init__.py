@@ -12,7 +12,7 @@ from regrow.cli.pagerank.train import train
 __all__ = ["pagerank"]
 
 pagerank = typer.Typer(
-    no_args_is_help=True, help="Ranks of the nodes of a graph (PageRank), and its connected components.", rich_markup_mode=None
+    no_args_is_help=True, help="Ranks of nodes of a graph (PageRank), and its components.", rich_markup_mode=None
 )
 pagerank.command(short_help="Rank the nodes of a graph by its edges.")(train)
 pagerank.command(short_help="Show the nodes with the highest ranks.")(top)
