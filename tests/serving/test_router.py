@@ -87,8 +87,8 @@ def posted(path: str, body: Any, *headers: str, kind: str = JSON, length: int | 
     return "\r\n".join([*lines, "", ""]).encode() + said
 
 
-def at(scene: Callable[[Place], Awaitable[None]], **limits: Any) -> None:
-    """Play a scene at a service of topics with one member."""
+def at(scene: Callable[[Place], Awaitable[None]], *, finally_: Callable[[], Awaitable[None]] | None = None, **limits: Any) -> None:
+    """Play a scene at a service of topics with one member; finally_: what goes on while it ends."""
 
     async def play() -> None:
         fleet = Fleet(Hedge())
@@ -101,6 +101,8 @@ def at(scene: Callable[[Place], Awaitable[None]], **limits: Any) -> None:
             listener.bind(("127.0.0.1", 0))
             async with listening(router.app(), listener, there):
                 await scene(Place(router, listener.getsockname()[1]))
+            if finally_ is not None:
+                await finally_()
             await fleet.close()
 
     asyncio.run(play())
@@ -120,6 +122,38 @@ def test_bodies_that_are_sent_slowly_hold_nobody_up_and_must_come_by_the_deadlin
         assert place.router.bodies.held == 0
 
     at(scene)
+
+
+@pytest.mark.parametrize("path", ["/v1/topics", "/v1/batch"])
+def test_what_is_still_coming_when_the_service_ends_is_answered(path: str) -> None:
+    halves: list[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = []
+    sent = posted(path, b'{"text": "a"}\n' if path == "/v1/batch" else b'{"texts": ["a"]}', kind=NDJSON if path == "/v1/batch" else JSON)
+    answers: list[bytes] = []
+
+    async def rest(port: int) -> None:
+        while True:  # until it takes nobody any more, so the end has begun
+            try:
+                _, writer = await asyncio.open_connection("127.0.0.1", port)
+            except OSError:
+                break
+            writer.close()
+            await asyncio.sleep(0.002)
+        for _ in range(10):
+            await asyncio.sleep(0.01)  # so that the end has every chance to cut it off
+        reader, writer = halves[0]
+        writer.write(sent[-5:])
+        answers.append(await reader.read())
+        writer.close()
+
+    async def scene(place: Place) -> None:
+        halves.append(await place.send(sent[:-5]))
+        await until(lambda: place.router.metrics.busy["batches"] == 1 or place.router.bodies.held > 0)
+        tasks.append(asyncio.create_task(rest(place.port)))
+
+    tasks: list[asyncio.Task[None]] = []
+    at(scene, finally_=lambda: tasks[0], drain_seconds=100.0)
+    assert answers[0].startswith(b"HTTP/1.1 200 OK")
+    assert b'"topics"' in answers[0]
 
 
 def test_what_is_coming_is_bounded_for_all_bodies_together() -> None:

@@ -7,6 +7,7 @@ come, the new one is refused: whatever it asks is answered by 503 with Retry-Aft
 from __future__ import annotations
 
 import asyncio
+import math
 from typing import Any, Protocol
 
 from regrow.serving.forms import JSON, SAFE, error_body
@@ -55,6 +56,11 @@ class Connections:
         self.hung_up += 1
         longest.force_close()
         return True
+
+    @property
+    def at_work(self) -> int:
+        """How many are at a request: its body is coming, or its answer is going out, or it is worked on."""
+        return sum(one.silent_since == math.inf for one in self.open)
 
     def refusal(self) -> asyncio.Protocol:
         """What speaks with one for which there is no room."""

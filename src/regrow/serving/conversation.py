@@ -24,6 +24,8 @@ __all__ = ["UNREADABLE", "listening"]
 
 UNREADABLE = (web.RequestPayloadError, aiohttp.ClientPayloadError, HttpProcessingError)
 """Raised when what was sent is no HTTP, or not in the encoding that it says."""
+CUT_SECONDS = 0.2
+"""In so many seconds a request that is cut off, because the time to end has passed, has to end."""
 
 
 class _Conversation(web.RequestHandler):
@@ -72,9 +74,11 @@ class _Conversation(web.RequestHandler):
 
 @contextlib.asynccontextmanager
 async def listening(app: web.Application, listener: socket.socket, connections: Connections) -> AsyncIterator[None]:
-    """Answer at a socket that is bound; at the end, what is under way has `drain_seconds`."""
-    limits = connections.limits
-    runner = web.AppRunner(app, handler_cancellation=True, access_log=None, shutdown_timeout=limits.drain_seconds)
+    """Answer at a socket that is bound. At the end nobody new is let in, and who is at a request has `drain_seconds`.
+
+    aiohttp's own end drops whatever comes of bodies from its beginning on, so it begins when nothing comes any more.
+    """
+    runner = web.AppRunner(app, handler_cancellation=True, access_log=None, shutdown_timeout=CUT_SECONDS)
     await runner.setup()
     loop, manager = asyncio.get_running_loop(), runner.server
     assert manager is not None
@@ -83,10 +87,13 @@ async def listening(app: web.Application, listener: socket.socket, connections: 
         return _Conversation(manager, connections) if connections.room() else connections.refusal()
 
     try:
-        server = await loop.create_server(connected, sock=listener, backlog=limits.backlog)
+        server = await loop.create_server(connected, sock=listener, backlog=connections.limits.backlog)
         try:
             yield
         finally:
             server.close()
+            until = loop.time() + connections.limits.drain_seconds
+            while connections.at_work and loop.time() < until:
+                await asyncio.sleep(0.02)
     finally:
         await runner.cleanup()
