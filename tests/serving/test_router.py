@@ -247,6 +247,24 @@ def test_who_comes_when_all_have_only_just_come_is_refused_at_once(monkeypatch: 
     at(scene, connections=20)
 
 
+def test_a_crowd_that_sends_slowly_keeps_out_nobody_who_asks_how_the_service_is() -> None:
+    async def scene(place: Place) -> None:
+        there = place.router.metrics.connections
+        writers = [(await place.send(posted("/v1/topics", b"{", length=50)))[1] for _ in range(20)]
+        await until(lambda: place.router.bodies.held == 20)
+        for _ in range(2 * connections.RESERVE):
+            for path in ("livez", "readyz"):
+                status, headers, _ = await place.raw(b"GET /%b HTTP/1.1\r\nHost: localhost\r\n\r\n" % path.encode())
+                assert (status, headers["Connection"]) == (200, "close")
+        for sent in (posted("/v1/topics", {"texts": ["a"]}), LIVE[:-2] + b"Content-Length: 9\r\n\r\n", b"GET /docs" + LIVE[10:]):
+            assert (await place.raw(sent))[0] == 503
+        await until(lambda: len(there.open) == 20)
+        for writer in writers:
+            writer.close()
+
+    at(scene, connections=20)
+
+
 def test_a_connection_that_says_nothing_ends() -> None:
     async def scene(place: Place) -> None:
         silent, dripping, asked = [await place.send(sent) for sent in (b"", LIVE[:-2], LIVE)]

@@ -84,7 +84,10 @@ async def listening(app: web.Application, listener: socket.socket, connections: 
     assert manager is not None
 
     def connected() -> asyncio.Protocol:
-        return _Conversation(manager, connections) if connections.room() else connections.refusal()
+        return converse() if connections.room() else connections.refusal(converse)
+
+    def converse() -> asyncio.Protocol:
+        return _Conversation(manager, connections)
 
     try:
         server = await loop.create_server(connected, sock=listener, backlog=connections.limits.backlog)

@@ -96,7 +96,7 @@ class Router:
         response = await self._safely(request, handler)
         if not response.prepared:
             response.headers.update(SAFE)
-            if self.draining or response.status in (408, 413):
+            if self.draining or self.metrics.connections.over or response.status in (408, 413):
                 response.force_close()
         resource = request.match_info.route.resource
         self.metrics.answered(resource.canonical if resource is not None else "other", response.status, time.monotonic() - began)
