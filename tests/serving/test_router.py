@@ -304,6 +304,46 @@ def test_what_cannot_be_read_is_refused_in_our_form_and_leaves_nothing_in_the_lo
     assert capfd.readouterr() == ("", "")
 
 
+@pytest.mark.parametrize(
+    ("path", "expected", "length", "status"),
+    [
+        ("/v1/topics", "200-foo", 2, 417),
+        ("/nowhere", "200-foo", 2, 417),
+        ("/v1/topics", "100-continue", 9_000_000, 413),
+        ("/v1/batch", "100-continue", 9_000_000, 100),
+        ("/v1/topics", "100-continue", 2, 100),
+    ],
+)
+def test_who_waits_for_a_word_before_the_body_is_told_at_once_and_in_our_form(path: str, expected: str, length: int, status: int) -> None:
+    sent = posted(path, b"", f"Expect: {expected}", length=length, kind=NDJSON if path == "/v1/batch" else JSON)
+
+    async def scene(place: Place) -> None:
+        if status != 100:
+            found, headers, told = await place.raw(sent)
+            assert (found, headers["Connection"], headers["Content-Type"]) == (status, "close", "application/json")
+            assert told["advice"]
+            return
+        reader, writer = await place.send(sent)
+        assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 100 Continue")
+        writer.close()
+
+    at(scene)
+
+
+def test_a_path_that_is_too_long_is_refused_without_a_look_into_python() -> None:
+    async def scene(place: Place) -> None:
+        for sent in (
+            b"GET /" + b"a" * 20_000 + b" HTTP/1.1\r\nHost: localhost\r\n\r\n",
+            b"GET /livez HTTP/1.1\r\nX: " + b"a" * 20_000 + b"\r\n\r\n",
+        ):
+            status, _, told = await place.raw(sent)
+            assert status == 400
+            assert "8190" in told["error"]
+            assert not any(word in told["error"] for word in ("bytearray", "b'", "aaa", "reading"))
+
+    at(scene)
+
+
 @pytest.mark.parametrize("said", ["nan", "inf", "-inf", "1e400", "0", "-1", "soon"])
 def test_a_deadline_that_is_no_number_of_milliseconds_is_refused(said: str) -> None:
     async def scene(place: Place) -> None:

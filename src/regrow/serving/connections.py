@@ -1,8 +1,8 @@
 """Connections that are open, and what is done with one more when there are too many.
 
 The one that has been silent the longest (it waits for a first request, or for a next one) makes room. If all are at work, or have only just
-come, the new one is refused: whatever it asks is answered by 503 with Retry-After, and it is hung up. Only who asks how the service is, with
-all of it sent at once, is answered: whoever watches it is to see that it is full, not that it is gone.
+come, the new one is refused: whatever it asks is answered by 503 with Retry-After, and it is hung up. Only who asks how the service is,
+with all of it sent at once, is answered: whoever watches it is to see that it is full, not that it is gone.
 """
 
 from __future__ import annotations
