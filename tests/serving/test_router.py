@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import json
 import math
 import socket
 import time
+import zlib
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
@@ -326,6 +328,44 @@ def test_who_waits_for_a_word_before_the_body_is_told_at_once_and_in_our_form(pa
         reader, writer = await place.send(sent)
         assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 100 Continue")
         writer.close()
+
+    at(scene)
+
+
+@pytest.mark.parametrize("slowly", [False, True])
+def test_a_body_that_is_packed_is_read_whole_or_not_at_all(slowly: bool) -> None:
+    text = b'{"texts": ["a"]}'
+    packed, bomb = gzip.compress(text), gzip.compress(b"a" * 9_000_000)
+    raw = zlib.compressobj(wbits=-15)
+
+    async def scene(place: Place) -> None:
+        async def told(encoding: str, body: bytes, path: str = "/v1/topics", kind: str = JSON) -> tuple[int, bytes]:
+            sent = posted(path, body, f"Content-Encoding: {encoding}", "Connection: close", kind=kind)
+            reader, writer = await place.send(sent[:-1] if slowly else sent)
+            if slowly:
+                await until(lambda: any(one.silent_since == math.inf for one in place.router.metrics.connections.open))
+                writer.write(sent[-1:])
+            answer = await reader.read()
+            writer.close()
+            return int(answer.split()[1]), answer
+
+        for encoding, body in (
+            ("gzip", packed),
+            ("gzip", gzip.compress(b" ") + packed),
+            ("deflate", zlib.compress(text)),
+            ("identity", text),
+        ):
+            assert (await told(encoding, body))[0] == 200, encoding
+        assert (await told("deflate", raw.compress(text) + raw.flush()))[0] == 200
+        for encoding, body in (("gzip", packed[:-3]), ("gzip", packed[:12]), ("gzip", b""), ("deflate", zlib.compress(text)[:-2])):
+            assert (await told(encoding, body + (b"" if body else b"\x1f")))[0] == 400, (encoding, body)
+        assert (await told("gzip", bomb))[0] == 413
+        status, answer = await told("br", packed)
+        assert (status, b"the Content-Encoding is br" in answer) == (415, True)
+        lines = gzip.compress(b'{"text": "a"}\n')
+        assert b'"topics"' in (await told("gzip", lines, "/v1/batch", NDJSON))[1]
+        assert b"cut short" in (await told("gzip", lines[:-4], "/v1/batch", NDJSON))[1]
+        assert (await told("br", lines, "/v1/batch", NDJSON))[0] == 415
 
     at(scene)
 

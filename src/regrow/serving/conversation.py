@@ -41,7 +41,9 @@ class _Conversation(web.RequestHandler):
     def __init__(self, manager: web.Server, connections: Connections) -> None:
         self._connections, idle, no_log = connections, connections.limits.idle_seconds, cast("logging.Logger", None)
         loop = asyncio.get_running_loop()
-        super().__init__(manager, loop=loop, access_log=no_log, keepalive_timeout=idle, lingering_time=LINGER_SECONDS)
+        super().__init__(
+            manager, loop=loop, access_log=no_log, keepalive_timeout=idle, lingering_time=LINGER_SECONDS, auto_decompress=False
+        )  # what is packed is unpacked by `unpacking`
         connections.open.add(self)
 
     @property
