@@ -32,11 +32,8 @@ policies = some.builds(
     extra=some.sampled_from([0.0, 0.1, 0.5]),
     saved_max=some.sampled_from([0.0, 1.0, 20.0]),
     saved_first=some.sampled_from([0.0, 1.0, 5.0]),
+    owed_max=some.sampled_from([0.0, 1.0, 10.0]),
 )
-
-
-SHORTEST = 0.05
-"""The shortest deadline."""
 
 
 class World:
@@ -90,7 +87,7 @@ class World:
                 self.tell(Woken(request))
         what = draw(some.sampled_from(["ask", "ask", "answer", "answer", "fail", "abandon", "leave", "late"]))
         if what == "ask":
-            self.ask(draw(some.sampled_from([SHORTEST, 1.0])), draw(some.sampled_from([1.0, 10.0])))
+            self.ask(draw(some.sampled_from([0.003, 0.05, 1.0])), draw(some.sampled_from([1.0, 10.0])))
         elif what == "leave":
             name = draw(some.sampled_from(sorted(self.there) or ["r0"]))
             self.there.discard(name)
@@ -120,9 +117,8 @@ def test_whatever_happens_the_rules_hold(data: some.DataObject, policy: Policy, 
             assert replica.outstanding == sum(1 for where in world.running.values() if where == name)
             assert replica.misses >= 0
         if policy.mode == "hedge":
-            paid = min(policy.saved_first, policy.saved_max) + policy.extra * counts.requests
-            assert counts.hedges - counts.beyond <= paid + 1e-9
-            assert counts.beyond <= 1 + world.now / (SHORTEST / policy.attempts_max), "one in the share of an attempt"
+            once = min(policy.saved_first, policy.saved_max) + policy.owed_max if policy.extra else 0.0
+            assert counts.hedges <= once + policy.extra * counts.requests + 1e-9, "a share of the requests, and so many once"
             assert all(len(asked) <= policy.attempts_max for asked in world.asked.values())
         assert counts.attempts == sum(map(len, world.asked.values()))
     world.now += 10.0
@@ -173,6 +169,25 @@ def test_whoever_asks_one_thing_after_the_other_loses_nothing_to_those_that_hang
         assert machine.counts.hedges <= 0.15 * machine.counts.requests
         beyond += machine.counts.beyond
     assert beyond, "nothing was saved up at times"
+
+
+@pytest.mark.parametrize(("extra", "deadline"), [(0.1, 0.003), (0.1, 0.3), (0.0, 0.3)])
+def test_where_all_hang_the_extra_attempts_are_a_tenth_in_the_long_run_and_none_where_none_are_wanted(
+    extra: float, deadline: float
+) -> None:
+    machine, now = Hedging(Policy(extra=extra)), 0.0
+    for i in range(20):
+        machine.handle(Joined(f"r{i}"), now)
+    for request in range(2_000):  # one after the other
+        actions, until = machine.handle(Asked(request, now + deadline), now), now + deadline
+        while not any(isinstance(action, Lost) for action in actions):
+            now = next(action.at for action in reversed(actions) if isinstance(action, Wake))
+            actions = machine.handle(Woken(request), now)
+        assert now == pytest.approx(until)
+    counts = machine.counts
+    assert counts.late == 2_000
+    assert counts.hedges <= (15 + 200 if extra else 0)
+    assert (counts.beyond > 0) == bool(extra)
 
 
 def test_the_same_luck_makes_the_same_choices() -> None:

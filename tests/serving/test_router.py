@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import json
 import math
 import socket
 import time
+import zlib
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
@@ -87,8 +89,8 @@ def posted(path: str, body: Any, *headers: str, kind: str = JSON, length: int | 
     return "\r\n".join([*lines, "", ""]).encode() + said
 
 
-def at(scene: Callable[[Place], Awaitable[None]], **limits: Any) -> None:
-    """Play a scene at a service of topics with one member."""
+def at(scene: Callable[[Place], Awaitable[None]], *, finally_: Callable[[], Awaitable[None]] | None = None, **limits: Any) -> None:
+    """Play a scene at a service of topics with one member; finally_: what goes on while it ends."""
 
     async def play() -> None:
         fleet = Fleet(Hedge())
@@ -101,6 +103,8 @@ def at(scene: Callable[[Place], Awaitable[None]], **limits: Any) -> None:
             listener.bind(("127.0.0.1", 0))
             async with listening(router.app(), listener, there):
                 await scene(Place(router, listener.getsockname()[1]))
+            if finally_ is not None:
+                await finally_()
             await fleet.close()
 
     asyncio.run(play())
@@ -120,6 +124,38 @@ def test_bodies_that_are_sent_slowly_hold_nobody_up_and_must_come_by_the_deadlin
         assert place.router.bodies.held == 0
 
     at(scene)
+
+
+@pytest.mark.parametrize("path", ["/v1/topics", "/v1/batch"])
+def test_what_is_still_coming_when_the_service_ends_is_answered(path: str) -> None:
+    halves: list[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = []
+    sent = posted(path, b'{"text": "a"}\n' if path == "/v1/batch" else b'{"texts": ["a"]}', kind=NDJSON if path == "/v1/batch" else JSON)
+    answers: list[bytes] = []
+
+    async def rest(port: int) -> None:
+        while True:  # until it takes nobody any more, so the end has begun
+            try:
+                _, writer = await asyncio.open_connection("127.0.0.1", port)
+            except OSError:
+                break
+            writer.close()
+            await asyncio.sleep(0.002)
+        for _ in range(10):
+            await asyncio.sleep(0.01)  # so that the end has every chance to cut it off
+        reader, writer = halves[0]
+        writer.write(sent[-5:])
+        answers.append(await reader.read())
+        writer.close()
+
+    async def scene(place: Place) -> None:
+        halves.append(await place.send(sent[:-5]))
+        await until(lambda: place.router.metrics.busy["batches"] == 1 or place.router.bodies.held > 0)
+        tasks.append(asyncio.create_task(rest(place.port)))
+
+    tasks: list[asyncio.Task[None]] = []
+    at(scene, finally_=lambda: tasks[0], drain_seconds=100.0)
+    assert answers[0].startswith(b"HTTP/1.1 200 OK")
+    assert b'"topics"' in answers[0]
 
 
 def test_what_is_coming_is_bounded_for_all_bodies_together() -> None:
@@ -213,6 +249,24 @@ def test_who_comes_when_all_have_only_just_come_is_refused_at_once(monkeypatch: 
     at(scene, connections=20)
 
 
+def test_a_crowd_that_sends_slowly_keeps_out_nobody_who_asks_how_the_service_is() -> None:
+    async def scene(place: Place) -> None:
+        there = place.router.metrics.connections
+        writers = [(await place.send(posted("/v1/topics", b"{", length=50)))[1] for _ in range(20)]
+        await until(lambda: place.router.bodies.held == 20)
+        for _ in range(2 * connections.RESERVE):
+            for path in ("livez", "readyz"):
+                status, headers, _ = await place.raw(b"GET /%b HTTP/1.1\r\nHost: localhost\r\n\r\n" % path.encode())
+                assert (status, headers["Connection"]) == (200, "close")
+        for sent in (posted("/v1/topics", {"texts": ["a"]}), LIVE[:-2] + b"Content-Length: 9\r\n\r\n", b"GET /docs" + LIVE[10:]):
+            assert (await place.raw(sent))[0] == 503
+        await until(lambda: len(there.open) == 20)
+        for writer in writers:
+            writer.close()
+
+    at(scene, connections=20)
+
+
 def test_a_connection_that_says_nothing_ends() -> None:
     async def scene(place: Place) -> None:
         silent, dripping, asked = [await place.send(sent) for sent in (b"", LIVE[:-2], LIVE)]
@@ -250,6 +304,84 @@ def test_what_cannot_be_read_is_refused_in_our_form_and_leaves_nothing_in_the_lo
     at(scene)
     assert not caplog.records
     assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize(
+    ("path", "expected", "length", "status"),
+    [
+        ("/v1/topics", "200-foo", 2, 417),
+        ("/nowhere", "200-foo", 2, 417),
+        ("/v1/topics", "100-continue", 9_000_000, 413),
+        ("/v1/batch", "100-continue", 9_000_000, 100),
+        ("/v1/topics", "100-continue", 2, 100),
+    ],
+)
+def test_who_waits_for_a_word_before_the_body_is_told_at_once_and_in_our_form(path: str, expected: str, length: int, status: int) -> None:
+    sent = posted(path, b"", f"Expect: {expected}", length=length, kind=NDJSON if path == "/v1/batch" else JSON)
+
+    async def scene(place: Place) -> None:
+        if status != 100:
+            found, headers, told = await place.raw(sent)
+            assert (found, headers["Connection"], headers["Content-Type"]) == (status, "close", "application/json")
+            assert told["advice"]
+            return
+        reader, writer = await place.send(sent)
+        assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 100 Continue")
+        writer.close()
+
+    at(scene)
+
+
+@pytest.mark.parametrize("slowly", [False, True])
+def test_a_body_that_is_packed_is_read_whole_or_not_at_all(slowly: bool) -> None:
+    text = b'{"texts": ["a"]}'
+    packed, bomb = gzip.compress(text), gzip.compress(b"a" * 9_000_000)
+    raw = zlib.compressobj(wbits=-15)
+
+    async def scene(place: Place) -> None:
+        async def told(encoding: str, body: bytes, path: str = "/v1/topics", kind: str = JSON) -> tuple[int, bytes]:
+            sent = posted(path, body, f"Content-Encoding: {encoding}", "Connection: close", kind=kind)
+            reader, writer = await place.send(sent[:-1] if slowly else sent)
+            if slowly:
+                await until(lambda: any(one.silent_since == math.inf for one in place.router.metrics.connections.open))
+                writer.write(sent[-1:])
+            answer = await reader.read()
+            writer.close()
+            return int(answer.split()[1]), answer
+
+        for encoding, body in (
+            ("gzip", packed),
+            ("gzip", gzip.compress(b" ") + packed),
+            ("deflate", zlib.compress(text)),
+            ("identity", text),
+        ):
+            assert (await told(encoding, body))[0] == 200, encoding
+        assert (await told("deflate", raw.compress(text) + raw.flush()))[0] == 200
+        for encoding, body in (("gzip", packed[:-3]), ("gzip", packed[:12]), ("gzip", b""), ("deflate", zlib.compress(text)[:-2])):
+            assert (await told(encoding, body + (b"" if body else b"\x1f")))[0] == 400, (encoding, body)
+        assert (await told("gzip", bomb))[0] == 413
+        status, answer = await told("br", packed)
+        assert (status, b"the Content-Encoding is br" in answer) == (415, True)
+        lines = gzip.compress(b'{"text": "a"}\n')
+        assert b'"topics"' in (await told("gzip", lines, "/v1/batch", NDJSON))[1]
+        assert b"cut short" in (await told("gzip", lines[:-4], "/v1/batch", NDJSON))[1]
+        assert (await told("br", lines, "/v1/batch", NDJSON))[0] == 415
+
+    at(scene)
+
+
+def test_a_path_that_is_too_long_is_refused_without_a_look_into_python() -> None:
+    async def scene(place: Place) -> None:
+        for sent in (
+            b"GET /" + b"a" * 20_000 + b" HTTP/1.1\r\nHost: localhost\r\n\r\n",
+            b"GET /livez HTTP/1.1\r\nX: " + b"a" * 20_000 + b"\r\n\r\n",
+        ):
+            status, _, told = await place.raw(sent)
+            assert status == 400
+            assert "8190" in told["error"]
+            assert not any(word in told["error"] for word in ("bytearray", "b'", "aaa", "reading"))
+
+    at(scene)
 
 
 @pytest.mark.parametrize("said", ["nan", "inf", "-inf", "1e400", "0", "-1", "soon"])

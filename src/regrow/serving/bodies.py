@@ -13,6 +13,7 @@ from aiohttp import web
 from regrow.errors import NoAnswer
 from regrow.serving.forms import BadRequest
 from regrow.serving.limits import Limits
+from regrow.serving.unpacking import Unpacking
 
 __all__ = ["Bodies"]
 
@@ -28,21 +29,26 @@ class Bodies:
         """The body, within so many seconds. Raises BadRequest for one that is too large, NoAnswer for too many at once, TimeoutError."""
         if (request.content_length or 0) > self.limits.body_bytes:
             raise self.too_large()
-        if request.content.is_eof():
-            found: bytes = request.content.read_nowait()
-            if len(found) > self.limits.body_bytes:  # of one that is sent in chunks, or compressed, the head does not say it
-                raise self.too_large()
-            return found
+        unpacking = Unpacking(request.headers.get("Content-Encoding"))
         body = bytearray()
+        if request.content.is_eof():
+            for piece in unpacking.pieces(request.content.read_nowait()):
+                body += piece
+                if len(body) > self.limits.body_bytes:  # of one that is sent in chunks, or packed, the head does not say it
+                    raise self.too_large()
+            unpacking.end()
+            return bytes(body)
         try:
             async with asyncio.timeout(min(seconds, self.limits.body_seconds)):
                 async for block in request.content.iter_any():
-                    body += block
-                    self.held += len(block)
-                    if len(body) > self.limits.body_bytes:
-                        raise self.too_large()
-                    if self.held > self.limits.bodies_bytes:
-                        raise NoAnswer(f"{self.limits.bodies_bytes:,} bytes of bodies that are still coming are here already")
+                    for piece in unpacking.pieces(block):
+                        body += piece
+                        self.held += len(piece)
+                        if len(body) > self.limits.body_bytes:
+                            raise self.too_large()
+                        if self.held > self.limits.bodies_bytes:
+                            raise NoAnswer(f"{self.limits.bodies_bytes:,} bytes of bodies that are still coming are here already")
+            unpacking.end()
             return bytes(body)
         finally:
             self.held -= len(body)

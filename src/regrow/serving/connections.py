@@ -1,12 +1,15 @@
 """Connections that are open, and what is done with one more when there are too many.
 
 The one that has been silent the longest (it waits for a first request, or for a next one) makes room. If all are at work, or have only just
-come, the new one is refused: whatever it asks is answered by 503 with Retry-After, and it is hung up.
+come, the new one is refused: whatever it asks is answered by 503 with Retry-After, and it is hung up. Only who asks how the service is,
+with all of it sent at once, is answered: whoever watches it is to see that it is full, not that it is gone.
 """
 
 from __future__ import annotations
 
 import asyncio
+import math
+from collections.abc import Callable
 from typing import Any, Protocol
 
 from regrow.serving.forms import JSON, SAFE, error_body
@@ -18,6 +21,9 @@ JUST_NOW = 1.0
 """Who has been silent for less than so many seconds is about to say something."""
 LINGER_SECONDS = 2.0
 """So long what is refused is still read and dropped, so that whoever sends it gets to see the answer."""
+RESERVE = 32
+"""So many more than there may be are open, for those who ask how the service is; each for one answer."""
+HEALTH = tuple(f"GET {path} HTTP/1.".encode() for path in ("/livez", "/readyz", "/metrics", "/v2/health/live", "/v2/health/ready"))
 REFUSALS = 256
 """So many are heard at a time; for one more, the first one is hung up without a word."""
 
@@ -42,7 +48,7 @@ class Connections:
         self.limits = limits
         self.open: set[Talking] = set()
         self.refused = self.hung_up = 0
-        self._refusals: dict[_Refusal, None] = {}
+        self.refusals: dict[_Refusal, None] = {}
 
     def room(self) -> bool:
         """Whether one more may be open; a silent one makes room if need be."""
@@ -56,17 +62,33 @@ class Connections:
         longest.force_close()
         return True
 
-    def refusal(self) -> asyncio.Protocol:
-        """What speaks with one for which there is no room."""
-        self.refused += 1
-        return _Refusal(self._refusals)
+    @property
+    def at_work(self) -> int:
+        """How many are at a request: its body is coming, or its answer is going out, or it is worked on."""
+        return sum(one.silent_since == math.inf for one in self.open)
+
+    @property
+    def over(self) -> bool:
+        """Whether more are open than there may be."""
+        return len(self.open) > self.limits.connections
+
+    def refusal(self, converse: Callable[[], asyncio.Protocol]) -> asyncio.Protocol:
+        """What speaks with one for which there is no room. converse: what answers it after all, if it asks how the service is."""
+        return _Refusal(self, converse)
+
+    def asks_how_it_is(self, data: bytes) -> bool:
+        """Whether these first bytes are a whole question after the service's health, and there is some reserve left."""
+        if not data.startswith(HEALTH) or len(self.open) >= self.limits.connections + RESERVE:
+            return False
+        head = data.lower()
+        return head.find(b"\r\n\r\n") == len(head) - 4 and b"\r\ncontent-length" not in head and b"\r\ntransfer-encoding" not in head
 
 
 class _Refusal(asyncio.Protocol):
     """One connection, until it has been told."""
 
-    def __init__(self, all_of_them: dict[_Refusal, None]) -> None:
-        self.all_of_them = all_of_them
+    def __init__(self, connections: Connections, converse: Callable[[], asyncio.Protocol]) -> None:
+        self.connections, self.converse, self.all_of_them = connections, converse, connections.refusals
         self.transport: Any = None
         self.told = False
         self.end: asyncio.TimerHandle | None = None
@@ -82,14 +104,27 @@ class _Refusal(asyncio.Protocol):
         self.end = asyncio.get_running_loop().call_later(LINGER_SECONDS, self.transport.close)
 
     def data_received(self, data: bytes) -> None:
-        """What it asks is not looked at."""
+        """What it asks is looked at only if it may be after the service's health."""
         if not self.told:
             self.told = True
+            if self.connections.asks_how_it_is(data):
+                self._forget()
+                conversation = self.converse()
+                self.transport.set_protocol(conversation)
+                conversation.connection_made(self.transport)
+                conversation.data_received(data)
+                return
+            self.connections.refused += 1
             self.transport.write(REFUSED)
             self.transport.write_eof()
 
     def connection_lost(self, error: Exception | None) -> None:
         """It is over."""
+        if not self.told:
+            self.connections.refused += 1
+        self._forget()
+
+    def _forget(self) -> None:
         self.all_of_them.pop(self, None)
         if self.end is not None:
             self.end.cancel()

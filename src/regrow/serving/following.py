@@ -15,6 +15,7 @@ import contextlib
 import json
 import os
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -102,10 +103,17 @@ class Following:
             return new
 
     async def _loaded(self, model: Model) -> None:
-        """All replicas hold it. One that ends meanwhile is replaced by one that maps it anyway."""
+        """All replicas hold it, and there is one at least. One that ends meanwhile is replaced by one that maps it anyway."""
         body = encoded({"file": model.file})
-        members = self.supervisor.members
-        for name, member in list(members.items()):
+        members, proven, until = self.supervisor.members, set[str](), time.monotonic() + LOAD_SECONDS
+        while not proven or not proven.issuperset(members):
+            if time.monotonic() > until:
+                raise DataError(f"no replica was there for {LOAD_SECONDS:.0f} s that could try it", "the old model is served on")
+            left = [name for name in members if name not in proven]
+            if not left:
+                await asyncio.sleep(0.05)
+                continue
+            name, member = left[0], members[left[0]]
             try:
                 told = await member.tell(Word.LOAD, body, LOAD_SECONDS)
             except OSError as error:
@@ -117,6 +125,7 @@ class Following:
             if told.status != 200:
                 refusal: dict[str, Any] = json.loads(told.body)
                 raise DataError(refusal["error"], refusal.get("advice", ""))
+            proven.add(name)
 
     async def _retire(self, old: Model) -> None:
         """Let the requests that are pinned to it end, then let replicas forget it."""

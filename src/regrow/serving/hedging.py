@@ -13,8 +13,8 @@ others are cancelled. Rules of the room:
                 hedging adds is bounded whatever happens (a brown-out would have everything asked again); the last two that are
                 saved up go to requests that nobody is at any more, because all their attempts failed
     in need     an attempt's share is the time to the deadline by the attempts that there may be. When nothing is saved up, and an
-                attempt has had its share or has failed, another one goes beyond the budget; the next such one a share later. Whoever
-                asks one thing after the other earns nothing while it waits, and would be lost for one that hangs
+                attempt has had its share or has failed, another one is made on credit, which later requests pay back: ten may be owed.
+                Whoever asks one thing after the other earns nothing while it waits, and would be lost for one that hangs
     until when  one deadline for all attempts
 
 Sources: Dean and Barroso, "The tail at scale", CACM 2013 (hedged requests; probation); Mitzenmacher 2001 (two choices); gRPC's
@@ -23,7 +23,6 @@ proposal A6 (the next attempt at once on an error, a server that asks to stop); 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -51,6 +50,7 @@ class Policy:
     mode            hedge, race (`copies` at once), all, off
     attempts_max    of one request, in mode hedge
     extra           attempts that each request earns for others; saved_max: so many are saved up at most, saved_first: to begin with
+    owed_max        so many may be owed, for requests in need; extra 0: none is saved up to begin with, and none is owed
     for_errors      the last ones of these are kept for requests whose attempt failed: to be late is not to be lost
     delay_first     seconds after which an answer is late while nobody knows how long answers take
     delay_min       at least that; and at most the share of an attempt
@@ -63,6 +63,7 @@ class Policy:
     extra: float = 0.10
     saved_max: float = 20.0
     saved_first: float = 5.0
+    owed_max: float = 10.0
     for_errors: float = 2.0
     delay_first: float = 0.050
     delay_min: float = 0.001
@@ -77,6 +78,7 @@ class Policy:
             ("extra", self.extra, 0),
             ("saved_max", self.saved_max, 0),
             ("saved_first", self.saved_first, 0),
+            ("owed_max", self.owed_max, 0),
             ("for_errors", self.for_errors, 0),
             ("delay_first", self.delay_first, 0),
             ("delay_min", self.delay_min, 0),
@@ -110,7 +112,7 @@ class Counts:
     won: int = 0
     """Of these, those that answered first."""
     beyond: int = 0
-    """Of these, those beyond the budget."""
+    """Of these, those on credit."""
     denied: int = 0
     """Those that the budget refused."""
     failures: int = 0
@@ -155,14 +157,13 @@ class Hedging:
         self.policy = policy or Policy()
         self.replicas: dict[str, Replica] = {}
         self.counts = Counts()
-        self.saved = min(self.policy.saved_first, self.policy.saved_max)
+        self.saved = min(self.policy.saved_first, self.policy.saved_max) if self.policy.extra else 0.0
+        """Below 0: owed."""
         self.paces = Paces()
         self.costs = Costs()
         self._names: list[str] = []
         self._requests: dict[int, _Request] = {}
         self._luck = luck & _MASK
-        self._beyond = -math.inf
-        """When an attempt went beyond the budget."""
 
     def handle(self, event: Event, now: float) -> list[Action]:
         """What is to be done after an event. Events of requests and attempts that are over change nothing."""
@@ -303,17 +304,15 @@ class Hedging:
         if start is None:
             return []
         self.counts.hedges += 1
-        if within:
-            self.saved -= 1
-        else:
-            self.counts.beyond += 1
-            self._beyond = now
+        self.saved -= 1
+        self.counts.beyond += not within
         return [start]
 
     def _in_need(self, request: _Request, now: float) -> bool:
-        """Whether a request would be lost without another attempt, and none has gone beyond the budget for a while."""
-        newest, share = request.attempts[-1], request.share - _EARLY
-        return now - self._beyond >= share and (not newest.running or now - newest.began >= share)
+        """Whether a request would be lost without another attempt, and one more may be owed."""
+        newest = request.attempts[-1]
+        owed = self.policy.extra > 0 and self.saved - 1 >= -self.policy.owed_max
+        return owed and (not newest.running or now - newest.began >= request.share - _EARLY)
 
     def _start(self, request: _Request, why: str, now: float) -> Start | None:
         replica = self._choice(request, now)

@@ -38,11 +38,6 @@ class Metrics:
         self._by: dict[tuple[str, int], tuple[Any, Any]] = {}
         self.registry.register(self)
 
-    @property
-    def under_way(self) -> int:
-        """Requests and batches that are not answered yet."""
-        return self.busy.total()
-
     def answered(self, path: str, code: int, seconds: float) -> None:
         """A request has ended."""
         if (path, code) not in self._by:
@@ -64,7 +59,7 @@ class Metrics:
             ("attempts", "Times that a replica was asked.", counts.attempts),
             ("attempt_failures", "Attempts that failed.", counts.failures),
             ("attempts_cancelled", "Attempts that lost, were too late, or whose asker went away.", counts.cancelled),
-            ("hedges_beyond_budget", "Attempts for requests that would have been lost, with nothing saved up.", counts.beyond),
+            ("hedges_beyond_budget", "Attempts on credit, for requests that would have been lost with nothing saved up.", counts.beyond),
             ("requests_late", "Requests without an answer by their deadline.", counts.late),
             ("requests_lost", "Requests all of whose attempts failed.", counts.lost),
             ("requests_abandoned", "Requests whose asker went away.", counts.abandoned),
@@ -76,12 +71,19 @@ class Metrics:
         yield hedges
         extra = counts.hedges / counts.requests if counts.requests else 0.0
         yield GaugeMetricFamily("regrow_extra_load_ratio", "Attempts after the first for each request.", value=extra)
-        yield GaugeMetricFamily("regrow_hedge_budget", "Attempts that may be made besides the first ones now.", value=machine.saved)
+        yield GaugeMetricFamily(
+            "regrow_hedge_budget", "Attempts that may be made besides the first ones now; below 0: owed.", value=machine.saved
+        )
         late = machine.paces.late()
         yield GaugeMetricFamily(
             "regrow_late_seconds", "When an answer of mean size counts as late.", value=late or machine.policy.delay_first
         )
-        yield GaugeMetricFamily("regrow_in_flight", "Requests under way.", value=self.under_way)
+        yield GaugeMetricFamily("regrow_in_flight", "Requests and batches that hold a place.", value=self.busy.total())
+        yield GaugeMetricFamily(
+            "regrow_connections_at_work",
+            "Connections that are at a request, also one whose body is coming.",
+            value=self.connections.at_work,
+        )
         yield GaugeMetricFamily("regrow_connections", "Connections that are open.", value=len(self.connections.open))
         for name, help, number in (
             ("connections_refused", "Connections for which there was no room.", self.connections.refused),

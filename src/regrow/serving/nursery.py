@@ -32,6 +32,8 @@ __all__ = ["Child", "Nursery", "adopt"]
 
 _PR_SET_NAME, _PR_SET_CHILD_SUBREAPER = 15, 36
 ADOPTED_SECONDS = 10.0
+TRY_SECONDS, FORK_SECONDS = 120.0, 20.0
+"""So long the nursery may take to load the kernels, and to begin a replica; then it counts as frozen, and is replaced."""
 
 
 def adopt() -> None:
@@ -109,7 +111,21 @@ class Nursery:
         transport, _ = await asyncio.get_running_loop().connect_read_pipe(
             lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(ours, "rb", 0)
         )
-        line = await reader.readline()
+        process = self._process
+        try:
+            async with asyncio.timeout(FORK_SECONDS):
+                line = await reader.readline()
+        except TimeoutError:
+            transport.close()
+            _close(lanes)
+            async with self._lock:
+                if self._process is process:  # else another one has seen it, too
+                    await self.close()
+            raise DataError(*_silent(FORK_SECONDS)) from None
+        except BaseException:
+            transport.close()
+            _close(lanes)
+            raise
         if not line:
             transport.close()
             _close(lanes)
@@ -134,9 +150,15 @@ class Nursery:
             await self._start()
         assert self._control is not None
         loop, answer = asyncio.get_running_loop(), b""
-        with contextlib.suppress(OSError):
-            await loop.sock_sendall(self._control, json.dumps({"files": files}).encode())
-            answer = await loop.sock_recv(self._control, 1 << 16)
+        try:
+            async with asyncio.timeout(TRY_SECONDS):
+                await loop.sock_sendall(self._control, json.dumps({"files": files}).encode())
+                answer = await loop.sock_recv(self._control, 1 << 16)
+        except TimeoutError:
+            await self.close()
+            raise DataError(*_silent(TRY_SECONDS)) from None
+        except OSError:
+            pass  # it has ended
         told: dict[str, Any] = json.loads(answer) if answer else {"error": "the nursery of replicas ended", "advice": "see above"}
         if "error" in told:
             await self.close()
@@ -154,6 +176,10 @@ class Nursery:
         if self._control is not None:
             self._control.close()
             self._control = None
+
+
+def _silent(seconds: float) -> tuple[str, str]:
+    return f"the nursery of replicas has said nothing for {seconds:.0f} s: it is killed, and started again", "is it stopped? (SIGSTOP)"
 
 
 def _close(sockets: list[socket.socket]) -> None:

@@ -60,6 +60,8 @@ class Replica:
             self.models[served.digest] = served
         elif word == Word.DROP:
             self.models.pop(msgspec.json.decode(said)["digest"], None)  # requests that hold it end with it
+        elif word == Word.ALIVE:
+            return 200, encoded({"models": list(self.models)})
         elif word == Word.TALLY:
             return 200, encoded({**asdict(self.desk.tally), "running": self.desk.running, "waiting": self.desk.waiting})
         return 200, b"{}"

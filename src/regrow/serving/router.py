@@ -26,6 +26,7 @@ from regrow.serving.limits import Limits
 from regrow.serving.members import Answer
 from regrow.serving.metrics import CONTENT_TYPE, Metrics
 from regrow.serving.openapi import described, page
+from regrow.serving.unpacking import Unpacking
 from regrow.serving.v2 import V2
 
 __all__ = ["Router"]
@@ -96,7 +97,7 @@ class Router:
         response = await self._safely(request, handler)
         if not response.prepared:
             response.headers.update(SAFE)
-            if self.draining or response.status in (408, 413):
+            if self.draining or self.metrics.connections.over or response.status in (408, 413):
                 response.force_close()
         resource = request.match_info.route.resource
         self.metrics.answered(resource.canonical if resource is not None else "other", response.status, time.monotonic() - began)
@@ -198,7 +199,7 @@ class Router:
         body = await self.bodies.read(request, seconds)
         return body, seconds - (time.monotonic() - began)
 
-    async def _blocks(self, request: web.Request) -> AsyncIterator[bytes]:
+    async def _blocks(self, request: web.Request, unpacking: Unpacking) -> AsyncIterator[bytes]:
         """A batch as it comes. Raises BadRequest if nothing comes for too long, or cannot be read."""
         seconds = self.limits.body_seconds
         try:
@@ -206,8 +207,10 @@ class Router:
                 async with asyncio.timeout(seconds):
                     block = await request.content.readany()
                 if not block:
-                    return
-                yield block
+                    break
+                for piece in unpacking.pieces(block):
+                    yield piece
+            unpacking.end()
         except TimeoutError:
             raise BadRequest(
                 f"no more lines have come for {seconds:.0f} s", "send those that are left in a batch of their own", 408
@@ -218,6 +221,7 @@ class Router:
     async def _batch(self, request: web.Request) -> web.StreamResponse:
         """Lines, as they come."""
         kind, seconds = self.kind(), self._seconds(request)
+        unpacking = Unpacking(request.headers.get("Content-Encoding"))
         response = web.StreamResponse(headers={"Content-Type": NDJSON, **SAFE})
 
         async def ask(body: bytes) -> Answer:
@@ -227,7 +231,7 @@ class Router:
         with self.place("batches"):
             await response.prepare(request)
             try:
-                lines = lines_of(self._blocks(request), self.limits)
+                lines = lines_of(self._blocks(request, unpacking), self.limits)
                 async for answers in answered_lines(kind, lines, ask, 2 * max(1, len(self.fleet.members))):
                     await response.write(answers)
             except BadRequest as error:

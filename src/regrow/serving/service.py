@@ -12,7 +12,6 @@ import resource
 import signal
 import socket
 import sys
-import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -119,8 +118,8 @@ class _Service:
                 loop.add_signal_handler(signal.SIGHUP, self._hup)
                 await self.ended.wait()
                 router.draining = True
-                tell(f"ending: {self.metrics.under_way} requests under way have {seconds:.0f} s")
-                await self._drained(seconds)
+                tell(f"ending: {self.connections.at_work} requests under way have {seconds:.0f} s")
+                await asyncio.sleep(min(0.2, seconds))  # in which those who look at /readyz go elsewhere
         finally:
             listener.close()
             for task in self.tasks:
@@ -190,13 +189,6 @@ class _Service:
             "model_swaps": ("Models that were taken up after the first.", self.following.swaps),
             "model_reload_failed": ("Models that were refused.", self.following.refused),
         }
-
-    async def _drained(self, seconds: float) -> None:
-        """Until no request is under way, but no longer; a moment at least, in which those who look at /readyz go elsewhere."""
-        until = time.monotonic() + seconds
-        await asyncio.sleep(min(0.2, seconds))
-        while self.metrics.under_way and time.monotonic() < until:
-            await asyncio.sleep(0.02)
 
 
 def _bound(host: str, port: int) -> socket.socket:

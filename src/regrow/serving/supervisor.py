@@ -19,6 +19,7 @@ from regrow.engines.frozen import FrozenWatch
 from regrow.engines.processes import how_it_ended
 from regrow.errors import DataError, RegrowError
 from regrow.serving.fleet import Fleet
+from regrow.serving.forms import encoded
 from regrow.serving.frames import Word
 from regrow.serving.limits import Limits
 from regrow.serving.members import Local
@@ -49,7 +50,8 @@ class Supervisor:
         self._number = 0
         self._tasks: list[asyncio.Task[None]] = []
         self._watch = FrozenWatch()
-        self._causes: dict[str, str] = {}
+        self._causes: dict[str, tuple[str, str]] = {}
+        """(kind, in words): why they were killed."""
         self._closing = False
 
     async def warm(self) -> None:
@@ -89,7 +91,8 @@ class Supervisor:
 
     async def _started(self, name: str) -> Child:
         """A process that answers. Raises RegrowError."""
-        process, said, pipe, lanes = await self._nursery.fork(name, self.files)
+        files = self.files
+        process, said, pipe, lanes = await self._nursery.fork(name, files)
         self.processes[name] = process
         member = Local(name)
         try:
@@ -97,8 +100,12 @@ class Supervisor:
             async with asyncio.timeout(START_SECONDS):
                 line = await said.readline()
             told: dict[str, Any] = json.loads(line) if line else {"error": how_it_ended(await process.wait()), "advice": ""}
+            if "error" not in told:
+                await self._caught_up(member, set(files))
         except (TimeoutError, ValueError):
             told = {"error": f"it does not answer within {START_SECONDS:.0f} s", "advice": ""}
+        except ConnectionError as error:
+            told = {"error": str(error), "advice": ""}
         except BaseException:
             await member.close()
             await self._end(name, process)
@@ -113,6 +120,19 @@ class Supervisor:
         self.fleet.join(member)
         return process
 
+    async def _caught_up(self, member: Local, held: set[str]) -> None:
+        """A newborn maps what has come since it was asked for: to be born takes time, and models change meanwhile. Raises RegrowError.
+
+        Whoever awaits nothing between this and its joining joins with all that is served.
+        """
+        while missing := [file for file in self.files if file not in held]:
+            told = await member.tell(Word.LOAD, encoded({"file": missing[0]}), START_SECONDS)
+            if told.status == 200:
+                held.add(missing[0])
+            elif missing[0] in self.files:  # else it was refused meanwhile
+                refusal: dict[str, Any] = json.loads(told.body)
+                raise DataError(refusal["error"], refusal.get("advice", ""))
+
     async def _lived(self, name: str, process: Child) -> None:
         """Until it ends."""
         code = await process.wait()
@@ -121,8 +141,8 @@ class Supervisor:
         self.members.pop(name, None)
         self._watch.drop(name)
         if not self._closing:
-            cause = self._causes.pop(name, "")
-            self.restarts["frozen" if cause else "ended"] += 1
+            kind, cause = self._causes.pop(name, ("ended", ""))
+            self.restarts[kind] += 1
             self.tell(f"{name} is lost: {cause or how_it_ended(code)}; another one is started")
 
     async def _end(self, name: str, process: Child) -> None:
@@ -137,26 +157,28 @@ class Supervisor:
             for name, process in list(self.processes.items()):
                 why = self._watch.look(name, process.pid, time.monotonic())
                 if why and name in self.members:
-                    self._kill(name, process, why)
+                    self._kill(name, process, "frozen", why)
 
     async def _probe(self) -> None:
-        """Kill those that do not answer, though they are not frozen."""
+        """Kill those that do not answer, though they are not frozen, and those that cannot answer."""
         while True:
             await asyncio.sleep(PROBE_SECONDS)
             await asyncio.gather(*(self._probed(name, member) for name, member in list(self.members.items())))
 
     async def _probed(self, name: str, member: Local) -> None:
-        process = self.processes.get(name)
+        process, model = self.processes.get(name), self.fleet.model
         try:
-            await member.tell(Word.ALIVE, b"", SILENT_SECONDS)
+            held: list[str] = json.loads((await member.tell(Word.ALIVE, b"", SILENT_SECONDS)).body)["models"]
+            kind, why = ("model", "it does not hold the model that is served") if model and model.digest not in held else ("", "")
         except TimeoutError:
-            if process is not None and self.processes.get(name) is process:
-                self._kill(name, process, f"no answer for {SILENT_SECONDS:.0f} s")
+            kind, why = "frozen", f"no answer for {SILENT_SECONDS:.0f} s"
         except OSError:
             return  # it is ending, and that is seen elsewhere
+        if why and process is not None and self.processes.get(name) is process:
+            self._kill(name, process, kind, why)
 
-    def _kill(self, name: str, process: Child, why: str) -> None:
-        self._causes[name] = why
+    def _kill(self, name: str, process: Child, kind: str, why: str) -> None:
+        self._causes[name] = kind, why
         process.kill()
 
     async def close(self) -> None:
