@@ -112,6 +112,8 @@ class Preparing:
             raise DataError("the input files have changed since the run began", "put them back, or begin anew with --overwrite")
         about: list[Any] = [found, spec.source.to_json() | {"files": [file.name for file in spec.source.files]}, spec.options_json()]
         about += [spec.pipeline, spec.grid, spec.topics, spec.model_digest, prepared.code_digest()]
+        if stop_words := getattr(spec.options, "stop_words", None):  # the words, as the file of that name may change
+            about.append(read_stop_words(stop_words, spec.options.lower))
         return hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()[:32]
 
     def _make(self, data: Path) -> None:
