@@ -91,7 +91,9 @@ def report(found: dict[str, dict[str, Any]], test: Table, rarest: Any) -> None:
         for second in found:
             if second == first or (second.startswith("regrow") and first == "regrow"):
                 continue
-            comparison = compare_clicks(found[first]["score"], found[second]["score"], test.label, band, blocks_of(moments))
+            comparison = compare_clicks(
+                found[first]["score"], found[second]["score"], test.label, np.empty(0, np.float32), band, blocks_of(moments)
+            )
             print(f"\n{first} less {second}: below 0 {first} is better; a star: the interval leaves out 0")
             print(comparison.text("rows"))
 

@@ -30,7 +30,7 @@ __all__ = ["Mirror", "check_empty", "fetch", "newest"]
 
 KEPT = 2
 """Manifests that are kept: the newest, and the one before."""
-GROUND = ("run.json", "how.json", "identity.json", "records.jsonl", "events.jsonl", "accepted.json", "done")
+GROUND = ("run.json", "how.json", "identity.json", "prepared.json", "records.jsonl", "events.jsonl", "accepted.json", "done")
 FOLDERS = ("program", "data", "cuts", "sessions", "model", "kept")
 """What belongs to a run besides its artifacts. Its input does not: it is never read again for recovery."""
 GROWS = ("records.jsonl", "events.jsonl", "sessions/")

@@ -1,4 +1,4 @@
-"""Prepared data that was made before, kept for the next run on the same input.
+"""Prepared data that was made before, kept for the next run on the same input; and which code makes it.
 
 An entry is named by what its content is a function of: the input's bytes, the options of preparing, and the version of the
 code. Runs hold hard links (or copies, on another file system), so an entry may be deleted at any time.
@@ -6,6 +6,8 @@ code. Runs hold hard links (or copies, on another file system), so an entry may 
 
 from __future__ import annotations
 
+import functools
+import hashlib
 import os
 import shutil
 import uuid
@@ -13,15 +15,27 @@ from pathlib import Path
 
 from regrow.errors import DataError
 
-__all__ = ["default_folder", "fetch", "keep"]
+__all__ = ["code_digest", "default_folder", "fetch", "keep"]
 
 BYTES_MAX = 10 * 2**30
 """Entries that were used longest ago are deleted beyond this."""
+CODE = ("data", "preparing.py", "packed.py", "arithmetic.py", "rng.py", "store/container.py", "store/dataset.py")
+"""What decides how prepared data is laid out."""
 
 
 def default_folder() -> Path:
     """Where entries live: the user's cache (XDG Base Directory specification)."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "regrow" / "prepared"
+
+
+@functools.cache
+def code_digest() -> str:
+    """The digest of the code that prepares, as it was when this process first asked."""
+    code, here = hashlib.sha256(), Path(__file__).parent
+    for place in CODE:
+        for path in sorted((here / place).rglob("*.py")) if (here / place).is_dir() else [here / place]:
+            code.update(path.read_bytes())
+    return code.hexdigest()
 
 
 def fetch(cache: Path, key: str, folder: Path) -> bool:

@@ -11,7 +11,8 @@
     cells       tokens or entries -> rows and columns of a matrix
 
 A run that goes on from an earlier one begins with the tokens of that (again), and gives new words numbers after the old (words).
-A stage that is whole is never repeated. The last one becomes RUN/data.
+A stage that is whole is never repeated. The last one becomes RUN/data. RUN/prepared.json says which code makes them all: what other
+code made may be laid out otherwise, and is not gone on from.
 """
 
 from __future__ import annotations
@@ -38,9 +39,10 @@ from regrow.data.graphs import default_partitions as default_ranges
 from regrow.data.matrix import DocumentNames, MatrixCells, MatrixLayout, RatingCells, default_blocks
 from regrow.data.vocabulary import read_stop_words
 from regrow.errors import DataError
+from regrow.identity import difference
 from regrow.job import Job, ProgramName
 from regrow.program import Arrays, Program
-from regrow.spec import Spec, input_digest
+from regrow.spec import Spec, input_digest, write_json
 from regrow.stage import Around, Stage
 from regrow.store.dataset import Dataset, DatasetWriter
 from regrow.store.model import read_model
@@ -51,14 +53,15 @@ __all__ = ["Preparing"]
 class Preparing:
     """The data of one run: what is there already, what an earlier run made of the same input, or what is made now."""
 
-    def __init__(self, spec: Spec, around: Around, *, resumed: bool) -> None:
-        self.spec, self.around, self.resumed = spec, around, resumed
+    def __init__(self, spec: Spec, around: Around, *, resumed: bool, accept_changes: bool = False) -> None:
+        self.spec, self.around, self.resumed, self.accept_changes = spec, around, resumed, accept_changes
         self.run = around.run
         self.stages = around.run / "stages"
 
     def dataset(self) -> Dataset:
-        """The data of the last program, in RUN/data."""
+        """The data of the last program, in RUN/data. Raises DataError if other code began to make it, and nobody accepts that."""
         data = self.run / "data"
+        self._check_code(data)
         if (data / "dataset.json").exists():
             dataset = Dataset.open(data)
             damage = dataset.damage() if self.resumed else ""
@@ -81,6 +84,24 @@ class Preparing:
         shutil.rmtree(self.stages, ignore_errors=True)
         return Dataset.open(data)
 
+    def _check_code(self, data: Path) -> None:
+        """Note which code prepares this run; what other code has prepared is refused, or deleted if changes are accepted."""
+        path, now = self.run / "prepared.json", {"code": prepared.code_digest()}
+        then = json.loads(path.read_text()) if path.exists() else {}
+        if then == now:
+            return
+        if data.exists() or self.stages.exists():
+            changes = difference(then, now, "preparing.")
+            if not self.accept_changes:
+                raise DataError(
+                    f"{self.run} was begun as another run:\n  " + "\n  ".join(changes),
+                    "prepare its data again, and let the model say so: regrow resume --accept-changes; or begin anew",
+                )
+            shutil.rmtree(data, ignore_errors=True)
+            shutil.rmtree(self.stages, ignore_errors=True)
+            self.around.story.tell("prepared data made again", changes=changes)
+        write_json(path, now)
+
     def _cache_key(self) -> str:
         """What prepared data is a function of."""
         spec = self.spec
@@ -89,11 +110,10 @@ class Preparing:
             found = input_digest(spec.source)
         if spec.input_digest and found != spec.input_digest:
             raise DataError("the input files have changed since the run began", "put them back, or begin anew with --overwrite")
-        code = hashlib.sha256()
-        for path in [Path(__file__), *sorted(Path(__file__).parent.joinpath("data").rglob("*.py"))]:
-            code.update(path.read_bytes())
         about: list[Any] = [found, spec.source.to_json() | {"files": [file.name for file in spec.source.files]}, spec.options_json()]
-        about += [spec.pipeline, spec.grid, spec.topics, spec.model_digest, code.hexdigest()]
+        about += [spec.pipeline, spec.grid, spec.topics, spec.model_digest, prepared.code_digest()]
+        if stop_words := getattr(spec.options, "stop_words", None):  # the words, as the file of that name may change
+            about.append(read_stop_words(stop_words, spec.options.lower))
         return hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()[:32]
 
     def _make(self, data: Path) -> None:

@@ -7,6 +7,7 @@ the one that was asked for. The results of one stage are the data of the next. A
     RUN/run.json            what to do and how (see Spec)
     RUN/stages/<name>/      preparing: each with its own artifacts, then its dataset
     RUN/data/               the prepared data that the last program reads
+    RUN/prepared.json       which code makes the prepared data
     RUN/identity.json       what the last program's artifacts are a function of
     RUN/committed, ...      the artifacts of the last program (see store.directory)
     RUN/kept/               results that are not in the model, but needed to go on from it (see Program.results_kept)
@@ -226,7 +227,8 @@ class _Run:
                 if is_published(self.run):
                     self._finish()  # it was published, and then this run was stopped
                 else:
-                    self._last_stage(Preparing(self.spec, self._around(), resumed=self.resumed).dataset())
+                    preparing = Preparing(self.spec, self._around(), resumed=self.resumed, accept_changes=self.accept_changes)
+                    self._last_stage(preparing.dataset())
         except BaseException as error:
             state = "paused" if isinstance(error, (Paused, KeyboardInterrupt)) else "failed"
             self.story.tell(state, cause=error.message if isinstance(error, RegrowError) else repr(error))

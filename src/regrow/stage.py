@@ -99,7 +99,10 @@ class Stage:
         self.roles: Roles = checked_roles(self.program, Dataset.open(job.data))
         self.plan = Plan(self.roles)
         self.directory = Directory(job.run)
-        self.directory.ground = (job.data, *(around.run / name for name in ("program", "run.json", "how.json", "identity.json")))
+        self.directory.ground = (
+            job.data,
+            *(around.run / name for name in ("program", "run.json", "how.json", "identity.json", "prepared.json")),
+        )
         self.directory.ground_folders = tuple(folder for folder in job.run.parents if folder.is_relative_to(around.run.absolute().parent))
         self.story = around.story
         self._metrics: dict[str, dict[int, Mapping[str, float]]] = {name: {} for name in self.roles}
@@ -242,7 +245,7 @@ class Stage:
         """What an author may do whose program raised."""
         go_on = f"then go on from what is done: regrow resume {self.around.run} --accept-changes"
         if not self.job.program.is_file:
-            return f"mend the program, {go_on}"
+            return f"mend the program, {go_on}; or begin anew"
         copy = self.around.run / "program" / Path(self.job.program.place).name
         return f"mend {shown_place(self.job.program.place)} and begin anew; or mend the run's own copy, {copy}, {go_on}"
 

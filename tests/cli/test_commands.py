@@ -68,6 +68,15 @@ def test_prepared_data_is_used_again_until_the_input_changes(shell: Shell) -> No
     assert ["prepared data reused" in shell.story(run) for run in "abcd"] == [False, True, False, False]
 
 
+def test_prepared_data_is_not_used_again_with_other_stop_words(shell: Shell) -> None:
+    digests = []
+    for run, words in (("a", "one"), ("b", "one"), ("c", (shell.folder / "docs.txt").read_text().split()[0])):
+        (shell.folder / "stop.txt").write_text(words)
+        digests.append(shell.run(*INLINE, "--stop-words", "stop.txt", "--run", run)["digest"])
+    assert digests[0] == digests[1] != digests[2]
+    assert ["prepared data reused" in shell.story(run) for run in "abc"] == [False, True, False]
+
+
 def test_status_says_how_far_a_run_is(shell: Shell) -> None:
     shell.run(*INLINE, "--run", "run")
     found = shell.run("status", "run")

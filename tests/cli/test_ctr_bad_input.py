@@ -91,6 +91,16 @@ def test_files_without_the_models_columns_are_told_which_these_are(shell: Shell)
     refuses(shell("ctr", "evaluate", "run", "broken.csv", "--bad-rows", "skip", *INLINE), 3, "not one row to measure: 1 broken")
 
 
+def test_rows_that_all_weigh_0_cannot_be_measured(shell: Shell) -> None:
+    rows = [f"{i % 2},{'ab'[i % 3 == 0]},1" for i in range(60)]
+    written(shell, "rows.csv", "\n".join(["y,a,w", *rows, ""]))
+    shell("ctr", "train", "rows.csv", "--label", "y", "--weight", "w", *INLINE, "--run", "run")
+    written(shell, "none.csv", "y,a,w\n1,a,0\n0,b,0\n")
+    refuses(shell("ctr", "evaluate", "run", "none.csv", *INLINE), 3, "none.csv: all 2 rows weigh 0", 'the column "w"')
+    written(shell, "some.csv", "y,a,w\n1,a,0\n0,b,2\n")
+    assert shell.run("ctr", "evaluate", "run", "some.csv", *INLINE)["log_loss"] > 0
+
+
 def test_rates_of_a_field_that_no_feature_has_are_wrong_usage(shell: Shell) -> None:
     refuses(shell(*table(shell), "--field", "nope:alpha=1"), 2, "--field nope", "the fields are: a, b")
     refuses(shell("ctr", "train", written(shell, "a.libsvm", LINES), "--field", "nope:alpha=1", *INLINE), 2, "have no fields")

@@ -77,3 +77,13 @@ def test_a_table_marks_what_is_sure() -> None:
     assert len(lines) == 10
     assert lines[-1].endswith("*")
     assert lines[2].split()[1:] == ["0", "-", "-", "-"]
+
+
+def test_a_difference_of_rounding_is_none() -> None:
+    units, first, _ = world(200, 0.0)
+    assert not compare(units, first, first * (1 + 1e-15)).total.sure
+    real = compare(units, first, first * (1 + 1e-6))
+    assert real.total.sure
+    line = real.text().splitlines()[-1]
+    assert line.endswith("*")
+    assert "0.0000 " not in line

@@ -16,13 +16,14 @@ from typing import Any
 import pytest
 
 from conftest import LINES, PROGRAMS, Runs, reference_digest
-from regrow import running, story
+from regrow import prepared, running, story
 from regrow.data import TextOptions, describe
 from regrow.errors import DataError, Paused, ProgramError, UsageError
 from regrow.job import ProgramName
 from regrow.running import begin, resume
 from regrow.spec import How, Spec
 from regrow.store import directory as directory_module
+from regrow.store.dataset import Dataset, DatasetWriter
 from regrow.store.lock import Lock
 from regrow.store.model import read_model
 from regrow.summary import status_of
@@ -219,6 +220,55 @@ def test_changed_code_is_refused_with_what_differs_unless_accepted(runs: Runs, m
     assert any("sources.programs.py" in line for line in about["accepted_changes"])
     assert summary["rounds"] == 12
     assert summary["digest"] != reference_digest("Ring", **RING)
+
+
+def prepared_by_an_earlier_build(runs: Runs, monkeypatch: pytest.MonkeyPatch, **how: Any) -> None:
+    """Begin a run with the code of an earlier build, whose prepared data is laid out otherwise: its arrays have other names."""
+    with monkeypatch.context() as patch:
+        patch.setattr(prepared, "code_digest", lambda: "an earlier one")
+        stopped_in_round_5(runs, patch, durable_every=0.0001, **how)
+    data = runs.folder / "run" / "data"
+    dataset, writer = Dataset.open(data), DatasetWriter(data)
+    for index in range(dataset.layouts["text"]):
+        writer.add("text", index, {f"{name}_then": value for name, value in dataset.part("text", index).items()})
+    writer.publish(dataset.facts)
+
+
+def test_data_that_other_code_prepared_is_refused_or_prepared_again(runs: Runs, quiet: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    prepared_by_an_earlier_build(runs, monkeypatch)
+    with pytest.raises(DataError, match=r"preparing\.code: was an earlier one, is ") as caught:
+        runs.resume()
+    assert all(words in caught.value.advice for words in ("--accept-changes", "begin anew"))
+    assert runs.resume(accept_changes=True)["digest"] == quiet
+    assert runs.told("prepared data made again")[0]["changes"][0].startswith("preparing.code: was an earlier one")
+
+
+def test_a_run_that_does_not_say_what_prepared_its_data_is_one_of_other_code(
+    runs: Runs, quiet: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prepared_by_an_earlier_build(runs, monkeypatch)
+    (runs.folder / "run" / "prepared.json").unlink()
+    with pytest.raises(DataError, match=r"preparing\.code: was nothing, is "):
+        runs.resume()
+    assert runs.resume(accept_changes=True)["digest"] == quiet
+
+
+def test_what_other_code_had_half_prepared_is_not_gone_on_from(runs: Runs, quiet: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(prepared, "code_digest", lambda: "an earlier one")
+        stop_at(patch, running.os, "rename")
+        with pytest.raises(Stop):
+            runs.begin("Ring", **RING)
+    with pytest.raises(DataError, match=r"preparing\.code: was an earlier one, is "):
+        runs.resume()
+    assert runs.resume(accept_changes=True)["digest"] == quiet
+
+
+def test_the_cache_hands_nothing_to_other_code(runs: Runs, quiet: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    cache = str(runs.folder / "cache")
+    prepared_by_an_earlier_build(runs, monkeypatch, cache=cache)
+    assert runs.begin("Ring", run="other", how=How("inline", cache=cache), **RING)["digest"] == quiet
+    assert not runs.told("prepared data reused", "other")
 
 
 def test_other_partitions_begin_anew(runs: Runs, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,13 +7,14 @@ import subprocess
 import sys
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from regrow.errors import DataError
 from regrow.packed import strings
-from regrow.store.model import digest_of, publish_model, read_model
+from regrow.store.model import _from_arrow, _to_arrow, digest_of, publish_model, read_model
 
 ABOUT = {"kind": "m:P", "parameters": {"k": 3}, "seed": 1}
 ARRAYS = {
@@ -53,6 +54,26 @@ def test_the_digest_is_of_the_content_and_of_nothing_else(tmp_path: Path) -> Non
     for name, other in (("alpha", np.array([0.5, 0.5])), ("flags", np.array([1, 0], np.int8)), ("plain", strings(["nod", "ot"]))):
         assert digest_of(ARRAYS | {name: other}) != one
     assert digest_of({"x": ARRAYS["alpha"]}) != digest_of({"y": ARRAYS["alpha"]})
+
+
+@pytest.mark.parametrize("others", [{}, {"words.word": strings(["a", "b"])}], ids=["alone", "beside strings"])
+@pytest.mark.parametrize(
+    "value", [["x", "yy"], [1j, 2], np.array([1, 2], "M8[s]"), np.array([{}, 1], object)], ids=["str", "complex", "time", "object"]
+)
+def test_what_a_model_cannot_hold_is_refused_by_name(tmp_path: Path, value: Any, others: dict[str, Any]) -> None:
+    with pytest.raises(TypeError, match=r'"words.x" has type .*packed by regrow\.strings'):
+        publish_model(tmp_path / "m", {"words.x": np.asarray(value), **others}, ABOUT)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_column_keeps_all_values_or_is_refused() -> None:
+    for values in (np.arange(3), np.array([1, 2], ">i2"), np.array([True, False]), np.empty(0, np.float32)):
+        assert np.array_equal(_from_arrow(_to_arrow(values)), values)
+    for values in (np.eye(2), np.array(7), np.ones((2, 1), np.bool_)):
+        with pytest.raises(ValueError, match="one dimension"):
+            _to_arrow(values)
+    with pytest.raises(TypeError, match=r"packed by regrow\.strings"):
+        _to_arrow(np.array(["x", "yy"]))
 
 
 @pytest.mark.skipif(find_spec("pandas") is None, reason="pandas is not installed")

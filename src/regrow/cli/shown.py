@@ -124,6 +124,9 @@ def told(line: Mapping[str, Any], run: Path | None = None) -> str | None:
             return f"two attempts of {line['task']} differ, by {' and '.join(line['workers'])}: a third one decides whom to blame"
         case "prepared data lost":
             return f"{line['cause']}; it is made again"
+        case "prepared data made again":
+            why = f"other code had prepared the data ({'; '.join(line['changes'])})"
+            return f"{why}: it is prepared again; unless that makes the same bytes, the run begins anew from it"
         case "going back":
             return f"attempts of {', '.join(line['tasks'])} differed: going back to before them"
         case "changes accepted":

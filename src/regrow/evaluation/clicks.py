@@ -5,6 +5,9 @@ normalised entropy      log loss / entropy of the base rate of the same rows: be
 AUC             the chance that a click has the higher score of a click and a row without; interval after DeLong (1988)
 calibration     sum of predictions / sum of labels; interval from the variance p (1 - p) of each label
 slope           of the logistic regression of labels on scores: 1 is right, above 1 the scores are too near to each other (under-fitted)
+
+Where rows have weights, each counts by its weight in all of these, and in differences: in sums as in pairs. Examples are rows, whatever
+they weigh; clicks are weights of rows. Intervals do not change if all weights are doubled: a weight is no number of rows.
 """
 
 from __future__ import annotations
@@ -72,13 +75,15 @@ class ClickReport:
     @staticmethod
     def of(score: Array, label: Array, weight: Array, band: Array, base_rate: float) -> ClickReport:
         """From one number of each for each row: score float64 (log odds), label uint8 (0 or 1), weight float32 (empty: all are 1), band
-        int8 (see `band_of`). Beside them it needs eight bytes a row, to order scores."""
-        rows = _Rows(score, label, weight, band)
+        int8 (see `band_of`). Beside them it needs eight bytes a row, to order scores; with weights 28."""
+        rows = _Rows(score, label, weight[:0] if (weight == 1).all() else weight, band)
         found = [_band(name, rows, number) for number, name in enumerate(BANDS)]
         odds = math.log(base_rate / (1 - base_rate)) if 0 < base_rate < 1 else 0.0
-        baseline = [_of_constant(odds, row.examples, rows.clicks(number)) for number, row in enumerate(found)]
-        losses = [rows.loss(number) for number in range(len(BANDS))]
-        tail = TailReport.of_sums([row.examples for row in found], losses, baseline, "examples")
+        numbers = range(len(BANDS))
+        weights, clicks = ([sums(number) for number in numbers] for sums in (rows.total, rows.clicks))
+        baseline = [_of_constant(odds, *sums) for sums in zip(weights, clicks, strict=True)]
+        losses = [rows.loss(number) for number in numbers]
+        tail = TailReport.of_sums([row.examples for row in found], losses, baseline, "examples", weights)
         return ClickReport(tuple(found), _band("all", rows, ALL), tail)
 
     def to_json(self) -> dict[str, Any]:
@@ -101,14 +106,17 @@ class ClickReport:
         return aligned(lines)
 
 
-def compare_clicks(first: Array, second: Array, label: Array, band: Array, blocks: Array) -> Comparison:
-    """The difference of two models' log losses on the same rows, by band; blocks of rows are resampled (see `blocks_of`)."""
+def compare_clicks(first: Array, second: Array, label: Array, weight: Array, band: Array, blocks: Array) -> Comparison:
+    """The difference of two models' log losses on the same rows, by band; blocks of rows are resampled (see `blocks_of`).
+
+    weight: float32, of each row; empty: all are 1.
+    """
     shape = int(blocks.max(initial=-1)) + 1, len(BANDS)
-    units, sums = np.zeros(shape, np.int64), (np.zeros(shape), np.zeros(shape))
+    units, weights, sums = np.zeros(shape, np.int64), np.zeros(shape), (np.zeros(shape), np.zeros(shape))
     for score, by_block in zip((first, second), sums, strict=True):
-        units[:] = 0
-        _add_losses(score, label, band, blocks, units, by_block)
-    return compare(units, *sums)
+        units[:], weights[:] = 0, 0.0
+        _add_losses(score, label, weight, band, blocks, units, weights, by_block)
+    return compare(units, *sums, weight=weights)
 
 
 def blocks_of(moment: Array, rows: int | None = None) -> Array:
@@ -140,72 +148,96 @@ class _Rows:
     label: Array
     weight: Array
     band: Array
-    losses: dict[int, float] = field(default_factory=dict)
-    """Of bands whose losses were summed before."""
+    sums: dict[tuple[str, int], float] = field(default_factory=dict)
+    """Of bands, that were made before."""
 
     def pieces(self, number: int) -> Iterator[tuple[Array, Array, Array]]:
-        """score, label and weight of the rows of a band, in order."""
+        """score, label and weight of the rows of a band, in order; without those that weigh nothing."""
         for at in range(0, len(self.score), PIECE_ROWS):
             own = slice(at, at + PIECE_ROWS)
             score, label = self.score[own], self.label[own]
             weight = self.weight[own] if len(self.weight) else np.ones(len(score), np.float32)
-            if number != ALL:
-                mine = self.band[own] == number
+            if number != ALL or len(self.weight):
+                mine = weight > 0
+                if number != ALL:
+                    mine &= self.band[own] == number
                 score, label, weight = score[mine], label[mine], weight[mine]
             yield score, label, weight
 
-    def clicks(self, number: int) -> int:
-        """How many rows of a band have label 1."""
-        return sum(int(np.count_nonzero(label == 1)) for _, label, _ in self.pieces(number))
+    def having(self, number: int, value: int) -> int:
+        """How many rows of a band that weigh something have this label."""
+        return sum(int(np.count_nonzero(label == value)) for _, label, _ in self.pieces(number))
+
+    def total(self, number: int) -> float:
+        """What the rows of a band weigh."""
+        if not len(self.weight):
+            return float(self.rows(number))
+        return self._once("weight", number, lambda s, y, w: w)
+
+    def clicks(self, number: int) -> float:
+        """What the rows of a band with label 1 weigh."""
+        if not len(self.weight):
+            return float(self.having(number, 1))
+        return self._once("clicks", number, lambda s, y, w: w[y == 1])
 
     def rows(self, number: int) -> int:
         """How many rows a band has."""
         return len(self.score) if number == ALL else int(np.count_nonzero(self.band == number))
 
     def loss(self, number: int) -> float:
-        """The sum of the log losses of a band, whatever the rows weigh, rounded once."""
-        if number not in self.losses:
-            self.losses[number] = self.exact_sum(number, lambda s, y, w: log_losses(s, y))
-        return self.losses[number]
+        """The sum of the log losses of a band, each times its row's weight, rounded once."""
+        return self._once("loss", number, lambda s, y, w: log_losses(s, y) * w)
+
+    def _once(self, name: str, number: int, values: Callable[[Array, Array, Array], Array]) -> float:
+        if (name, number) not in self.sums:
+            self.sums[name, number] = self.exact_sum(number, values)
+        return self.sums[name, number]
 
     def exact_sum(self, number: int, values: Callable[[Array, Array, Array], Array]) -> float:
         """The sum of numbers of the rows of a band, rounded once; values(score, label, weight) gives those of a piece."""
         return math.fsum(itertools.chain.from_iterable(values(*piece).tolist() for piece in self.pieces(number)))
 
-    def ordered(self, number: int, label: int, size: int) -> Array:
-        """The scores of the `size` rows of a band that have this label, ascending."""
+    def ordered(self, number: int, label: int, size: int) -> tuple[Array, Array]:
+        """The scores of the `size` rows of a band that have this label, ascending; and what the rows before each weigh, and all:
+        empty where all weigh 1."""
         found, at = np.empty(size), 0
-        for score, labels, _ in self.pieces(number):
-            own = score[labels == label]
-            found[at : at + len(own)] = own
+        weights = np.empty(size if len(self.weight) else 0, np.float32)
+        for score, labels, weight in self.pieces(number):
+            own = np.flatnonzero(labels == label)
+            found[at : at + len(own)] = score[own]
+            if len(weights):
+                weights[at : at + len(own)] = weight[own]
             at += len(own)
-        found.sort()
-        return found
+        if not len(weights):
+            found.sort()
+            return found, np.empty(0)
+        order = np.argsort(found, kind="stable")
+        found, weights = found[order], weights[order]
+        del order
+        before = np.zeros(size + 1)
+        np.cumsum(weights, dtype=np.float64, out=before[1:])
+        return found, before
 
 
-def _of_constant(odds: float, rows: int, clicks: int) -> float:
-    """The sum of the log losses of rows that all have the same score, rounded once."""
+def _of_constant(odds: float, weight: float, clicks: float) -> float:
+    """The sum of the log losses of rows that all have the same score, times their weights, rounded once."""
     one, zero = (Fraction(float(loss)) for loss in log_losses(np.full(2, odds), np.array([1, 0], np.uint8)))
-    return float(clicks * one + (rows - clicks) * zero)
+    return float(Fraction(clicks) * one + (Fraction(weight) - Fraction(clicks)) * zero)
 
 
 def _band(name: str, rows: _Rows, number: int) -> BandOfClicks:
-    size, ones = rows.rows(number), rows.clicks(number)
-    if len(rows.weight):
-        total, clicks = rows.exact_sum(number, lambda s, y, w: w), rows.exact_sum(number, lambda s, y, w: w[y == 1])
-        loss = rows.exact_sum(number, lambda s, y, w: log_losses(s, y) * w)
-    else:
-        total, clicks, loss = float(size), float(ones), rows.loss(number)
-    if not size or not total:
+    size, total, clicks = rows.rows(number), rows.total(number), rows.clicks(number)
+    if not total:
         return BandOfClicks(name, size, 0.0, None, None, None, None, None, None, None, None)
-    mean = loss / total
+    mean = rows.loss(number) / total
     entropy = _entropy(clicks / total)
     predicted = rows.exact_sum(number, lambda s, y, w: _sigmoids(s) * w)
     spread = NORMAL_95 * math.sqrt(rows.exact_sum(number, lambda s, y, w: _variances(_sigmoids(s), w)))
     calibration = predicted / clicks if clicks else None
     interval = (predicted / (clicks + spread), predicted / (clicks - spread)) if clicks > spread else None
-    enough = min(ones, size - ones) >= CLICKS_MIN
-    auc, auc_interval = _auc(rows, number, ones, size - ones) if enough else (None, None)
+    ones, zeros = rows.having(number, 1), rows.having(number, 0)
+    enough = min(ones, zeros) >= CLICKS_MIN
+    auc, auc_interval = _auc(rows, number, ones, zeros) if enough else (None, None)
     slope, slope_interval = _slope(rows, number) if enough else (None, None)
     return BandOfClicks(
         name, size, clicks, mean, mean / entropy if entropy else None, auc, auc_interval, calibration, interval, slope, slope_interval
@@ -223,7 +255,7 @@ def _entropy(rate: float) -> float:
 
 
 def _auc(rows: _Rows, number: int, ones: int, zeros: int) -> tuple[float, tuple[float, float]]:
-    """The area and its interval; rows are taken once each, whatever their weights."""
+    """The area and its interval: a pair of rows counts by the product of their weights."""
     area, below = _shares_below(rows, number, 1, ones, zeros)
     _, above = _shares_below(rows, number, 0, zeros, ones)
     spread = NORMAL_95 * math.sqrt(below / ones + above / zeros)
@@ -232,8 +264,11 @@ def _auc(rows: _Rows, number: int, ones: int, zeros: int) -> tuple[float, tuple[
 
 def _shares_below(rows: _Rows, number: int, label: int, size: int, others: int) -> tuple[float, float]:
     """Of the `size` rows with a label: mean and variance of the share of the other rows, `others` of them, whose score is below theirs;
-    equal ones count half."""
-    ordered, twice, squares = rows.ordered(number, 1 - label, others), 0, []
+    equal ones count half. With weights: the weighted mean, and `size` times the variance of that."""
+    ordered, before = rows.ordered(number, 1 - label, others)
+    if len(before):
+        return _weights_below(rows, number, label, size, ordered, before)
+    twice, squares = 0, []
     for score, labels, _ in rows.pieces(number):
         own = score[labels == label]
         below = np.searchsorted(ordered, own, "left") + np.searchsorted(ordered, own, "right")
@@ -241,6 +276,23 @@ def _shares_below(rows: _Rows, number: int, label: int, size: int, others: int) 
         squares.append(math.fsum(((below / 2 / others) ** 2).tolist()))
     mean = twice / (2 * size * others)
     return mean, max(0.0, math.fsum(squares) - size * mean * mean) / (size - 1)
+
+
+def _weights_below(rows: _Rows, number: int, label: int, size: int, ordered: Array, before: Array) -> tuple[float, float]:
+    """`_shares_below` where rows have weights: `before` is what those before each of the ordered ones weigh."""
+
+    def shares(score: Array) -> Array:
+        found: Array = (before[np.searchsorted(ordered, score, "left")] + before[np.searchsorted(ordered, score, "right")]) / 2 / before[-1]
+        return found
+
+    def summed(values: Callable[[Array, Array], Array]) -> float:
+        own = (values(score[labels == label], weight[labels == label].astype(float)) for score, labels, weight in rows.pieces(number))
+        return math.fsum(itertools.chain.from_iterable(piece.tolist() for piece in own))
+
+    weight = summed(lambda s, w: w)
+    mean = summed(lambda s, w: shares(s) * w) / weight
+    spread = summed(lambda s, w: (w * (shares(s) - mean)) ** 2)
+    return mean, spread / weight / weight * size * size / (size - 1)
 
 
 def _slope(rows: _Rows, number: int) -> tuple[float | None, tuple[float, float] | None]:
@@ -256,7 +308,12 @@ def _slope(rows: _Rows, number: int) -> tuple[float | None, tuple[float, float] 
         if not abs(b) < 1e6:
             return None, None
         if abs(step) < 1e-9:
-            spread = NORMAL_95 * math.sqrt(h00 / determinant)
+            variance = h00 / determinant
+            if len(rows.weight):  # a weight is no number of rows: H^-1 M H^-1, where M has the squares of the weights (White, 1982)
+                squares = rows.weight.astype(np.float64) ** 2
+                _, _, m00, m01, m11 = _derivatives(rows.score, rows.label, squares, rows.band, number, a, b)
+                variance = (h01 * h01 * m00 - 2 * h01 * h00 * m01 + h00 * h00 * m11) / determinant**2
+            spread = NORMAL_95 * math.sqrt(variance)
             return b, (b - spread, b + spread)
     return None, None
 
@@ -281,11 +338,13 @@ def _derivatives(score, label, weight, band, number, a, b):  # type: ignore[no-u
 
 
 @njit(cache=True)
-def _add_losses(score, label, band, block, units, sums):  # type: ignore[no-untyped-def]
-    """Add rows to their block's and band's counts, and their log losses to the sums: both [blocks, bands]."""
+def _add_losses(score, label, weight, band, block, units, weights, sums):  # type: ignore[no-untyped-def]
+    """Add rows to their block's and band's counts, their weights, and their log losses times these to the sums: all [blocks, bands]."""
     for i in range(score.size):
+        own = 1.0 if weight.size == 0 else np.float64(weight[i])
         units[block[i], band[i]] += 1
-        sums[block[i], band[i]] += max(score[i], 0.0) + log(1.0 + exp(-abs(score[i]))) - label[i] * score[i]
+        weights[block[i], band[i]] += own
+        sums[block[i], band[i]] += own * (max(score[i], 0.0) + log(1.0 + exp(-abs(score[i]))) - label[i] * score[i])
 
 
 @njit(cache=True)

@@ -2,6 +2,7 @@
 
 A unit is what is predicted once: a word of a text, an example. Each has a loss (nats), and the loss of a baseline that knows
 frequencies and nothing else. A band's loss is the mean over its units, and its gain the baseline's mean less that.
+Where units have weights, both are weighted means.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ __all__ = ["Row", "TailReport"]
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One band: how many units and which share of all of them; their mean loss and gain, None without units."""
+    """One band: how many units and which share of all of them; their mean loss and gain, None without units (or if all weigh 0)."""
 
     band: str
     units: int
@@ -46,15 +47,19 @@ class TailReport:
     unit: str = "units"
 
     @staticmethod
-    def of_sums(units: Sequence[int], loss: Sequence[float], baseline: Sequence[float], unit: str = "units") -> TailReport:
-        """From sums over the units of each band: how many, their losses, the baseline's losses.
+    def of_sums(
+        units: Sequence[int], loss: Sequence[float], baseline: Sequence[float], unit: str = "units", weight: Sequence[float] | None = None
+    ) -> TailReport:
+        """From sums over the units of each band: how many, their losses, the baseline's losses; `weight`: their weights, and the losses are
+        times these (None: all weigh 1).
 
         The sums of bands are added without rounding in between, so whoever brings sums that do not depend on the order of the
         units gets a report that does not. Raises ValueError unless there is one sum for each band.
         """
         everything = sum(int(number) for number in units)
-        rows = (_row(*sums, everything) for sums in zip(BANDS, units, loss, baseline, strict=True))
-        total = _row("all", everything, math.fsum(loss), math.fsum(baseline), everything)
+        weight = units if weight is None else weight
+        rows = (_row(*sums, everything) for sums in zip(BANDS, units, loss, baseline, weight, strict=True))
+        total = _row("all", everything, math.fsum(loss), math.fsum(baseline), math.fsum(weight), everything)
         return TailReport(tuple(rows), total, unit)
 
     @staticmethod
@@ -86,10 +91,10 @@ class TailReport:
         return aligned(lines)
 
 
-def _row(band: str, units: int, loss: float, baseline: float, everything: int) -> Row:
-    if not units:
-        return Row(band, 0, 0.0, None, None)
-    return Row(band, int(units), units / everything, loss / units, (baseline - loss) / units)
+def _row(band: str, units: int, loss: float, baseline: float, weight: float, everything: int) -> Row:
+    if not weight:
+        return Row(band, int(units), units / everything if units else 0.0, None, None)
+    return Row(band, int(units), units / everything, loss / weight, (baseline - loss) / weight)
 
 
 def _exact_sums(parts: Iterable[npt.NDArray[np.float64]]) -> list[float]:

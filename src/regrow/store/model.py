@@ -60,8 +60,15 @@ def digest_of(arrays: Mapping[str, Value]) -> str:
 
 
 def publish_model(folder: Path, arrays: Mapping[str, Value], about: Mapping[str, Any]) -> str:
-    """Write a model aside, make it durable, and rename it to `folder`; returns its digest."""
+    """Write a model aside, make it durable, and rename it to `folder`; returns its digest. Raises TypeError, and writes nothing, for
+    arrays of anything but numbers of at most 64 bits and booleans."""
     from safetensors.numpy import save_file
+
+    for name, value in arrays.items():
+        if not isinstance(value, Strings) and (value.dtype.kind not in "biuf" or value.dtype.itemsize > 8):
+            raise TypeError(
+                f'"{name}" has type {value.dtype}: a model holds numbers, booleans, and strings packed by regrow.strings([...])'
+            )
 
     aside = folder.with_name(folder.name + ".new")
     shutil.rmtree(aside, ignore_errors=True)
@@ -110,11 +117,16 @@ def _write_tables(folder: Path, tables: Mapping[str, Mapping[str, str]], arrays:
 
 
 def _to_arrow(value: Value) -> Any:
+    """A column of a table. Raises ValueError for an array that is not one-dimensional, TypeError for one that holds no numbers."""
     import pyarrow as pa
 
     if isinstance(value, Strings):
         offsets = pa.py_buffer(np.ascontiguousarray(value.offsets, np.int64))
         return pa.LargeStringArray.from_buffers(len(value), offsets, pa.py_buffer(np.ascontiguousarray(value.utf8)))
+    if value.ndim != 1:
+        raise ValueError(f"a column has one dimension, and this array has shape {value.shape}")
+    if value.dtype.kind not in "biuf":
+        raise TypeError(f"a column holds numbers or booleans, and this array {value.dtype}; strings are packed by regrow.strings([...])")
     if value.dtype == np.bool_:
         return pa.array(value.tolist(), pa.bool_())
     numbers = np.ascontiguousarray(value, value.dtype.newbyteorder("<"))  # pa.array(value) would import pandas where it is installed

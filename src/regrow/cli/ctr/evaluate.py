@@ -63,7 +63,8 @@ def evaluate(
         check_drawing()
     options = ClickOptions(format=format, label=label, time=time, since=since, until=until, header=header, bad_rows=bad_rows)
     way = how(engine, workers, preempt, None, verify, cache=False)
-    base_rate = read_clicks(model)[0].base_rate
+    clicks, trained = read_clicks(model)
+    base_rate, weighs = clicks.base_rate, trained.about["text"].get("weight")
     with with_stdin(heldout) as (files, spooled):
         first = _measured(model, files, options, field, spooled, way, run, overwrite)
         if spooled:  # they have moved into the run
@@ -75,6 +76,8 @@ def evaluate(
     rows = first.model
     if not len(rows["score"]):
         raise _no_row(int(first.files.about["metrics"].get("bad_rows", 0)))
+    if len(rows["weight"]) and not rows["weight"].any():
+        raise _no_weight(heldout, len(rows["score"]), weighs)
     report = ClickReport.of(rows["score"], rows["label"], rows["weight"], rows["band"], base_rate)
     other = None if second is None or against is None else _beside(model, against, rows, second.model, base_rate)
     if png is not None:
@@ -94,6 +97,12 @@ def _no_row(bad: int) -> DataError:
     """The error for files of which no row is left; bad: how many are broken."""
     advice = "without --bad-rows skip the first is told" if bad else "check --format, --since and --until"
     return DataError(f"there is not one row to measure{f': {bad:,} broken rows were left out' if bad else ''}", advice)
+
+
+def _no_weight(files: list[str], rows: int, column: str | None) -> DataError:
+    """The error for rows that all weigh 0; column: the one that says what they weigh."""
+    where = f'the column "{column}" says' if column else "the lines say"
+    return DataError(f"{', '.join(map(str, files))}: all {rows:,} rows weigh 0", f"{where} what a row weighs: some must be above 0")
 
 
 @dataclass(frozen=True)
@@ -125,7 +134,7 @@ def _beside(model: Path, other: Path, rows: Mapping[str, Any], others: Mapping[s
         raise DataError(f"{other} reads other rows or labels of the same files", "compare models with the same label and format")
     report = ClickReport.of(others["score"], rows["label"], rows["weight"], rows["band"], base_rate)
     blocks = blocks_of(rows["moment"], len(rows["score"]))
-    comparison = compare_clicks(rows["score"], others["score"], rows["label"], rows["band"], blocks)
+    comparison = compare_clicks(rows["score"], others["score"], rows["label"], rows["weight"], rows["band"], blocks)
     return _Beside(model, other, report, comparison)
 
 
