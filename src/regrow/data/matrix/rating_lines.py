@@ -21,7 +21,7 @@ from regrow.errors import DataError, UsageError
 from regrow.packed import Strings
 from regrow.program import Fixed
 
-__all__ = ["LINES", "RatingLines", "header_of", "read_lines", "warm_lines"]
+__all__ = ["LINES", "RatingLines", "header_of", "read_lines", "seems_ratings", "warm_lines"]
 
 Array = npt.NDArray[Any]
 ENDS = ("user", "item")
@@ -75,6 +75,23 @@ def header_of(stream: Stream, table: Table) -> tuple[list[str], int]:
         raise undecodable(stream.name, head, error, 1) from error
     first, lines = table.first_record(text)
     return [name.strip() for name in first], lines
+
+
+def seems_ratings(stream: Stream, table: Table, *, header: bool) -> tuple[list[str], str]:
+    """The columns of a table that may well hold ratings, and a value of the last; no columns if it does not seem so.
+
+    Three or four columns, the third of numbers, none called "text". Without a header, the columns are "1,2,3" and all from the third on
+    are numbers.
+    """
+    first, lines = header_of(stream, table)
+    if not 3 <= len(first) <= 4 or "text" in first:
+        return [], ""
+    if not header:
+        return (["1", "2", "3"], first[-1]) if all(_is_number(field) for field in first[2:]) else ([], "")
+    rest = b"\n".join(stream.head().split(b"\n")[lines:]).decode("utf-8", "ignore")
+    record = table.first_record(rest)[0] if rest else []
+    seems = len(record) == len(first) and _is_number(record[2]) and not any(_is_number(name) for name in first)
+    return (first, record[-1]) if seems else ([], "")
 
 
 def _numbered(name: str, text: str, most: int) -> int:
