@@ -66,6 +66,16 @@ def test_components_are_found_named_and_kept(shell: Shell) -> None:
     assert "regrow pagerank train" in refused.err
 
 
+def test_an_edge_that_leads_both_ways_is_counted_once(shell: Shell) -> None:
+    (shell.folder / "one.tsv").write_text("1\t2\n2\t1\n3\t3\n")
+    ended = shell("pagerank", "components", "one.tsv", "--seed", 7, "--run", "one", *INLINE)
+    assert "1 node: 3" in ended.out
+    assert "2 nodes, among them 1" in ended.out
+    found = shell.run("pagerank", "components", "one.tsv", "--partitions", 2, "--run", "again", *INLINE)
+    assert found["edges"] == 2
+    assert found["edges_per_second"] > 0
+
+
 def test_evaluate_sees_ranks_that_are_not_exact(shell: Shell) -> None:
     shell.run("pagerank", "train", "edges.tsv", *INLINE, "--rounds", 5, "--run", "rough")
     shell.run("pagerank", "train", "edges.tsv", *INLINE, "--run", "fine")
