@@ -163,6 +163,22 @@ def test_ratings_keep_the_names_of_users_and_items(shell: Shell, target: int | N
     assert all(int(document["id"].split()[1]) % 3 == 2 for document in found["documents"])
 
 
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("user,item,rating\na,b,1\nc,d,1_000\n", "line 3: a number is expected for the value, and there is"),
+        ("user,item,rating\na,b,1\nc,d,\u0663\n", "line 3: a number is expected for the value"),
+        ('user,item,rating\na,b,1\n"a"x,c,1\n', "line 3: a field goes on after its closing quote"),
+        ("user,item,rating,user\na,b,1,c\n", 'line 1: two columns are called "user"'),
+    ],
+)
+def test_ratings_are_read_as_strictly_as_other_tables(shell: Shell, text: str, words: str) -> None:
+    (shell.folder / "r.csv").write_text(text, encoding="utf-8")
+    ended = shell("svd", "train", "r.csv", "--rank", 1, *INLINE)
+    assert ended.code == 3
+    assert words in ended.err
+
+
 def test_ratings_that_nobody_asked_for_are_no_texts(shell: Shell) -> None:
     (shell.folder / "r.csv").write_text("userId,movieId,rating,timestamp\n1,2,3.5,99\n2,2,4,100\n1,3,1,5\n")
     ended = shell("svd", "train", "r.csv", *INLINE)
