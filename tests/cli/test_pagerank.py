@@ -106,6 +106,10 @@ def test_what_is_broken_ends_with_a_message_and_its_code(shell: Shell) -> None:
     (shell.folder / "bad.txt").write_text("1 2\n2\n")
     refuses(shell("pagerank", "train", "bad.txt", *INLINE), 3, "bad.txt, line 2", "source and target are expected")
     (shell.folder / "cut.txt.gz").write_bytes(gzip.compress(b"".join(b"%d %d\n" % (i, i * i) for i in range(20_000)))[:30_000])
+    (shell.folder / "nameless.tsv").write_text("1\n")
+    refuses(
+        shell("pagerank", "train", "edges.tsv", "--names", "nameless.tsv", *INLINE), 3, "nameless.tsv, line 1", "write an id and its name"
+    )
     refuses(shell("pagerank", "train", "cut.txt.gz", *INLINE), 3, "cut.txt.gz", "ends early")
     (shell.folder / "loops.txt").write_text("1 1\n")
     refuses(shell("pagerank", "train", "loops.txt", "--self-loops", "drop", *INLINE), 3, "no edge")
