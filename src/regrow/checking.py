@@ -107,7 +107,7 @@ WAYS: Sequence[Way] = (
     ),
     Way(
         "another CPU",
-        "kernels, numpy and BLAS without newer instructions",
+        "kernels and numpy without newer instructions",
         How("local", 1, verify=False),
         _older_cpu(),
         "np.exp, np.log and the like (regrow.arithmetic has its own), a matrix product (write the loop), or fast-math",
