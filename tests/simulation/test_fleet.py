@@ -242,6 +242,16 @@ def test_what_is_simulated_follows_the_formula_of_tasks_without_barriers() -> No
     assert simulated(200, rate, given) == pytest.approx(expected, abs=0.005)
 
 
+def test_nothing_begins_on_a_machine_that_is_gone() -> None:
+    scenario = exchange()
+    fleet = Fleet(replace(scenario, costs=replace(scenario.costs, start_cpu_seconds=1.0)))
+    machine = fleet.cluster.add()
+    fleet.attempts.hold_up(machine)
+    fleet.cluster.remove(machine)
+    fleet.attempts.hold_up(machine)
+    assert fleet.tally.spent_seconds == 1.0
+
+
 def test_a_job_planned_with_one_worker_more_has_them_on_machines_as_full() -> None:
     costed = Costed.__new__(Costed)
     costed.rounds, costed.seconds, costed.workers, costed.restart_seconds, costed.start_cpu_seconds = 4, 8.0, 4, 0.03, 0.5

@@ -236,6 +236,13 @@ def read_scenario(path: Path) -> Scenario:
 
 def _check(path: Path, scenario: Scenario) -> None:
     """What cannot be."""
+    for name, work in scenario.roles.items():
+        for other in work.reads:
+            if other not in scenario.roles:
+                where = f"[program.roles.{name}]"
+                raise DataError(
+                    f'{_place(path, where, "reads")}: {where} reads "{other}", which is no role', f"the roles: {', '.join(scenario.roles)}"
+                )
     try:
         scenario.program()
     except ProgramError as error:
@@ -271,7 +278,7 @@ def _place(path: Path, where: str, key: str) -> str:
     for number, line in enumerate(path.read_text().splitlines(), 1):
         text = line.partition("#")[0].replace(" ", "")
         table = text if text.startswith("[") else table
-        if (table == wanted and text.partition("=")[0] == key) or (top and text.startswith((f"[{key}]", f"[{key}."))):
+        if (table == wanted and text.partition("=")[0].strip("\"'") == key) or (top and text.startswith((f"[{key}]", f"[{key}."))):
             return f"{path}, line {number:,}"
     return str(path)
 
