@@ -1,11 +1,12 @@
 """Whether a program is deterministic: `regrow check` runs it in every way in which it may be run, and compares what comes out.
 
     in this process     every task twice; an array that changes after it was sent is found
-    another order       in this process, of the tasks that may be done now the last first: who leaves something for the next is found
+    another order       again in one process, of the tasks that may be done now the last first: who leaves something for the next is found
     other processes     every task again in another process under another hash seed
     another CPU         kernels compiled for a CPU without newer instructions (numba's "generic"), numpy and BLAS told to use none
     losses              three workers, of which one is killed again and again
 
+Both have a process forked for them, so that a task that ends its process (os._exit, a crash in C) is found and named.
 A difference within a way names the task and the array; one between ways names the array of the model.
 """
 
@@ -26,6 +27,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from regrow.apart import Ended, apart
 from regrow.errors import ProgramError, RegrowError
 from regrow.packed import Strings
 from regrow.program import Value
@@ -35,6 +37,7 @@ from regrow.store.model import read_model
 from regrow.story import read_story
 
 if TYPE_CHECKING:
+    from regrow.coordinator.plan import Task
     from regrow.engines.base import Engine
 
 __all__ = ["WAYS", "Finding", "check", "first_difference"]
@@ -52,13 +55,20 @@ class Way:
     """What is to blame, most likely, if the model of this way differs though no task was seen to."""
 
 
-class _Backwards(How):
-    """In this process, the last task first."""
+@dataclass(frozen=True, slots=True)
+class _Here(How):
+    """In this process. backwards: the last task first; begins: told each task before it is tried."""
+
+    backwards: bool = False
+    begins: Callable[[Task], None] | None = None
 
     def make_engine(self, workers: int | None = None) -> Engine:
         from regrow.engines.inline import InlineEngine
 
-        return InlineEngine(AT_A_TIME, backwards=True)
+        return InlineEngine(AT_A_TIME if self.backwards else 1, backwards=self.backwards, begins=self.begins)
+
+    def write(self, run: Path) -> None:
+        How("inline").write(run)
 
 
 LOSS_SECONDS, TASKS_FOR_A_LOSS = 0.1, 3.0
@@ -80,11 +90,11 @@ def _older_cpu() -> dict[str, str]:
 
 
 WAYS: Sequence[Way] = (
-    Way("in this process", "every task twice, sent arrays watched", How("inline", verify_all=True), {}, ""),
+    Way("in this process", "every task twice, sent arrays watched", _Here("inline", verify_all=True), {}, ""),
     Way(
         "another order",
         "the last partition first",
-        _Backwards("inline", verify=False),
+        _Here("inline", verify=False, backwards=True),
         {},
         "a task leaves something for the next, in a global variable or in a list of the program",
     ),
@@ -97,7 +107,7 @@ WAYS: Sequence[Way] = (
     ),
     Way(
         "another CPU",
-        "kernels, numpy and BLAS without newer instructions",
+        "kernels and numpy without newer instructions",
         How("local", 1, verify=False),
         _older_cpu(),
         "np.exp, np.log and the like (regrow.arithmetic has its own), a matrix product (write the loop), or fast-math",
@@ -168,7 +178,10 @@ def _try(spec: Spec, way: Way, run: Path) -> tuple[Finding, Mapping[str, Value] 
     began = time.monotonic()
     try:
         with _environment(way.environment):
-            summary = begin(spec, run, way.how, Watcher())
+            summary = _run(spec, run, way.how)
+    except Ended as error:
+        fault = f"{spec.program.name}: {error.note or 'what comes before its first task'} ended the process: {error.how}"
+        return Finding(way.name, way.what, "", time.monotonic() - began, 0, 0, fault=fault, kind="raised"), None
     except ProgramError as error:
         differs = any(line["event"] == "attempts differ" for line in read_story(run))
         kind = "nondeterministic" if differs or "after it was sent" in error.message else "raised"
@@ -180,6 +193,18 @@ def _try(spec: Spec, way: Way, run: Path) -> tuple[Finding, Mapping[str, Value] 
     seconds, attempts = time.monotonic() - began, summary["attempts"]
     busy = summary["train_seconds"] * (way.how.workers or 1)
     return Finding(way.name, way.what, summary["digest"], seconds, attempts, summary["workers_lost"], busy / max(attempts, 1)), arrays
+
+
+def _run(spec: Spec, run: Path, how: How) -> dict[str, Any]:
+    """Run a program; in a process of its own also where no worker would have one."""
+    if not isinstance(how, _Here):
+        return begin(spec, run, how, Watcher())
+
+    def here(told: Callable[[str], None]) -> dict[str, Any]:
+        named = replace(how, begins=lambda task: told(f'role "{task.role}", partition {task.partition}, round {task.round}'))
+        return begin(spec, run, named, Watcher())
+
+    return apart(here)
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import time
 from dataclasses import dataclass
@@ -130,6 +131,23 @@ class Exponential(OneRound):
 
     def work(self, part: Partition) -> None:
         part.result(e=np.exp(-np.arange(100_000.0) / 1_234))
+
+
+@dataclass(frozen=True)
+class EndsItsProcess(Program):
+    """Ends the process that it is run in, as a crash in C does. how: an exit code, or below 0 a signal."""
+
+    how: int = 0
+
+    def roles(self, data: Data) -> Roles:
+        return Roles(3, work=Role(2, reads={"work": -1}))
+
+    def work(self, part: Partition) -> None:
+        if (part.round, part.index) == (1, 1):
+            if self.how < 0:
+                os.kill(os.getpid(), -self.how)
+            os._exit(self.how)
+        part.result(value=part.index)
 
 
 @dataclass(frozen=True)

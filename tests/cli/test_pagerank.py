@@ -66,6 +66,16 @@ def test_components_are_found_named_and_kept(shell: Shell) -> None:
     assert "regrow pagerank train" in refused.err
 
 
+def test_an_edge_that_leads_both_ways_is_counted_once(shell: Shell) -> None:
+    (shell.folder / "one.tsv").write_text("1\t2\n2\t1\n3\t3\n")
+    ended = shell("pagerank", "components", "one.tsv", "--seed", 7, "--run", "one", *INLINE)
+    assert "1 node: 3" in ended.out
+    assert "2 nodes, among them 1" in ended.out
+    found = shell.run("pagerank", "components", "one.tsv", "--partitions", 2, "--run", "again", *INLINE)
+    assert found["edges"] == 2
+    assert found["edges_per_second"] > 0
+
+
 def test_evaluate_sees_ranks_that_are_not_exact(shell: Shell) -> None:
     shell.run("pagerank", "train", "edges.tsv", *INLINE, "--rounds", 5, "--run", "rough")
     shell.run("pagerank", "train", "edges.tsv", *INLINE, "--run", "fine")
@@ -96,6 +106,10 @@ def test_what_is_broken_ends_with_a_message_and_its_code(shell: Shell) -> None:
     (shell.folder / "bad.txt").write_text("1 2\n2\n")
     refuses(shell("pagerank", "train", "bad.txt", *INLINE), 3, "bad.txt, line 2", "source and target are expected")
     (shell.folder / "cut.txt.gz").write_bytes(gzip.compress(b"".join(b"%d %d\n" % (i, i * i) for i in range(20_000)))[:30_000])
+    (shell.folder / "nameless.tsv").write_text("1\n")
+    refuses(
+        shell("pagerank", "train", "edges.tsv", "--names", "nameless.tsv", *INLINE), 3, "nameless.tsv, line 1", "write an id and its name"
+    )
     refuses(shell("pagerank", "train", "cut.txt.gz", *INLINE), 3, "cut.txt.gz", "ends early")
     (shell.folder / "loops.txt").write_text("1 1\n")
     refuses(shell("pagerank", "train", "loops.txt", "--self-loops", "drop", *INLINE), 3, "no edge")

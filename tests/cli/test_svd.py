@@ -163,6 +163,37 @@ def test_ratings_keep_the_names_of_users_and_items(shell: Shell, target: int | N
     assert all(int(document["id"].split()[1]) % 3 == 2 for document in found["documents"])
 
 
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("user,item,rating\na,b,1\nc,d,1_000\n", "line 3: a number is expected for the value, and there is"),
+        ("user,item,rating\na,b,1\nc,d,\u0663\n", "line 3: a number is expected for the value"),
+        ('user,item,rating\na,b,1\n"a"x,c,1\n', "line 3: a field goes on after its closing quote"),
+        ("user,item,rating,user\na,b,1,c\n", 'line 1: two columns are called "user"'),
+    ],
+)
+def test_ratings_are_read_as_strictly_as_other_tables(shell: Shell, text: str, words: str) -> None:
+    (shell.folder / "r.csv").write_text(text, encoding="utf-8")
+    ended = shell("svd", "train", "r.csv", "--rank", 1, *INLINE)
+    assert ended.code == 3
+    assert words in ended.err
+
+
+def test_ratings_that_nobody_asked_for_are_no_texts(shell: Shell) -> None:
+    (shell.folder / "r.csv").write_text("userId,movieId,rating,timestamp\n1,2,3.5,99\n2,2,4,100\n1,3,1,5\n")
+    ended = shell("svd", "train", "r.csv", *INLINE)
+    assert ended.code == 3
+    assert "for ratings: --ratings userId,movieId,rating; for texts: --text-field" in ended.err
+    assert "timestamp\n" not in ended.err
+    assert shell("svd", "train", "r.csv", "--ratings", "userId,movieId,rating", "--rank", 1, *INLINE).code == 0
+    (shell.folder / "bare.csv").write_text("ann,x,1\nbob,y,2\nann,y,3\n")
+    ended = shell("svd", "train", "bare.csv", "--header", "no", *INLINE)
+    assert ended.code == 3
+    assert 'bare.csv, line 1: "1" in the last field is no text' in ended.err
+    assert "--ratings 1,2,3" in ended.err
+    assert shell("svd", "train", "bare.csv", "--header", "no", "--text-field", 3, "--rank", 1, *INLINE).code == 0
+
+
 def test_ratings_are_the_same_in_parquet_csv_and_tsv_by_name_and_by_number(shell: Shell) -> None:
     table = write_ratings(shell.folder)
     table["item"] = table["item"] + ', "cut"'

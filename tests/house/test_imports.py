@@ -34,6 +34,7 @@ FLOORS = {
     "engines": 5,
     "sources": 3,
     "interrupts": 6,
+    "apart": 6,
     "control": 7,
     "identity": 6,
     "spec": 7,

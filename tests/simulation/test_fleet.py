@@ -18,10 +18,12 @@ from regrow.coordinator.plan import PhaseKey
 from regrow.coordinator.queue import Queue
 from regrow.coordinator.retention import Retention
 from regrow.errors import DataError, RegrowError
+from regrow.program import Role
 from regrow.simulation import holdings, losing
 from regrow.simulation.compare import REGROW, compare, simulated
 from regrow.simulation.fleet import Fleet
 from regrow.simulation.formulas import Assumptions
+from regrow.simulation.like import Costed, like
 from regrow.simulation.losing import lose_copies, lose_machine
 from regrow.simulation.outcome import Outcome, run_scenario, settled
 from regrow.simulation.prices import prices
@@ -250,3 +252,28 @@ def test_what_is_simulated_follows_the_formula_of_tasks_without_barriers() -> No
     given, rate = Assumptions(regrow_commit_seconds=3.0), 2.0
     expected = 1 / (1 + 3 / 60 + rate / 3600 * (60 / 2 + given.regrow_detect_seconds + given.fetch_seconds))
     assert simulated(200, rate, given) == pytest.approx(expected, abs=0.005)
+
+
+def test_nothing_begins_on_a_machine_that_is_gone() -> None:
+    scenario = exchange()
+    fleet = Fleet(replace(scenario, costs=replace(scenario.costs, start_cpu_seconds=1.0)))
+    machine = fleet.cluster.add()
+    fleet.attempts.hold_up(machine)
+    fleet.cluster.remove(machine)
+    fleet.attempts.hold_up(machine)
+    assert fleet.tally.spent_seconds == 1.0
+
+
+def test_a_job_planned_with_one_worker_more_has_them_on_machines_as_full() -> None:
+    costed = Costed.__new__(Costed)
+    costed.rounds, costed.seconds, costed.workers, costed.restart_seconds, costed.start_cpu_seconds = 4, 8.0, 4, 0.03, 0.5
+    roles = {"work": Role(32, reads={"work": -1})}
+    scenarios = {workers: like(costed, roles, workers=workers, loss_per_hour=400.0, rounds=40) for workers in (8, 11, 12, 13)}
+    assert [s.machines.places for s in scenarios.values()] == [8, 11, 12, 13]
+    assert {s.machines.workers for s in scenarios.values()} == {4}
+    assert run_scenario(scenarios[13], "").workers == 13
+    fleet = Fleet(scenarios[13])
+    assert fleet.run(weather).workers_lost
+    *full, last = fleet.cluster.workers.values()
+    assert max(map(len, full)) <= 4
+    assert len(last) <= 1, "who is lost begins anew where it was, and the last machine has one place"

@@ -46,6 +46,7 @@ def test_what_is_shipped_can_be_read(path: Path) -> None:
     ("old", "new", "words"),
     [
         ("count = 2", "cuont = 2", ['s.toml, line 10: [machines] has no key "cuont"', 'did you mean "count"?']),
+        ("count = 2", '"cuont" = 2', ['s.toml, line 10: [machines] has no key "cuont"']),
         ("[machines]", "[machine]", ['s.toml, line 9: the file has no key "machine"', 'did you mean "machines"?']),
         ("seconds = 1", "second = 1", ["[program.roles.docs]", 'did you mean "seconds"?']),
         ("seconds = 1", "", ['[program.roles.docs] lacks "seconds"']),
@@ -53,8 +54,9 @@ def test_what_is_shipped_can_be_read(path: Path) -> None:
         ("count = 2", "count = 'two'", ["s.toml, line 10: [machines] count = 'two'", "a whole number"]),
         ("count = 2", "count = true", ["a whole number"]),
         ("count = 2", "count = 0", ["[machines] count = 0", "at least 1"]),
+        ("count = 2", "count = 2\nvacant = 1", ["[machines] vacant = 1", "fewer than the 1 workers"]),
         ("rounds = 2", "", ["[program] rounds", "a whole number"]),
-        ("docs = -1", "words = -1", ['reads "words", which is no role']),
+        ("docs = -1", "words = -1", ['s.toml, line 7: [program.roles.docs] reads "words", which is no role']),
         ("docs = -1", "docs = 0", ["wait for each other"]),
         ("docs = -1", "docs = 'x'", ["names and offsets"]),
         ("partitions = 4", "partitions = 400_000", ["160,000,000,000 messages", "fan_out"]),

@@ -8,10 +8,12 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
+from collections.abc import Callable
 from typing import Any
 
 from regrow.coordinator.actions import Start
 from regrow.coordinator.events import AttemptDone, AttemptFailed, WorkerJoined, WorkerLost
+from regrow.coordinator.plan import Task
 from regrow.engines.base import Engine, cpu_seconds
 from regrow.engines.memory import MemoryWatch
 from regrow.errors import RegrowError, UsageError
@@ -27,9 +29,10 @@ IN_VAIN_MAX = 3
 class InlineEngine(Engine):
     """One worker, which is this process; and one that checks, which is this process too."""
 
-    def __init__(self, workers: int = 1, *, backwards: bool = False) -> None:
-        """workers: so many tasks are asked for at a time; backwards: of those, the last is done first."""
+    def __init__(self, workers: int = 1, *, backwards: bool = False, begins: Callable[[Task], None] | None = None) -> None:
+        """workers: so many tasks are asked for at a time; backwards: of those, the last is done first; begins: told each, before it."""
         super().__init__()
+        self._begins = begins
         self._workers, self._next = workers, -1 if backwards else 0
         self._queue: list[Start] = []
         self._joined = 0
@@ -91,6 +94,8 @@ class InlineEngine(Engine):
     def _attempt(self, action: Start) -> None:
         """Try a task, here and now."""
         began = cpu_seconds()
+        if self._begins is not None:
+            self._begins(action.attempt.task)
         try:
             with contextlib.redirect_stdout(sys.stderr):  # what a task prints is no result
                 receipt = self._shop.attempt(action.attempt.task, action.chain, self.directory.attempt_path(action.attempt))

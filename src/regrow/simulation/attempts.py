@@ -204,6 +204,8 @@ class Attempts:
     def hold_up(self, machine: int) -> None:
         """A worker begins on a machine, and takes its cores from those that are at work there."""
         fleet = self.fleet
+        if not fleet.cluster.here(machine):
+            return  # it was lost meanwhile: nothing begins there
         fleet.tally.spent_seconds += self._start_cpu
         others = [under for worker in fleet.cluster.workers.get(machine, ()) if (under := self.under.get(worker)) is not None]
         for under in others:

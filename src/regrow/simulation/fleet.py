@@ -83,7 +83,7 @@ class Fleet:
         slowest = max(work.seconds for work in scenario.roles.values())
         once = slowest + scenario.machines.replace_seconds + self.faults.coordinator_seconds + self.costs.warm_seconds
         self._patience = STILL_SECONDS + STILL_TASKS * once
-        self._scans_always = seconds is None and scenario.machines.count * scenario.machines.workers < SCAN_ALWAYS_BELOW
+        self._scans_always = seconds is None and scenario.machines.places < SCAN_ALWAYS_BELOW
 
     # Time
 
@@ -155,7 +155,8 @@ class Fleet:
 
     def come(self, machine: int) -> None:
         """A machine is there: its workers are ready after a while."""
-        for _ in range(self.scenario.machines.workers):
+        machines = self.scenario.machines
+        for _ in range(machines.workers - (machines.vacant if machine == machines.count - 1 else 0)):
             self.begin(machine, 0.0)
 
     def begin(self, machine: int, seconds: float) -> None:

@@ -73,7 +73,7 @@ def like(
 ) -> Scenario:
     """The same job with other workers, of which each is lost at this rate. Roles that run last are left out: they run once.
 
-    As many workers are on a machine as the run had, or as many fewer as divide their number: they share its cores.
+    As many workers are on a machine as the run had, and share its cores; on the last one are those that are left.
     """
     task = costed.task_seconds(roles)
     works = {}
@@ -83,12 +83,13 @@ def like(
             works[name] = Work(role.partitions, task, reads, spread=0.2, state_bytes=1.0, fan_out=1, every=role.every)
     free = Costs(1e30, 0.0, 1e30, 0.0, 0.0, commit_seconds=0.0, warm_seconds=costed.restart_seconds + FIRST_SECONDS)
     free = replace(free, start_cpu_seconds=costed.start_cpu_seconds)
-    together = next(size for size in range(min(workers, costed.workers), 0, -1) if workers % size == 0)
+    together = min(workers, costed.workers)
+    count = -(-workers // together)
     quiet = Scenario(costed.rounds, works, Machines(costed.workers, restart_seconds=0.0), free, limits=Bounds(cut_every_seconds=10.0))
     return replace(
         _fitted(quiet, costed.seconds),
         rounds=rounds or costed.rounds,
-        machines=Machines(workers // together, together, restart_seconds=0.0),
+        machines=Machines(count, together, restart_seconds=0.0, vacant=count * together - workers),
         faults=Faults(worker_per_hour=loss_per_hour, detect_seconds=DETECT_SECONDS),
         seed=seed,
         what="like a run that has been",

@@ -90,7 +90,7 @@ def _outcome(fleet: Fleet, cpu_seconds: float) -> Outcome:
     return Outcome(
         seed=scenario.seed,
         rounds=scenario.rounds,
-        workers=scenario.machines.count * scenario.machines.workers,
+        workers=scenario.machines.places,
         tasks=sum(len(range(0, scenario.rounds, work.every)) * work.partitions for work in scenario.roles.values()),
         hours=fleet.now / 3600,
         goodput=tally.useful_seconds / max(1e-9, tally.paid_seconds),

@@ -66,6 +66,7 @@ class Machines:
     replace_seconds     the mean time after which a lost machine is replaced
     replaced            the share of lost machines that are ever replaced
     restart_seconds     after so long a worker that was lost alone begins anew on its machine, once that is noticed
+    vacant              so many workers fewer are on the last of the machines that are there at the beginning
     """
 
     count: int
@@ -75,6 +76,12 @@ class Machines:
     replace_seconds: float = 60.0
     replaced: float = 1.0
     restart_seconds: float = 1.0
+    vacant: int = 0
+
+    @property
+    def places(self) -> int:
+        """Workers in all."""
+        return self.count * self.workers - self.vacant
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,6 +236,13 @@ def read_scenario(path: Path) -> Scenario:
 
 def _check(path: Path, scenario: Scenario) -> None:
     """What cannot be."""
+    for name, work in scenario.roles.items():
+        for other in work.reads:
+            if other not in scenario.roles:
+                where = f"[program.roles.{name}]"
+                raise DataError(
+                    f'{_place(path, where, "reads")}: {where} reads "{other}", which is no role', f"the roles: {', '.join(scenario.roles)}"
+                )
     try:
         scenario.program()
     except ProgramError as error:
@@ -243,6 +257,8 @@ def _check(path: Path, scenario: Scenario) -> None:
     machines = scenario.machines
     if machines.count * machines.workers > SIZE_MAX:
         raise DataError(f"{path}: [machines] count x workers = {machines.count * machines.workers:,}", f"at most {SIZE_MAX:,} workers")
+    if machines.vacant >= machines.workers:
+        raise DataError(f"{path}: [machines] vacant = {machines.vacant:,}", f"fewer than the {machines.workers:,} workers of a machine")
 
 
 def _check_keys(path: Path, where: str, table: Mapping[str, Any], known: list[str]) -> None:
@@ -262,7 +278,7 @@ def _place(path: Path, where: str, key: str) -> str:
     for number, line in enumerate(path.read_text().splitlines(), 1):
         text = line.partition("#")[0].replace(" ", "")
         table = text if text.startswith("[") else table
-        if (table == wanted and text.partition("=")[0] == key) or (top and text.startswith((f"[{key}]", f"[{key}."))):
+        if (table == wanted and text.partition("=")[0].strip("\"'") == key) or (top and text.startswith((f"[{key}]", f"[{key}."))):
             return f"{path}, line {number:,}"
     return str(path)
 

@@ -56,8 +56,9 @@ def _worker(fleet: Fleet) -> None:
     if not fleet.cluster.count:
         return
     workers = fleet.cluster.workers[fleet.cluster.any(fleet.rng.random())]
-    if not workers:
-        return
+    machines = fleet.scenario.machines
+    if not workers or (machines.vacant and fleet.rng.random() * machines.workers >= len(workers)):
+        return  # of a machine that is not full fewer are lost, each as often as another
     worker = fleet.rng.choice(workers)
     faults = fleet.faults
     if fleet.rng.random() < faults.frozen:

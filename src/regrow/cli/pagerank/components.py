@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from regrow.cli.options import Files
+from regrow.cli.options import Files, Seed
 from regrow.cli.pagerank.options import Format, Header, Ids, Names, Partitions, Source, Target
 from regrow.cli.training import Training, training_command
 
@@ -18,6 +18,7 @@ def components(
     ids: Ids = None,
     format: Format = None,
     header: Header = None,
+    seed: Seed = 1,
     partitions: Partitions = None,
     *,
     training: Training,
@@ -32,4 +33,4 @@ def components(
 
     options = GraphOptions(format=format, source=source, target=target, header=header, ids=ids, names=names)
     with with_stdin(files) as (given, spooled):
-        training.run(components_spec(given, options=options, partitions=partitions, spooled=spooled))
+        training.run(components_spec(given, seed=seed, options=options, partitions=partitions, spooled=spooled))

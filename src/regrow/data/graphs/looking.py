@@ -75,7 +75,7 @@ def _lines(name: str, head: bytes, options: GraphOptions, numbers: bool | None, 
     if len(rows[0]) < 2:
         raise DataError(
             f"{name}, line {at[0] + 1:,}: {'an id and a name' if names else 'two nodes'} are expected, and the line is {shown_line(first)}",
-            "write source and target, with a tab, a comma or blanks between them",
+            f"write {'an id and its name' if names else 'source and target'}, with a tab, a comma or blanks between them",
         )
     header = _is_header(rows, options, names)
     known = rows[0] if header else None

@@ -51,7 +51,7 @@ class GraphParts(Program):
                 with LAST on the last edge of each target; weight float64 (empty: all are 1).
                 What it gets: from_ptr int64 [partitions + 1], row uint32: the nodes, from 0 on, that each partition sends to.
                 id, name: of its nodes (name: if a file names nodes)
-    Facts: nodes, edges, dangling (nodes that lead nowhere), sent (numbers that travel in a round).
+    Facts: nodes, edges (one that leads both ways is one), dangling (nodes that lead nowhere), sent (numbers that travel in a round).
     """
 
     nodes: int
@@ -141,6 +141,7 @@ class GraphParts(Program):
         left = thinned(u, v, w, self.once)
         u, v, w = u[:left], v[:left], w[:left] if len(w) else w
         out = totals(read_only(u), read_only(w), end - first)
+        edges = int(np.count_nonzero(u + np.uint32(first) <= v)) if self.undirected else left
         targets, ptr = runs(u, read_only(v))
         cells = np.searchsorted(targets, bounds)
         for p in range(self.partitions):
@@ -155,7 +156,7 @@ class GraphParts(Program):
                 "weight": w,
             }
             part.send("parts", p, row=mine - np.uint32(bounds[p]), **(more if p == part.index else {}))
-        part.metric("edges", left)
+        part.metric("edges", edges)
         part.metric("sent", len(targets))
         part.metric("dangling", int(np.count_nonzero(out == 0)))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
@@ -21,10 +22,12 @@ from regrow.errors import DataError, UsageError
 from regrow.packed import Strings
 from regrow.program import Fixed
 
-__all__ = ["LINES", "RatingLines", "header_of", "read_lines", "warm_lines"]
+__all__ = ["LINES", "RatingLines", "header_of", "read_lines", "seems_ratings", "warm_lines"]
 
 Array = npt.NDArray[Any]
 ENDS = ("user", "item")
+NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
+"""As numbers are written everywhere: float() also takes 1_000 and the digits of other scripts."""
 BLANK = np.isin(np.arange(256), list(b" \t\r"))
 """By byte."""
 
@@ -52,6 +55,8 @@ class RatingLines(Format):
                 if name not in first:
                     advice = "name them: --ratings USER,ITEM,VALUE; or, if the first line names nothing, --header no --ratings 1,2,3"
                     raise DataError(f'{file.name}, line 1: no column "{name}" (columns: {shown_names(first)})', advice)
+                if first.count(name) > 1:
+                    raise DataError(f'{file.name}, line 1: two columns are called "{name}"', "give one of them another name")
             columns = [first.index(name) for name in wanted]
         found = replace(file, compressed=bool(stream.compression), header_lines=lines, columns=tuple(columns))
         return replace(found, width=max(columns) + 1, fields=len(first))
@@ -75,6 +80,23 @@ def header_of(stream: Stream, table: Table) -> tuple[list[str], int]:
         raise undecodable(stream.name, head, error, 1) from error
     first, lines = table.first_record(text)
     return [name.strip() for name in first], lines
+
+
+def seems_ratings(stream: Stream, table: Table, *, header: bool) -> tuple[list[str], str]:
+    """The columns of a table that may well hold ratings, and a value of the last; no columns if it does not seem so.
+
+    Three or four columns, the third of numbers, none called "text". Without a header, the columns are "1,2,3" and all from the third on
+    are numbers.
+    """
+    first, lines = header_of(stream, table)
+    if not 3 <= len(first) <= 4 or "text" in first:
+        return [], ""
+    if not header:
+        return (["1", "2", "3"], first[-1]) if all(_is_number(field) for field in first[2:]) else ([], "")
+    rest = b"\n".join(stream.head().split(b"\n")[lines:]).decode("utf-8", "ignore")
+    record = table.first_record(rest)[0] if rest else []
+    seems = len(record) == len(first) and _is_number(record[2]) and not any(_is_number(name) for name in first)
+    return (first, record[-1]) if seems else ([], "")
 
 
 def _numbered(name: str, text: str, most: int) -> int:
@@ -103,6 +125,9 @@ def read_lines(part: Fixed) -> tuple[Strings, Strings, Array]:
     def line_of(row: int) -> str:
         return f"{file}, line {first + int(np.count_nonzero(text[: starts[row].min()] == 10)):,}"
 
+    if quote >= 0 and (more := _quoted(text, starts, quote) & (text[np.minimum(ends, len(text) - 1)] != quote)).any():
+        where = line_of(int(more.any(axis=1).argmax()))
+        raise DataError(f"{where}: a field goes on after its closing quote", 'quotes inside fields are doubled ("")')
     _trim(text, starts, ends)
     for at, what in enumerate(ENDS):
         if (empty := starts[:, at] == ends[:, at]).any():
@@ -117,6 +142,12 @@ def read_lines(part: Fixed) -> tuple[Strings, Strings, Array]:
     return pieces[0], pieces[1], values
 
 
+def _quoted(text: Array, starts: Array, quote: int) -> Array:
+    """Which fields begin behind a quote."""
+    found: Array = (starts > 0) & (text[starts - 1] == quote)
+    return found
+
+
 def _trim(text: Array, starts: Array, ends: Array) -> None:
     """Blanks around a field are not of it."""
     while (more := (starts < ends) & BLANK[text[np.minimum(starts, len(text) - 1)]]).any():
@@ -127,19 +158,15 @@ def _trim(text: Array, starts: Array, ends: Array) -> None:
 
 def _numbers(texts: Strings) -> tuple[Array, int]:
     """The numbers that these are: float64, and the first that is none, or -1."""
-    try:
-        values = np.array([float(text) for text in texts])
-    except ValueError:
-        return np.empty(0), next(row for row, text in enumerate(texts) if not _is_number(text))
+    if (wrong := next((row for row, text in enumerate(texts) if not NUMBER.fullmatch(text)), -1)) >= 0:
+        return np.empty(0), wrong
+    values = np.array([float(text) for text in texts])
     finite = np.isfinite(values)
     return values, -1 if finite.all() else int(np.argmin(finite))
 
 
 def _is_number(text: str) -> bool:
-    try:
-        return bool(np.isfinite(float(text)))
-    except ValueError:
-        return False
+    return NUMBER.fullmatch(text) is not None and bool(np.isfinite(float(text)))
 
 
 def warm_lines() -> None:

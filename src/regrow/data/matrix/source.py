@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from regrow.data.compression import bare_name
-from regrow.data.formats.facts import SourceFile, TextOptions
+from regrow.data.formats.facts import SourceFile, TextOptions, shown_names
 from regrow.data.formats.format import Format
 from regrow.data.inputs import found
-from regrow.data.matrix.rating_lines import LINES, header_of
+from regrow.data.matrix.rating_lines import LINES, header_of, seems_ratings
 from regrow.data.matrix.ratings import RATINGS, USUAL, asked_columns, has_ratings
 from regrow.data.matrix.readers import number_format
 from regrow.data.source import Source, describe
@@ -57,6 +57,8 @@ def describe_matrix(paths: Sequence[str], options: TextOptions, ratings: str | N
     """
     if ratings is not None or (options.format in (None, *TABLES) and options.text_field is None and _usual(paths, options.format)):
         return _ratings(paths, options, ratings)
+    if options.format in (None, *TABLES) and options.text_field is None:
+        _refuse_unasked(paths, options)
     source = describe(paths, options)
     return MatrixSource(**vars(source)) if number_format(source.format) is not None else source
 
@@ -76,6 +78,26 @@ def _usual(paths: Sequence[str], format: str | None) -> bool:
         if not set(USUAL) <= names or "text" in names:
             return False
     return True
+
+
+def _refuse_unasked(paths: Sequence[str], options: TextOptions) -> None:
+    """Tables that look like ratings and name no text are no text. Raises DataError that says how to ask for ratings."""
+    for input in found(paths):
+        table = options.format or _table_by_name(input.name)
+        if table not in LINES or not os.path.getsize(input.name):
+            continue
+        names, value = seems_ratings(Stream(input.name), LINES[table].table, header=options.header != "no")
+        if not names:
+            continue
+        if options.header == "no":
+            raise DataError(
+                f'{input.name}, line 1: "{value}" in the last field is no text, it seems',
+                f"for ratings: --ratings {','.join(names)}; for texts: --text-field with the number of their field",
+            )
+        raise DataError(
+            f'{input.name}, line 1: no field "text", and no columns {", ".join(USUAL)} (fields: {shown_names(names)})',
+            f"for ratings: --ratings {','.join(names[:3])}; for texts: --text-field with the name of their field",
+        )
 
 
 def _table_by_name(name: str) -> str | None:

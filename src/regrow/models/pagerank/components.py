@@ -94,7 +94,7 @@ class Components(Program):
         least, sizes = np.unique(model["components.component"], return_counts=True)
         order = np.argsort(-sizes, kind="stable")[:10]
         names = model["components.name"]
-        text = "\n".join(f"{sizes[i]:,} nodes, among them {names[int(least[i])]}" for i in order)
+        text = "\n".join(_sized(int(sizes[i]), names[int(least[i])]) for i in order)
         return f"{len(least):,} component{'s' if len(least) != 1 else ''}\n{text}"
 
     def warm(self) -> None:
@@ -104,3 +104,7 @@ class Components(Program):
         kernels.settled(source, row, label)
         kernels.least(read_only(label), source, np.empty(1, np.uint32))
         shown_numbers(read_only(np.zeros(1, np.int64)))
+
+
+def _sized(nodes: int, name: str) -> str:
+    return f"{nodes:,} nodes, among them {name}" if nodes > 1 else f"1 node: {name}"

@@ -41,11 +41,16 @@ def rank_spec(
 
 
 def components_spec(
-    paths: Sequence[str], *, options: GraphOptions | None = None, partitions: int | None = None, spooled: tuple[str, ...] = ()
+    paths: Sequence[str],
+    *,
+    seed: int = 1,
+    options: GraphOptions | None = None,
+    partitions: int | None = None,
+    spooled: tuple[str, ...] = (),
 ) -> Spec:
     """What to do to find the connected components of a graph in files, whose edges lead both ways. Raises DataError or UsageError."""
     both = replace(options or GraphOptions(), undirected=True, duplicates="once", weight="none")
-    return _spec("components train", Components, Components().parameters(), paths, both, partitions, spooled)
+    return replace(_spec("components train", Components, Components().parameters(), paths, both, partitions, spooled), seed=seed)
 
 
 def _spec(
