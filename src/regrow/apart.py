@@ -43,7 +43,7 @@ def apart(work: Callable[[Callable[[str], None]], T]) -> T:
     sys.stdout.flush()
     sys.stderr.flush()
     parent, note, ended = os.getpid(), "", None
-    with Interrupts("").caught():
+    with Interrupts(None).caught():
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)  # that there are threads: those of BLAS, which know of forks
             child = os.fork()

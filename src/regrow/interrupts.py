@@ -21,7 +21,8 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 class Interrupts:
     """Where a signal goes: to the engine that is being steered; else it raises Paused, where that breaks nothing."""
 
-    def __init__(self, run: Path) -> None:
+    def __init__(self, run: Path | None) -> None:
+        """run: what is interrupted, of which the advice speaks; None if there is nothing to go on with."""
         self._run = run
         self._cause = ""
         self._engine: Engine | None = None
@@ -88,5 +89,7 @@ class Interrupts:
             raise self._paused()
 
     def _paused(self) -> Paused:
+        if self._run is None:
+            return Paused(self._cause, "")
         begun = (self._run / "run.json").exists()
         return Paused(self._cause, f"go on with it: regrow resume {self._run}" if begun else "begin again: nothing was done yet")
