@@ -26,6 +26,7 @@ import tempfile
 import time
 import urllib.request
 from collections import Counter
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -122,6 +123,9 @@ def speed(run: Path, bodies: list[bytes], seconds: float, rate: float) -> list[d
         ("FastAPI, uvicorn, 1 worker", lambda: fastapi(run, 1, 8731)),
         ("FastAPI, uvicorn, 2 workers", lambda: fastapi(run, 2, 8732)),
     ):
+        if name.startswith("FastAPI") and find_spec("fastapi") is None:
+            print(f"{name} is left out: pip install 'regrow[serving-peers]'")
+            continue
         server, url = start()
         try:
             asyncio.run(until_ready(url, bodies[0]))
