@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from conftest import wait_until
+from conftest import Gate, wait_until
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
 
@@ -39,8 +39,8 @@ def one_cluster() -> Iterator[Nodes]:
 
 
 @contextlib.contextmanager
-def meanwhile(what: Callable[[], None]) -> Iterator[None]:
-    """Something that another thread does while a run goes on here; what it raises is raised at the end."""
+def meanwhile(what: Callable[[], None], gate: Gate) -> Iterator[None]:
+    """Something that another thread does while a run goes on here, whose gate it opens; what it raises is raised at the end."""
     failed: list[BaseException] = []
 
     def do() -> None:
@@ -48,11 +48,13 @@ def meanwhile(what: Callable[[], None]) -> Iterator[None]:
             what()
         except BaseException as error:
             failed.append(error)
+        finally:
+            gate.open()
 
     thread = threading.Thread(target=do, daemon=True)
     thread.start()
     yield
-    thread.join(240)
+    thread.join(600)
     if failed:
         raise failed[0]
 

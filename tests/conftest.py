@@ -49,7 +49,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=place)
 
 
-def wait_until(what: Callable[[], Any], seconds: float = 120.0) -> Any:
+def wait_until(what: Callable[[], Any], seconds: float = 240.0) -> Any:
     """Poll until something is true; returns it."""
     deadline = time.monotonic() + seconds
     while not (found := what()):
@@ -164,19 +164,19 @@ class Coordinator:
             start_new_session=True,
         )
 
-    def end(self, seconds: float = 180.0) -> dict[str, Any]:
+    def end(self, seconds: float = 300.0) -> dict[str, Any]:
         """Wait for the end; returns the summary. Fails if there is none."""
         out, err = self.process.communicate(timeout=seconds)
         assert self.process.returncode == 0, err.decode()
         summary: dict[str, Any] = json.loads(out)
         return summary
 
-    def code(self, seconds: float = 120.0) -> int:
+    def code(self, seconds: float = 300.0) -> int:
         """Wait for the end; returns the exit code."""
         self.errors = self.process.communicate(timeout=seconds)[1].decode()
         return self.process.returncode
 
-    def says(self, code: int, *words: str, seconds: float = 180.0) -> None:
+    def says(self, code: int, *words: str, seconds: float = 300.0) -> None:
         """It ends with this code and says these words."""
         assert self.code(seconds) == code, self.errors
         assert "Traceback" not in self.errors
@@ -219,7 +219,7 @@ class Coordinator:
         """The living workers."""
         return [pid for pid, kind in self.processes().items() if kind == "worker"]
 
-    def until(self, what: Callable[[], Any], seconds: float = 120.0) -> Any:
+    def until(self, what: Callable[[], Any], seconds: float = 240.0) -> Any:
         """Poll until something is true of a coordinator that goes on; returns it."""
         found = wait_until(lambda: what() or self.process.poll() is not None, seconds)
         assert self.process.poll() is None, self.process.communicate()[1].decode() or "it ended before that"

@@ -26,7 +26,7 @@ def hold(file: str, seconds: float, last: bool = False) -> None:
     """Use CPU time while a file is there; tasks of the last round wait until it is gone, so no machine is too slow."""
     if seconds and Path(file).exists():
         busy(seconds)
-    patience = time.monotonic() + 240
+    patience = time.monotonic() + 600
     while last and Path(file).exists() and time.monotonic() < patience:
         time.sleep(0.02)
 

@@ -18,7 +18,7 @@ import pytest
 pytest.importorskip("ray", reason="the engine ray is an extra: pip install 'regrow[ray]'")
 
 from cluster import Nodes, await_phases, meanwhile, one_cluster, send
-from conftest import Runs, reference_digest, wait_until
+from conftest import Gate, Runs, reference_digest, wait_until
 from regrow.control import ask
 from regrow.spec import How
 from regrow.story import read_story
@@ -31,6 +31,8 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::DeprecationWarning", "ignore::FutureWarning"),
 ]
 ROUNDS: dict[str, Any] = {"rounds": 30, "kept": 9}
+SLOW = {**ROUNDS, "seconds": 0.1}
+"""With the gate shut, so that what is to happen happens in the middle of a run."""
 
 
 @pytest.fixture(scope="module")
@@ -53,24 +55,6 @@ def quiet() -> str:
     return reference_digest("Ring", **ROUNDS)
 
 
-class Slow:
-    """Tasks are slow while a file is there, so that what is to happen happens in the middle of a run."""
-
-    def __init__(self, folder: Path) -> None:
-        self.file = folder / "slow"
-        self.file.touch()
-        self.parameters: dict[str, Any] = {**ROUNDS, "seconds": 0.1, "while_there": str(self.file)}
-
-    def end(self) -> None:
-        """What was to happen has happened."""
-        self.file.unlink()
-
-
-@pytest.fixture
-def slow(tmp_path: Path) -> Slow:
-    return Slow(tmp_path)
-
-
 def on(nodes: Nodes, workers: int = 3, **more: Any) -> How:
     """On the cluster."""
     return How("ray", workers, address=nodes.address, label="kind=spot", **{"verify": False, **more})
@@ -86,37 +70,45 @@ def crew(runs: Runs) -> list[dict[str, Any]]:
     return [one for one in answer["crew"] if one["pid"] and not one["checks"]]
 
 
-def test_a_node_that_is_killed_costs_its_attempts_and_nothing_that_was_committed(runs: Runs, nodes: Nodes, slow: Slow, quiet: str) -> None:
-    def kill() -> None:
-        await_phases(runs.folder / "run", 12)
-        nodes.kill(nodes.ids()[0])
-        wait_until(lambda: lost(runs))
-        slow.end()
+def at_work(runs: Runs) -> dict[str, Any]:
+    """A worker that has a task now, some rounds after the start. Not all nodes need have one by then: a run waits for nobody for long."""
+    await_phases(runs.folder / "run", 12)
+    found: list[dict[str, Any]] = wait_until(lambda: [one for one in crew(runs) if one["task"].startswith("node")])
+    return found[0]
 
-    with meanwhile(kill):
-        summary = runs.begin("Ring", how=on(nodes), **slow.parameters)
+
+def node_of(worker: dict[str, Any], nodes: Nodes) -> str:
+    [node] = [id for id in nodes.ids() if id.startswith(worker["node"])]
+    return node
+
+
+def test_a_node_that_is_killed_costs_its_attempts_and_nothing_that_was_committed(runs: Runs, nodes: Nodes, gate: Gate, quiet: str) -> None:
+    def kill() -> None:
+        nodes.kill(node_of(at_work(runs), nodes))
+        wait_until(lambda: lost(runs))
+
+    with meanwhile(kill, gate):
+        summary = runs.begin("Ring", how=on(nodes), **SLOW, **gate.shut)
     assert summary["digest"] == quiet
-    assert summary["workers_lost"] == 1
+    assert summary["workers_lost"] >= 1
     assert not runs.told("artifacts lost")
     assert summary["moved_bytes"] > 0
 
 
-def test_a_node_that_alone_holds_what_it_made_takes_only_that_along(runs: Runs, nodes: Nodes, slow: Slow, quiet: str) -> None:
+def test_a_node_that_alone_holds_what_it_made_takes_only_that_along(runs: Runs, nodes: Nodes, gate: Gate, quiet: str) -> None:
     def kill() -> None:
-        await_phases(runs.folder / "run", 12)
-        [victim, *_] = wait_until(lambda: [one for one in crew(runs) if one["task"].startswith("node")])
-        [node] = [id for id in nodes.ids() if id.startswith(victim["node"])]
+        victim = at_work(runs)
+        node = node_of(victim, nodes)
         host = parent_of(parent_of(victim["pid"]))
         send(host, signal.SIGSTOP)  # from now on nobody can fetch what its worker makes
-        wait_until(lambda: attempts_on(node))
+        wait_until(lambda: attempts_on(node) or lost(runs))
         nodes.kill(node)
         wait_until(lambda: lost(runs))
-        slow.end()
 
-    with meanwhile(kill):
-        summary = runs.begin("Ring", how=on(nodes), **slow.parameters)
+    with meanwhile(kill, gate):
+        summary = runs.begin("Ring", how=on(nodes), **SLOW, **gate.shut)
     assert summary["digest"] == quiet
-    assert summary["workers_lost"] == 1
+    assert summary["workers_lost"] >= 1
     assert not runs.told("artifacts lost")
 
 
@@ -128,25 +120,23 @@ def attempts_on(node: str) -> list[Path]:
     return list((Path(tempfile.gettempdir()) / f"regrow-{os.getuid()}" / node).glob("*/attempts/*/node.*"))
 
 
-def test_a_frozen_node_is_lost_and_changes_nothing_when_it_wakes(runs: Runs, nodes: Nodes, slow: Slow, quiet: str) -> None:
+def test_a_frozen_node_is_lost_and_changes_nothing_when_it_wakes(runs: Runs, nodes: Nodes, gate: Gate, quiet: str) -> None:
     def freeze() -> None:
-        await_phases(runs.folder / "run", 12)
-        node = nodes.ids()[0]
+        node = node_of(at_work(runs), nodes)
         nodes.freeze(node)
         wait_until(lambda: lost(runs))
         nodes.thaw(node)
-        slow.end()
 
-    with meanwhile(freeze):
-        summary = runs.begin("Ring", how=on(nodes), **slow.parameters)
+    with meanwhile(freeze, gate):
+        summary = runs.begin("Ring", how=on(nodes), **SLOW, **gate.shut)
     assert summary["digest"] == quiet
     assert "nothing heard" in lost(runs)[0]["cause"]
     nodes.kill(nodes.ids()[0])  # Ray may not have got over it
 
 
-def test_nodes_join_a_run_that_follows_the_cluster_and_leave_on_notice(runs: Runs, cluster: Nodes, slow: Slow, quiet: str) -> None:
+def test_nodes_join_a_run_that_follows_the_cluster_and_leave_on_notice(runs: Runs, cluster: Nodes, gate: Gate, quiet: str) -> None:
     cluster.have(2)
-    long = slow.parameters | {"seconds": 1.0}  # of CPU time: 90 in all, so that a slow machine is slow for the run as well
+    long = SLOW | {"seconds": 1.0} | gate.shut  # of CPU time: 90 in all, so that a slow machine is slow for the run as well
     coordinator = runs.coordinator("Ring", how={"engine": "ray", "workers": 0, "address": cluster.address}, **long)
     coordinator.await_phases(2, runs.folder / "run")
     new = cluster.add()
@@ -155,12 +145,12 @@ def test_nodes_join_a_run_that_follows_the_cluster_and_leave_on_notice(runs: Run
         drain(cluster.address, new)
         coordinator.until(lambda: runs.told("worker draining"))
         coordinator.until(lambda: not any(new.startswith(one["node"]) for one in crew(runs)))
-        slow.end()
+        gate.open()
         summary = coordinator.end()
     finally:
         cluster.kill(new)
     assert summary["digest"] == quiet
-    assert summary["workers_lost"] == 0
+    assert all("nothing heard" in line["cause"] for line in lost(runs))  # a machine that is too busy to say a word for 4 seconds
     assert "notice of preemption" in runs.told("worker draining")[0]["cause"]
 
 
@@ -172,13 +162,13 @@ def drain(address: str, node: str) -> None:
     assert accepted, why
 
 
-def test_a_driver_that_is_killed_is_resumed_on_other_workers(runs: Runs, nodes: Nodes, slow: Slow, quiet: str) -> None:
+def test_a_driver_that_is_killed_is_resumed_on_other_workers(runs: Runs, nodes: Nodes, gate: Gate, quiet: str) -> None:
     how = {"engine": "ray", "workers": 3, "address": nodes.address, "durable_every": 0.2}
-    first = runs.coordinator("Ring", how=how, **slow.parameters)
+    first = runs.coordinator("Ring", how=how, **SLOW, **gate.shut)
     first.await_phases(16, runs.folder / "run")
     first.kill()
     first.code()
-    slow.end()
+    gate.open()
     summary = runs.resumed(workers=2).end()
     assert summary["digest"] == quiet
     assert runs.told("going on")[0]["artifacts"] > 0
@@ -189,13 +179,12 @@ def test_artifacts_larger_than_the_object_store_of_all_nodes(runs: Runs, nodes: 
     assert runs.begin("Ring", how=on(nodes), **large)["digest"] == reference_digest("Ring", **large)
 
 
-def test_everything_at_once_with_checks_and_workers_killed_every_second(runs: Runs, nodes: Nodes, slow: Slow, quiet: str) -> None:
+def test_everything_at_once_with_checks_and_workers_killed_every_second(runs: Runs, nodes: Nodes, gate: Gate, quiet: str) -> None:
     def until_some_are_lost() -> None:
         wait_until(lambda: (runs.folder / "run").exists() and lost(runs))
-        slow.end()
 
-    with meanwhile(until_some_are_lost):
-        summary = runs.begin("Ring", how=on(nodes, preempt=1.0, verify=True), **slow.parameters | {"seconds": 0.05})
+    with meanwhile(until_some_are_lost, gate):
+        summary = runs.begin("Ring", how=on(nodes, preempt=1.0, verify=True), **SLOW | {"seconds": 0.05}, **gate.shut)
     assert summary["digest"] == quiet
     assert summary["workers_lost"] > 0
 
@@ -214,7 +203,7 @@ def test_documents_and_cuts_lie_in_storage_that_goes_away_for_a_while(tmp_path: 
         where = ["--engine", "ray", "--address", nodes.address, "--label", "kind=spot"]
         durable = ["--durable", "s3://bucket/runs/x", "--durable-every", "0.3"]
         run = start("lda", "train", "s3://bucket/docs/*.txt", *common, *where, *durable, "--run", f"{tmp_path}/run", **storage.environment)
-        await_phases(tmp_path / "run", 8)
+        await_phases(tmp_path / "run", 2)
         run.send_signal(signal.SIGSTOP)  # so that it has not ended before its storage is away
         storage.stop()
         run.send_signal(signal.SIGCONT)

@@ -19,7 +19,7 @@ import fsspec
 from fsspec.implementations.arrow import ArrowFSWrapper
 from pyarrow.fs import LocalFileSystem
 
-from conftest import Runs, reference_digest, wait_until
+from conftest import Gate, Runs, reference_digest, wait_until
 from regrow.engines.base import Engine
 from regrow.errors import DataError, Paused, UsageError
 from regrow.mirror import Mirror, fetch, newest
@@ -137,32 +137,34 @@ def test_another_machine_goes_on_from_the_newest_cut(runs: Runs, place: str, mon
     assert not any(name.startswith("committed/") for name in newest(Bucket(place)) or {})
 
 
-def test_a_pause_is_copied_as_well(runs: Runs, s3: S3) -> None:
+def test_a_pause_is_copied_as_well(runs: Runs, gate: Gate, s3: S3) -> None:
     s3.make(name := uuid.uuid4().hex)
     how = {"engine": "local", "durable": f"s3://{name}/x", "durable_every": 5}
-    coordinator = runs.coordinator("Ring", how=how, **LONG)
+    coordinator = runs.coordinator("Ring", how=how, **LONG, **gate.shut)
     coordinator.await_phases(20, runs.folder / "run")
     coordinator.kill(15)
     assert coordinator.code() == 75
+    gate.open()
     fetch(f"s3://{name}/x", runs.folder / "elsewhere")
     assert resume(runs.folder / "elsewhere", engine="inline")["digest"] == reference_digest("Ring", **LONG)
     assert runs.told("going on", "elsewhere")[0]["artifacts"] > 0
 
 
-def test_storage_that_is_away_is_waited_for_and_the_story_says_so(runs: Runs, s3: S3) -> None:
+def test_storage_that_is_away_is_waited_for_and_the_story_says_so(runs: Runs, gate: Gate, s3: S3) -> None:
     s3.make(name := uuid.uuid4().hex)
     run = runs.folder / "run"
 
     def go_away_and_come_back() -> None:
         wait_until(lambda: (run / "records.jsonl").exists() and (run / "records.jsonl").read_bytes().count(b"\n") > 5)
         s3.stop()
-        wait_until(lambda: runs.told("storage away"), 60)
+        wait_until(lambda: runs.told("storage away"))
         time.sleep(1)
         s3.start()
+        gate.open()
 
     thread = threading.Thread(target=go_away_and_come_back)
     thread.start()
-    summary = runs.begin("Ring", how=How("inline", durable_every=0.1, durable=f"s3://{name}/x"), **LONG)
+    summary = runs.begin("Ring", how=How("inline", durable_every=0.1, durable=f"s3://{name}/x"), **LONG, **gate.shut)
     thread.join()
     assert summary["digest"] == reference_digest("Ring", **LONG)
     assert runs.told("storage back")
