@@ -67,6 +67,8 @@ class Preparing:
             damage = dataset.damage() if self.resumed else ""
             if not damage:
                 shutil.rmtree(self.stages, ignore_errors=True)
+                if self.resumed and (others := self._changed_inputs()):
+                    self.around.story.tell("input changed", files=others)
                 return dataset
             self.around.story.tell("prepared data is damaged: made again from the input", cause=damage)
         shutil.rmtree(data, ignore_errors=True)
@@ -102,6 +104,10 @@ class Preparing:
             self.around.story.tell("prepared data made again", changes=changes)
         write_json(path, now)
 
+    def _changed_inputs(self) -> list[str]:
+        """Input files that are seen, without being read, to be others than when the run began. It need not have them any more."""
+        return [file.name for file in self.spec.source.files if os.path.exists(file.name) and os.path.getsize(file.name) != file.bytes]
+
     def _cache_key(self) -> str:
         """What prepared data is a function of."""
         spec = self.spec
@@ -109,7 +115,8 @@ class Preparing:
         if not found or (self.resumed and not (self.stages / "text" / "data" / "dataset.json").exists()):
             found = input_digest(spec.source)
         if spec.input_digest and found != spec.input_digest:
-            raise DataError("the input files have changed since the run began", "put them back, or begin anew with --overwrite")
+            which = ", ".join(self._changed_inputs()) or "the input files"
+            raise DataError(f"{which}: changed since the run began, which must read its input again", "put it back, or begin anew")
         about: list[Any] = [found, spec.source.to_json() | {"files": [file.name for file in spec.source.files]}, spec.options_json()]
         about += [spec.pipeline, spec.grid, spec.topics, spec.model_digest, prepared.code_digest()]
         if stop_words := getattr(spec.options, "stop_words", None):  # the words, as the file of that name may change

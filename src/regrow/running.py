@@ -12,6 +12,7 @@ the one that was asked for. The results of one stage are the data of the next. A
     RUN/committed, ...      the artifacts of the last program (see store.directory)
     RUN/kept/               results that are not in the model, but needed to go on from it (see Program.results_kept)
     RUN/model/              the model, published by one rename
+    RUN/model.before/       the model of a run that this one takes the place of, until there is a new one (see place)
     RUN/output.jsonl, .json instead of a model: the lines of a program whose results are a stream (see Program.results_streamed)
     RUN/control             a socket, while a coordinator works on the run (see control)
     RUN/events.jsonl        the story; RUN/sessions/: what each coordinator did and cost
@@ -38,6 +39,7 @@ from regrow.interrupts import Interrupts
 from regrow.job import Job, loading
 from regrow.mirror import Mirror, check_empty
 from regrow.outlet import Outlet
+from regrow.place import drop_model_before, locked, new_directory, refuse_to_lose, settle, telling_of_model_before
 from regrow.preparing import Preparing
 from regrow.program import Value, as_value
 from regrow.spec import How, Spec, write_json
@@ -45,7 +47,6 @@ from regrow.stage import Around, ResultLost, Stage, Watcher
 from regrow.store.dataset import Dataset, DatasetWriter
 from regrow.store.directory import Directory
 from regrow.store.durable import sync, sync_all
-from regrow.store.lock import Lock, is_lock
 from regrow.store.model import publish_model
 from regrow.story import VERSION, Story
 from regrow.summary import Session, is_published, published, summary_of
@@ -62,13 +63,19 @@ def begin(spec: Spec, run: Path, how: How, watcher: Watcher | None = None, *, ov
     can be resumed.
     """
     _refuse_imports()
-    _refuse_to_lose(spec, run)
+    refuse_to_lose(spec, run)
     interrupts = Interrupts(run)
-    with _patient_with_disk(run), interrupts.caught(), _reached(how, overwrite, interrupts), _new_directory(run, overwrite):
+    with (
+        telling_of_model_before(run),
+        _patient_with_disk(run),
+        interrupts.caught(),
+        _reached(how, overwrite, interrupts),
+        new_directory(run, overwrite),
+    ):
         spec = spec.settled(run)
         spec.write(run)
         point("begin-spec")
-        (run / MARK).unlink()
+        settle(run)
         how.write(run)
         point("begin-how")
         for name in ("program", "input", "run.json", "how.json"):
@@ -87,7 +94,7 @@ def resume(
         raise DataError(f"{run} is no run", "name the folder that training printed first")
     spec, how = Spec.read(run), how or How.read(run).changed(changes)
     interrupts = Interrupts(run)
-    with _patient_with_disk(run), interrupts.caught(), _locked(run):
+    with telling_of_model_before(run), _patient_with_disk(run), interrupts.caught(), locked(run):
         if is_published(run) and (run / "done").exists():
             return summary_of(run)
         how.write(run)
@@ -98,20 +105,6 @@ def _refuse_imports() -> None:
     """A script that starts a run whenever it is imported would start one in every worker."""
     if loading:
         raise ProgramError(f"{loading[-1]} starts a run while it is imported", 'put what starts it below: if __name__ == "__main__":')
-
-
-def _refuse_to_lose(spec: Spec, run: Path) -> None:
-    """Raise UsageError for a directory that holds what the run is made from: it would be gone before it is read."""
-    inside = os.path.join(os.path.realpath(run), "")
-    for name in spec.inputs():
-        if os.path.join(os.path.realpath(name), "").startswith(inside):
-            raise UsageError(f"{run} would take the place of {name}, which it is made from", "take another name with --run DIR")
-
-
-MARK = ".regrow-begins"
-"""Stands in a directory from the moment it is ours until run.json does."""
-BEGUN = {"lock", "program", "run.new", "how.new", MARK}
-"""What a run consists of that was stopped before run.json was written."""
 
 
 @contextlib.contextmanager
@@ -125,53 +118,6 @@ def _reached(how: How, overwrite: bool, interrupts: Interrupts) -> Iterator[None
         yield
     finally:
         how.leave()
-
-
-@contextlib.contextmanager
-def _locked(run: Path) -> Iterator[None]:
-    lock = Lock(run)
-    try:
-        yield
-    finally:
-        lock.release()
-
-
-@contextlib.contextmanager
-def _new_directory(run: Path, overwrite: bool) -> Iterator[None]:
-    """A directory for a new run, locked. Raises UsageError for one that is in use, or that is something else."""
-    try:
-        run.mkdir(parents=True, exist_ok=True)
-        _check_free(run, overwrite)
-    except OSError as error:
-        if error.errno in NO_PLACE:
-            raise UsageError(f"{run} cannot be made: {error.strerror}", "name another folder with --run DIR") from None
-        raise
-    with _locked(run):
-        _check_free(run, overwrite)
-        for path in sorted(run.iterdir(), key=lambda path: path.name == "run.json"):  # last: until then it is seen to be a run
-            if path.is_dir() and not path.is_symlink():
-                shutil.rmtree(path)
-            elif path.name not in ("lock", MARK):
-                path.unlink()
-        (run / MARK).touch()
-        point("begin-directory")
-        yield
-
-
-NO_PLACE = {errno.ENOENT, errno.EACCES, errno.EPERM, errno.EROFS, errno.EEXIST, errno.ENOTDIR, errno.ENAMETOOLONG}
-
-
-def _check_free(run: Path, overwrite: bool) -> None:
-    names = {path.name for path in run.iterdir()}
-    if not names or (MARK in names and names <= BEGUN) or (names == {"lock"} and is_lock(run)):
-        return
-    if "run.json" not in names:
-        raise UsageError(f"{run} is there already and is no run", "take another name with --run DIR")
-    if not overwrite:
-        raise UsageError(
-            f"{run} is there already",
-            f"go on with it: regrow resume {run}; or take another name: --run DIR; or begin anew in its place: --overwrite",
-        )
 
 
 class _Run:
@@ -336,6 +282,7 @@ class _Run:
         """The model is published: delete what it was made of, then note that the run is done."""
         with self.interrupts.shielded():
             about = published(self.run)
+            drop_model_before(self.run)
             Directory(self.run).clear()
             shutil.rmtree(self.run / "stages", ignore_errors=True)
             point("finish-cleared")

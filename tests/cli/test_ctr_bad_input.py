@@ -63,6 +63,10 @@ def test_a_quote_that_takes_other_rows_along_is_an_error_even_where_rows_are_ski
     refuses(found, 3, "a.csv, line 62", "never closed, which takes along the 60 lines after it")
 
 
+def test_an_empty_list_of_features_is_a_slip(shell: Shell) -> None:
+    refuses(shell(*table(shell), "--features", ""), 2, "empty name")
+
+
 def test_a_cross_cannot_have_the_name_of_a_column(shell: Shell) -> None:
     refuses(shell(*table(shell), "--cross", "a:a,b"), 2, "--cross a:a,b", "a is a column already", "another name")
 

@@ -42,6 +42,7 @@ FLOORS = {
     "outlet": 7,
     "mirror": 7,
     "stage": 8,
+    "place": 8,
     "preparing": 9,
     "running": 9,
     "checking": 10,

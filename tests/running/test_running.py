@@ -66,6 +66,21 @@ def test_an_existing_run_has_three_ways_on(runs: Runs, quiet: str) -> None:
     assert runs.resume()["digest"] == summary["digest"]
 
 
+def test_the_model_of_an_overwritten_run_stays_until_there_is_a_new_one(runs: Runs) -> None:
+    old, before = runs.begin("Ring", rounds=2)["digest"], runs.folder / "run" / "model.before"
+    for _ in range(2):  # the second one takes the place of a run without a model
+        with pytest.raises(ProgramError) as caught:
+            begin(runs.spec("Faulty"), runs.folder / "run", How("inline"), overwrite=True)
+        assert f"stays until there is a new one, in {before}" in caught.value.advice
+        assert read_model(before).digest == old
+    with pytest.raises(ProgramError, match="seven") as caught:
+        runs.resume()
+    assert str(before) in caught.value.advice
+    new = begin(runs.spec("Ring", rounds=3), runs.folder / "run", How("inline"), overwrite=True)["digest"]
+    assert read_model(runs.folder / "run" / "model").digest == new != old
+    assert not before.exists()
+
+
 def test_a_folder_that_is_no_run_is_left_alone(runs: Runs) -> None:
     folder = runs.folder / "run"
     folder.mkdir()
@@ -188,8 +203,15 @@ def test_another_input_is_another_run(runs: Runs, monkeypatch: pytest.MonkeyPatc
         with pytest.raises(Stop):
             runs.begin("Ring", **RING)
     runs.text.write_text(LINES + "one more\n")
-    with pytest.raises(DataError, match="input files have changed"):
+    with pytest.raises(DataError, match=r"input\.txt: changed since the run began"):
         runs.resume()
+
+
+def test_input_that_has_been_read_may_change_and_the_story_says_so(runs: Runs, quiet: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    stopped_in_round_5(runs, monkeypatch)
+    runs.text.write_text(LINES + "one more\n")
+    assert runs.resume()["digest"] == quiet
+    assert runs.told("input changed")[0]["files"] == [str(runs.text)]
 
 
 def test_damaged_prepared_data_is_made_again(runs: Runs, quiet: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -122,6 +122,8 @@ def told(line: Mapping[str, Any], run: Path | None = None) -> str | None:
             return f'role "{line["role"]}": {line["why"]}'
         case "attempts differ":
             return f"two attempts of {line['task']} differ, by {' and '.join(line['workers'])}: a third one decides whom to blame"
+        case "input changed":
+            return f"{', '.join(line['files'])}: changed since the run began, which goes on with what it had read"
         case "prepared data lost":
             return f"{line['cause']}; it is made again"
         case "prepared data made again":

@@ -76,7 +76,7 @@ def check_options(options: ClickOptions) -> None:
 
 def names_of(text: str | None) -> tuple[str, ...]:
     """Names separated by commas. Raises UsageError for one that is empty."""
-    names = tuple(name.strip() for name in text.split(",")) if text else ()
+    names = tuple(name.strip() for name in text.split(",")) if text is not None else ()
     if not all(names):
         raise UsageError(f'"{text}" has an empty name', "separate names by single commas")
     return names

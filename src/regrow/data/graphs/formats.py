@@ -122,7 +122,7 @@ def _broken(part: Fixed, text: Array, about: Looked, what: int, line: int, start
             f"{shown}: {wanted} are expected, and the line is {shown_line(piece)}", "mend the line, or begin it with # to leave it out"
         )
     if what == lines.NO_ID and piece.removeprefix(b"-").isdigit():
-        told = f"node {piece.decode()} is too large: numbers of nodes are below 2^63"
+        told = f"node {piece.decode()} is too large: numbers of nodes are below 2^63 - 1"
         return DataError(f"{shown}: {told}", "say --ids text: any name will do")
     if what == lines.NO_ID:
         advice = "say --ids text if nodes have names; or name other columns with --source and --target"
