@@ -106,7 +106,9 @@ Durable = Annotated[
     typer.Option(metavar="URL", help="Copy each durable cut there, e.g. s3://bucket/x; resume it anywhere.", show_default=False),
 ]
 Verify = Annotated[str, typer.Option(metavar="auto|off", help="Run a few tasks twice to see that they are deterministic.")]
-Overwrite = Annotated[bool, typer.Option("--overwrite", help="Begin anew in place of a run that is there already; its model stays until there is a new one.")]
+Overwrite = Annotated[
+    bool, typer.Option("--overwrite", help="Begin anew in place of a run that is there already; its model stays until there is a new one.")
+]
 Json = Annotated[bool, typer.Option("--json", help="Print one line of JSON.")]
 
 
