@@ -223,7 +223,7 @@ def igraph_prpack(source: Array, target: Array, nodes: int, tolerance: float) ->
     """igraph's PRPACK: Gauss-Seidel, to a tolerance of its own."""
     import igraph
 
-    graph = igraph.Graph(n=nodes, edges=np.stack([source, target], axis=1), directed=True)
+    graph = igraph.Graph(n=nodes, edges=np.stack([source, target], axis=1, dtype=np.int64), directed=True)
     return lambda: (np.array(graph.pagerank(damping=DAMPING, implementation="prpack")), None)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import json
 import os
 import shutil
 import uuid
@@ -15,12 +16,15 @@ from pathlib import Path
 
 from regrow.errors import DataError
 
-__all__ = ["code_digest", "default_folder", "fetch", "keep"]
+__all__ = ["LAYOUT", "check_layout", "code_digest", "default_folder", "fetch", "keep"]
 
 BYTES_MAX = 10 * 2**30
 """Entries that were used longest ago are deleted beyond this."""
 CODE = ("data", "preparing.py", "packed.py", "arithmetic.py", "rng.py", "store/container.py", "store/dataset.py")
 """What decides how prepared data is laid out."""
+LAYOUT = 1
+"""Another number whenever the tokens of a run are laid out otherwise, as other runs go on from them: most code that changes changes nothing
+there. A test notices."""
 
 
 def default_folder() -> Path:
@@ -36,6 +40,20 @@ def code_digest() -> str:
         for path in sorted((here / place).rglob("*.py")) if (here / place).is_dir() else [here / place]:
             code.update(path.read_bytes())
     return code.hexdigest()
+
+
+def check_layout(run: Path) -> None:
+    """Raise DataError if the data of a finished run, from which another is to go on, is laid out as by another version."""
+    try:
+        then = json.loads((run / "prepared.json").read_text()).get("layout", 0)
+    except FileNotFoundError:
+        then = 0
+    if then != LAYOUT:
+        raise DataError(
+            f"{run} was prepared by {'an earlier' if then < LAYOUT else 'a later'} version of regrow, which lays data out otherwise "
+            f"(layout {then}, here {LAYOUT})",
+            "train it again with this version, or go on from it with the one that made it",
+        )
 
 
 def fetch(cache: Path, key: str, folder: Path) -> bool:

@@ -88,7 +88,7 @@ class Preparing:
 
     def _check_code(self, data: Path) -> None:
         """Note which code prepares this run; what other code has prepared is refused, or deleted if changes are accepted."""
-        path, now = self.run / "prepared.json", {"code": prepared.code_digest()}
+        path, now = self.run / "prepared.json", {"code": prepared.code_digest(), "layout": prepared.LAYOUT}
         then = json.loads(path.read_text()) if path.exists() else {}
         if then == now:
             return

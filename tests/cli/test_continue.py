@@ -57,6 +57,19 @@ def test_the_same_bytes_on_workers_that_are_killed(shell: Shell) -> None:
     assert fire["digest"] == quiet["digest"]
 
 
+@pytest.mark.parametrize(
+    ("says", "told"), [('{"layout": 0}', "an earlier"), ('{"layout": 1000}', "a later"), ("{}", "an earlier"), (None, "an earlier")]
+)
+def test_a_run_that_another_version_laid_out_otherwise_is_not_gone_on_from(shell: Shell, says: str | None, told: str) -> None:
+    shell.run(*TRAIN, "--rounds", 2, "--run", "first")
+    prepared = shell.folder / "first" / "prepared.json"
+    prepared.unlink() if says is None else prepared.write_text(says)
+    ended = shell("lda", "train", "--continue", "first", "--rounds", 2, "--run", "second", *INLINE)
+    refuses(ended, 3, f"first was prepared by {told} version of regrow")
+    assert "train it again" in ended.err
+    assert not (shell.folder / "second").exists()
+
+
 def test_filters_of_the_first_run_hold_for_new_documents(shell: Shell) -> None:
     (shell.folder / "docs.txt").write_text("the tail the tail grows grows\n" * 10 + "once\n")
     (shell.folder / "new.txt").write_text("The Head the head once rare\n" * 1 + "the tail head\n")

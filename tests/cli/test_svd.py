@@ -113,6 +113,19 @@ def test_a_matrix_of_any_numbers_is_factored_as_it_is(shell: Shell) -> None:
         assert np.allclose(read_factors(f"run-{name}")[0].singular_values, true[:3], rtol=1e-7)
 
 
+@pytest.mark.parametrize("sign", [1, -1])
+def test_a_symmetric_matrix_is_read_whole_from_one_triangle(shell: Shell, sign: int) -> None:
+    matrix = scipy.sparse.random(30, 30, 0.2, random_state=1, data_rvs=lambda size: np.random.default_rng(1).normal(size=size))
+    matrix = scipy.sparse.coo_matrix(matrix + sign * matrix.T)
+    digests = set()
+    for symmetry in ("general", "symmetric" if sign > 0 else "skew-symmetric"):
+        scipy.io.mmwrite("x.mtx", matrix, symmetry=symmetry, precision=17)
+        digests.add(shell.run("svd", "train", "x.mtx", "--rank", 3, "--power", 2, "--run", f"run-{symmetry}", *INLINE)["digest"])
+        measured = shell.run("svd", "evaluate", f"run-{symmetry}", "x.mtx")
+        assert (measured["documents"], measured["entries"]) == (30, matrix.nnz)
+    assert len(digests) == 1
+
+
 def test_names_of_a_vocabulary_and_words_to_drop(shell: Shell) -> None:
     scipy.sparse.save_npz("x.npz", scipy.sparse.csr_matrix(texts.counts(50, 30)))
     (shell.folder / "vocab.txt").write_text("".join(f"word{j}\n" for j in range(30)))
@@ -238,6 +251,7 @@ def bad(folder: Path) -> None:
     head = "%%MatrixMarket matrix coordinate real general\n3 3 3\n"
     (folder / "text.mtx").write_text(head + "1 1 0.5\n2 2 abc\n3 3 1\n")
     (folder / "column.mtx").write_text(head + "1 1 0.5\n2 7 1\n3 3 1\n")
+    (folder / "diagonal.mtx").write_text(head.replace("general", "skew-symmetric") + "2 1 0.5\n\n2 2 1\n3 3 0\n")
     (folder / "one.mtx").write_text(head + "1 1 0.5\n2\n3 3 1\n")
     (folder / "short.mtx").write_text(head + "1 1 0.5\n2 2 1\n")
     (folder / "zeros.mtx").write_text("%%MatrixMarket matrix coordinate real general\n3 3 1\n1 1 0\n")
@@ -254,7 +268,8 @@ def bad(folder: Path) -> None:
     ("words", "code", "told"),
     [
         (("text.mtx",), 3, "text.mtx, line 4: the value in \"abc\" is no finite number"),
-        (("column.mtx",), 3, "column.mtx, line 4: the word is not in 1..3"),
+        (("column.mtx",), 3, "column.mtx, line 4: the column is not in 1..3"),
+        (("diagonal.mtx",), 3, "diagonal.mtx, line 5: a value on the diagonal, and the matrix is skew-symmetric"),
         (("one.mtx",), 3, "one.mtx, line 4: `document word value` is expected"),
         (("short.mtx",), 3, "the header says 3 entries, and the file holds 2"),
         (("zeros.mtx",), 3, "no value other than 0"),

@@ -16,6 +16,7 @@ from regrow.errors import DataError
 
 MM = "%%MatrixMarket matrix coordinate real general\n2 3 3\n"
 LONG = " ".join(f"{i}:{i + 1}" for i in range(9000))
+SQUARE = "%%MatrixMarket matrix coordinate real symmetric\n3 3 2\n"
 DOWN = "%%MatrixMarket matrix coordinate real general\n2 3 3\n2 1 1\n"
 
 
@@ -68,10 +69,16 @@ BAD = [
     ("x.svm", "1 0:1\n1 3:1\n", "a\nb\nc\n", "x.svm, line 2: word 3 is not in 0..2: the vocabulary has 3 words"),
     ("x.mtx", "%%MatrixMarkt\n1 1 1\n1 1 1\n", None, "x.mtx, line 1: `%%MatrixMarket matrix coordinate ...` is expected, and the line is"),
     ("x.mtx", "%%MatrixMarket matrix array real general\n1 1\n1\n", None, "x.mtx, line 1: "),
-    ("x.mtx", MM.replace("general", "symmetric"), None, "is no sparse matrix of counts"),
-    ("x.mtx", MM.replace("real", "complex"), None, "is no sparse matrix of counts"),
-    ("x.mtx", MM.replace("2 3 3", "%\n\n2 x 3"), None, "x.mtx, line 4: the numbers of documents, words and entries are expected"),
-    ("x.mtx", MM.replace("2 3 3", "0 3 3"), None, "x.mtx, line 2: a matrix of 0 documents by 3 words"),
+    ("x.mtx", MM.replace("general", "upper"), None, "is no sparse matrix of real numbers"),
+    ("x.mtx", MM.replace("real", "complex"), None, "is no sparse matrix of real numbers"),
+    ("x.mtx", MM.replace("general", "symmetric"), None, "x.mtx, line 2: 2 rows by 3 columns, and line 1 says symmetric"),
+    ("x.mtx", SQUARE + "3 1 1\n", None, "x.mtx, line 2: the header says 2 entries, and the file holds 1"),
+    ("x.mtx", SQUARE + "3 1 1\n3 1 1\n2 1 1\n", None, "x.mtx, line 2: the header says 2 entries, and the file holds 3"),
+    ("x.mtx", SQUARE + "3 1 1\n1 4 1\n", None, "x.mtx, line 4: the word is not in 1..3"),
+    ("x.mtx", SQUARE.replace("symm", "skew-symm") + "3 1 1\n2 1 1\n", None, "has as many values below 0 as above, and counts are expected"),
+    ("x.mtx", SQUARE.replace("symm", "skew-symm").replace("real", "pattern"), None, "entries without values have no sign"),
+    ("x.mtx", MM.replace("2 3 3", "%\n\n2 x 3"), None, "x.mtx, line 4: the numbers of rows (documents), columns (words) and entries"),
+    ("x.mtx", MM.replace("2 3 3", "0 3 3"), None, "x.mtx, line 2: a matrix of 0 rows by 3 columns"),
     ("x.mtx", MM, None, "x.mtx holds a header and nothing else"),
     ("x.mtx", MM + "1 1 1\n1 2 1\n", None, "x.mtx, line 2: the header says 3 entries, and the file holds 2"),
     ("x.mtx", MM + "1 1 1\n1 2 1\n2 1 1\n2 2 1\n", None, "x.mtx, line 2: the header says 3 entries, and the file holds 4"),

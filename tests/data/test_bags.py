@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import bz2
 import gzip
+import itertools
 import subprocess
 import sys
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -19,9 +20,11 @@ from gensim import corpora, models
 from sklearn.datasets import dump_svmlight_file, load_svmlight_file
 
 from data.preparing import documents_of, parts_of, tokens_of, write
-from regrow.data import TextOptions, describe
+from regrow.data import TextOptions, describe, ingest
 from regrow.data.formats import matrixmarket
 from regrow.data.known import UNKNOWN, Reading, known_documents, lexicon, names
+from regrow.data.matrix import describe_matrix
+from regrow.data.matrix.readers import RealMatrixMarket
 from regrow.data.records import documents
 from regrow.errors import DataError
 from regrow.packed import strings
@@ -191,6 +194,38 @@ def test_a_matrix_out_of_order_is_sorted_in_as_many_passes_as_memory_asks_for(tm
     assert [Counter(map(int, words)) for words in documents_of(tokens_of([str(tmp_path / "x.mtx")]))] == [
         Counter({w + 1: n for w, n in row}) for row in ROWS
     ]
+
+
+@pytest.mark.parametrize(
+    ("field", "symmetry"),
+    [
+        *itertools.product(("integer", "real", "pattern"), ("symmetric", "hermitian")),
+        ("integer", "skew-symmetric"),
+        ("real", "skew-symmetric"),
+    ],
+)
+@pytest.mark.parametrize("held", [3, 1 << 25])
+def test_of_a_symmetric_matrix_the_other_triangle_is_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, field: str, symmetry: str, held: int
+) -> None:
+    monkeypatch.setattr(matrixmarket, "ENTRIES_HELD", held)
+    skew = symmetry == "skew-symmetric"
+    entries = ["7 1 3", "2 1 5", "", "3 2 7" if skew else "3 3 7", "1 4 2", "6 2 1", "6 2 4", "7 6 9", "5 4 6"]  # one is above the diagonal
+    shown = [entry.rpartition(" ")[0] if field == "pattern" else entry for entry in entries]
+    content = "\n".join([f"%%MatrixMarket matrix coordinate {field} {symmetry}", "%", "7 7 8", *shown, ""])
+    path = write(tmp_path, "x.mtx", content)
+    expected = scipy.io.mmread(path).toarray()
+    source = describe_matrix([path], TextOptions())
+    for target in (1, 1 << 20):
+        layouts: dict[str, list[Any]] = defaultdict(list)
+        facts = ingest(source, lambda layout, _, part, to=layouts: to[layout].append(part), None, target)
+        rows = [RealMatrixMarket().cells(Fixed(part)) for part in layouts["text"]]
+        found = [scipy.sparse.csr_matrix((values, columns, ptr), shape=(len(ptr) - 1, 7)) for columns, ptr, values in rows]
+        assert np.array_equal(scipy.sparse.vstack(found).toarray(), expected)
+        assert facts.bytes_read == len(content)
+    if not skew:
+        counted = [Counter(map(int, words)) for words in documents_of(tokens_of([path]))]
+        assert counted == [Counter({w + 1: int(n) for w, n in enumerate(row) if n}) for row in expected]
 
 
 def test_entries_of_a_pattern_count_once(tmp_path: Path) -> None:

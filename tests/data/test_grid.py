@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,8 @@ from hypothesis import strategies as st
 from data.preparing import documents_of, grid_of, pairs, tokens_of, words_by_place, words_by_token, write
 from regrow.data import default_grid
 from regrow.data.grid_kernels import columns_of_words
+from regrow.prepared import LAYOUT
+from regrow.store.model import digest_of
 
 DOCUMENTS = st.lists(st.lists(st.sampled_from(["a", "b", "c", "it's", "naïve", "漢", "tail", "x1"]), max_size=12), min_size=1, max_size=25)
 
@@ -78,3 +81,12 @@ def test_words_without_tokens_are_in_no_column() -> None:
 )  # fmt: skip
 def test_the_grid_comes_from_the_size_of_the_data_alone(tokens: int, topics: int | None, side: int) -> None:
     assert default_grid(tokens, topics) == (side, side)
+
+
+def test_who_lays_tokens_out_otherwise_counts_the_layout_up(tmp_path: Path) -> None:
+    path = write(tmp_path, "docs.txt", "the tail of the tail\n\nit's naïve 漢字\nhead head head tail\n")
+    grid, sha = grid_of(tokens_of([path]), 2, 2), hashlib.sha256()
+    for layout in sorted(grid):
+        for part in grid[layout]:
+            sha.update(digest_of(dict(part)).encode())
+    assert (LAYOUT, sha.hexdigest()[:16]) == (1, "4b35b7f1413f5aff"), "runs go on from data like this: count LAYOUT up, and put both here"

@@ -18,6 +18,7 @@ FLOORS = {
     "arithmetic": 0,
     "packed": 0,
     "program": 1,
+    "columns": 2,
     "coordinator": 2,
     "traces": 1,
     "parameters": 2,
@@ -55,7 +56,7 @@ FLOORS = {
 """A room imports rooms of its own floor or below. `models` stand high because estimators start runs; what a worker loads of
 them, the programs, may import only the rooms in PROGRAMS_MAY_IMPORT."""
 
-PROGRAMS_MAY_IMPORT = {"errors", "rng", "arithmetic", "packed", "program", "data", "evaluation"}
+PROGRAMS_MAY_IMPORT = {"errors", "rng", "arithmetic", "packed", "columns", "program", "data", "evaluation"}
 NEVER = [("models", "engines"), ("engines", "models"), ("coordinator", "store"), ("simulation", "engines"), ("data", "store")]
 COORDINATOR_MAY_IMPORT = {"errors", "program"}
 

@@ -42,4 +42,6 @@ def test_the_same_bytes_on_a_generic_processor(tmp_path: Path, monkeypatch: pyte
     for name in COMMANDS:
         assert there[name]["digest"] == here[name]["digest"], name
         assert there[name]["history"] == here[name]["history"], name
-    assert here["learned"]["metrics"]["merged_topics"] > 0
+    learned = here["learned"]["metrics"]
+    assert learned["merged_topics"] > 0
+    assert learned["beta"] != 0.01, "no round learned the priors"

@@ -27,7 +27,10 @@ __all__ = ["COMMANDS", "train", "write_inputs"]
 
 COMMANDS: Mapping[str, Sequence[str]] = {
     "topics": ("lda", "train", "docs.txt", "--topics", "8", "--rounds", "12", "--grid", "2x2", "--likelihood-every", "2"),
-    "learned": ("lda", "train", "pairs.txt", "--topics", "30", "--rounds", "15", "--learn-alpha", "--learn-beta", "--merge-every", "12"),
+    "learned": (
+        *("lda", "train", "pairs.txt", "--topics", "30", "--rounds", "30", "--merge-every", "12"),
+        *("--learn-alpha", "--learn-beta", "--learn-every", "5"),
+    ),
     "clicks": ("ctr", "train", "rows.csv", "--label", "click", "--backoff", "item:category", "--features", "user,item"),
     "ranks": ("pagerank", "train", "edges.tsv", "--partitions", "4", "--weight", "3"),
     "factors": ("svd", "train", "planted.txt", "--rank", "12", "--power", "3", "--grid", "3x3"),
@@ -51,7 +54,7 @@ def write_inputs() -> None:
     import scipy.sparse
 
     Path("docs.txt").write_text(themes(400))
-    Path("pairs.txt").write_text("\n".join(" ".join(f"s{line % 8}w{word}" for word in range(10)) for line in range(400)) + "\n")
+    Path("pairs.txt").write_text("\n".join(" ".join(f"s{line % 8}w{word}" for word in range(10)) for line in range(250)) + "\n")
     Path("rows.csv").write_text(csv_text(3_000))
     Path("edges.tsv").write_text(lines(edges()))
     Path("planted.txt").write_text("\n".join(texts.documents(600, topics=30)) + "\n")

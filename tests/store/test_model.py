@@ -12,9 +12,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from regrow.columns import from_arrow, to_arrow
 from regrow.errors import DataError
 from regrow.packed import strings
-from regrow.store.model import _from_arrow, _to_arrow, digest_of, publish_model, read_model
+from regrow.store.model import digest_of, publish_model, read_model
 
 ABOUT = {"kind": "m:P", "parameters": {"k": 3}, "seed": 1}
 ARRAYS = {
@@ -68,12 +69,12 @@ def test_what_a_model_cannot_hold_is_refused_by_name(tmp_path: Path, value: Any,
 
 def test_a_column_keeps_all_values_or_is_refused() -> None:
     for values in (np.arange(3), np.array([1, 2], ">i2"), np.array([True, False]), np.empty(0, np.float32)):
-        assert np.array_equal(_from_arrow(_to_arrow(values)), values)
+        assert np.array_equal(from_arrow(to_arrow(values)), values)
     for values in (np.eye(2), np.array(7), np.ones((2, 1), np.bool_)):
         with pytest.raises(ValueError, match="one dimension"):
-            _to_arrow(values)
+            to_arrow(values)
     with pytest.raises(TypeError, match=r"packed by regrow\.strings"):
-        _to_arrow(np.array(["x", "yy"]))
+        to_arrow(np.array(["x", "yy"]))
 
 
 @pytest.mark.skipif(find_spec("pandas") is None, reason="pandas is not installed")

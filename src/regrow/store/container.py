@@ -193,7 +193,10 @@ def _section_of(name: str, sections: Mapping[str, object]) -> str:
 
 
 class Container:
-    """A file mapped for reading. Arrays are views of the map: read-only, and alive as long as somebody holds one."""
+    """A file mapped for reading. Arrays are views of the map: read-only, and alive as long as somebody holds one.
+
+    identity    device, inode, size and time of the last change: while it is the same, nobody has written into the file
+    """
 
     def __init__(self, path: Path | str, known: Header | None = None) -> None:
         """Map the file. Raises Broken if it is missing, no regular file, cut short or has no sound header.
@@ -204,8 +207,10 @@ class Container:
         try:
             descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)  # a pipe must not let us wait
             try:
-                if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                facts = os.fstat(descriptor)
+                if not stat.S_ISREG(facts.st_mode):
                     raise Broken(f"{path} is no regular file")
+                self.identity = facts.st_dev, facts.st_ino, facts.st_size, facts.st_mtime_ns
                 self._map = mmap.mmap(descriptor, 0, prot=mmap.PROT_READ)
             finally:
                 os.close(descriptor)
@@ -248,15 +253,24 @@ class Container:
         expected = self.header.checks.get(section)
         if expected is None:
             return {}
-        entries = self.header.sections[section]
         start, end = self.span(section)
         self._fetch(start, end)
         with memoryview(self._map) as whole, whole[start:end] as piece:
             found = xxhash.xxh3_64_hexdigest(piece)
         if found != expected:
             raise Broken(f"{self.path}: section {section} does not check ({found} instead of {expected})")
-        arrays = {name: self._array(dtype, shape, place, size) for name, dtype, shape, place, size in entries}
-        return _with_strings(arrays)
+        return self._arrays(section)
+
+    def section_again(self, section: str) -> dict[str, Value]:
+        """The arrays of a section that this process checked when the file had the same `identity`."""
+        if section not in self.header.checks:
+            return {}
+        self._fetch(*self.span(section))
+        return self._arrays(section)
+
+    def _arrays(self, section: str) -> dict[str, Value]:
+        entries = self.header.sections[section]
+        return _with_strings({name: self._array(dtype, shape, place, size) for name, dtype, shape, place, size in entries})
 
     def _fetch(self, start: int, end: int) -> None:
         """Have a large piece mapped in one go, which is faster than page by page; a Linux before 5.14 does not know how."""

@@ -13,7 +13,7 @@ import json
 import os
 import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from regrow.crash import point
@@ -32,6 +32,7 @@ class Dataset:
     layouts: Mapping[str, int]
     facts: Mapping[str, float]
     digest: str
+    _checked: dict[str, tuple[int, ...]] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @staticmethod
     def open(path: Path) -> Dataset:
@@ -50,9 +51,19 @@ class Dataset:
     def part(self, layout: str, index: int) -> dict[str, Value]:
         """The arrays of one partition, memory-mapped and checked. Raises DataError if they do not check."""
         try:
-            return Container(self.path / f"{layout}.{index}").section("result")
+            return self._arrays(f"{layout}.{index}")
         except Broken as broken:
             raise DamagedData(f"prepared data is damaged: {broken}", "regrow resume makes it anew from the input") from None
+
+    def _arrays(self, name: str) -> dict[str, Value]:
+        """What is in a file. It is checked when this process first reads it, and again when it has changed: most tasks read the same every
+        round. Raises Broken."""
+        container = Container(self.path / name)
+        if self._checked.get(name) == container.identity:
+            return container.section_again("result")
+        arrays = container.section("result")
+        self._checked[name] = container.identity
+        return arrays
 
     def damage(self) -> str:
         """What is missing or does not check; "" if every byte is as it was made."""

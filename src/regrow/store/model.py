@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from regrow.columns import from_arrow, to_arrow
 from regrow.crash import point
 from regrow.errors import DataError
 from regrow.packed import Strings
@@ -112,42 +113,8 @@ def _write_tables(folder: Path, tables: Mapping[str, Mapping[str, str]], arrays:
     import pyarrow.parquet as pq
 
     for table, columns in tables.items():
-        content = {column: _to_arrow(arrays[name]) for column, name in columns.items()}
+        content = {column: to_arrow(arrays[name]) for column, name in columns.items()}
         pq.write_table(pa.table(content), folder / f"{table}.parquet", compression="zstd")
-
-
-def _to_arrow(value: Value) -> Any:
-    """A column of a table. Raises ValueError for an array that is not one-dimensional, TypeError for one that holds no numbers."""
-    import pyarrow as pa
-
-    if isinstance(value, Strings):
-        offsets = pa.py_buffer(np.ascontiguousarray(value.offsets, np.int64))
-        return pa.LargeStringArray.from_buffers(len(value), offsets, pa.py_buffer(np.ascontiguousarray(value.utf8)))
-    if value.ndim != 1:
-        raise ValueError(f"a column has one dimension, and this array has shape {value.shape}")
-    if value.dtype.kind not in "biuf":
-        raise TypeError(f"a column holds numbers or booleans, and this array {value.dtype}; strings are packed by regrow.strings([...])")
-    if value.dtype == np.bool_:
-        return pa.array(value.tolist(), pa.bool_())
-    numbers = np.ascontiguousarray(value, value.dtype.newbyteorder("<"))  # pa.array(value) would import pandas where it is installed
-    return pa.Array.from_buffers(pa.from_numpy_dtype(numbers.dtype), len(numbers), [None, pa.py_buffer(numbers)])
-
-
-def _from_arrow(column: Any) -> Value:
-    import pyarrow as pa
-
-    column = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
-    if pa.types.is_boolean(column.type):
-        return np.array(column.to_pylist(), np.bool_)
-    numbers = pa.types.is_integer(column.type) or pa.types.is_floating(column.type)
-    if numbers and not column.null_count:  # `to_numpy` is the same, but imports pandas where that is installed
-        return np.frombuffer(column.buffers()[1] or b"", column.type.to_pandas_dtype())[column.offset : column.offset + len(column)]
-    if not pa.types.is_large_string(column.type):
-        return np.asarray(column.to_numpy(zero_copy_only=False))
-    _, offsets, utf8 = column.buffers()
-    ends = np.frombuffer(offsets, np.int64)[column.offset : column.offset + len(column) + 1]
-    text = np.frombuffer(utf8, np.uint8) if utf8 is not None else np.empty(0, np.uint8)
-    return Strings(ends - ends[0], text[ends[0] : ends[-1]])
 
 
 def read_model(path: Path) -> ModelFiles:
@@ -199,5 +166,5 @@ def _read_arrays(folder: Path) -> dict[str, Value]:
             raise ValueError(f"{table.name}: {why}") from None
         for column in content.column_names:
             name = table.stem if column == table.stem and len(content.column_names) == 1 else f"{table.stem}.{column}"
-            arrays[name] = _from_arrow(content[column])
+            arrays[name] = from_arrow(content[column])
     return arrays

@@ -55,6 +55,7 @@ class SourceFile:
     documents, words, triples    bags: what the header says
     root        the directory in which the file was found, if it was not named itself
     first_word      bags: the number that the file gives to the first word
+    mirrored    Matrix Market: what the value at (j, i) is of that at (i, j): 0 nothing, 1 the same (symmetric), -1 less than nothing (skew)
     """
 
     name: str
@@ -70,6 +71,7 @@ class SourceFile:
     triples: int = 0
     root: str = ""
     first_word: int = 1
+    mirrored: int = 0
 
 
 @dataclass(frozen=True)

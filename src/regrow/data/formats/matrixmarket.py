@@ -1,7 +1,11 @@
-"""Matrix Market: a header, then entries `document word count`, numbered from 1, in any order. gensim and scipy write it."""
+"""Matrix Market: a header, then entries `document word count`, numbered from 1, in any order. gensim and scipy write it.
+
+Of a symmetric matrix one triangle is written: the other one is made while the file is read.
+"""
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any, ClassVar
@@ -36,6 +40,8 @@ ENTRY_BYTES = 8
 
 _START = b"%%matrixmarket"
 _NUMBERS = (b"real", b"integer", b"unsigned-integer", b"pattern")
+_MIRRORED = {b"general": 0, b"symmetric": 1, b"hermitian": 1, b"skew-symmetric": -1}
+"""What the value at (j, i) is of that at (i, j): nothing, the same, or less than nothing. Hermitian numbers that are real are symmetric."""
 
 
 class MatrixMarket(BagFormat):
@@ -51,6 +57,10 @@ class MatrixMarket(BagFormat):
     """The kernel that reads them."""
     told: ClassVar[Any] = staticmethod(told_of_count)
     """What is wrong with one."""
+    lines_are: ClassVar[tuple[str, str]] = ("document", "word")
+    """What a row is, and a column."""
+    signed: ClassVar[bool] = False
+    """Whether values may be below 0."""
 
     def sniff(self, name: str, head: bytes, has_vocabulary: bool) -> bool:
         """By its first word."""
@@ -65,28 +75,38 @@ class MatrixMarket(BagFormat):
                 f"{file.name}, line 1: `%%MatrixMarket matrix coordinate ...` is expected, and the line is {shown_line(lines[0])}",
                 "give a file that scipy.io.mmwrite or gensim's MmCorpus wrote, or say another --format",
             )
-        if kinds[1:3] != [b"matrix", b"coordinate"] or kinds[3] not in _NUMBERS or kinds[4] != b"general":
+        if kinds[1:3] != [b"matrix", b"coordinate"] or kinds[3] not in _NUMBERS or kinds[4] not in _MIRRORED:
             raise DataError(
-                f"{file.name}, line 1: {shown_line(lines[0])} is no sparse matrix of counts",
-                "write documents x words as `matrix coordinate integer general` (`real` for other numbers), "
-                'e.g. scipy.io.mmwrite(file, scipy.sparse.csr_matrix(X), symmetry="general")',
+                f"{file.name}, line 1: {shown_line(lines[0])} is no sparse matrix of real numbers",
+                "write rows (documents) x columns (words) as `matrix coordinate integer general` (`real` for other numbers), "
+                "e.g. scipy.io.mmwrite(file, scipy.sparse.csr_matrix(X))",
             )
         size = next((i for i, line in enumerate(lines) if line.strip() and not line.startswith(b"%")), len(lines) - 1)
         numbers = lines[size].split()
         if len(numbers) != 3 or not all(number.isdigit() and len(number) < 16 for number in numbers):
             raise DataError(
-                f"{file.name}, line {size + 1:,}: the numbers of documents, words and entries are expected, "
+                f"{file.name}, line {size + 1:,}: the numbers of rows (documents), columns (words) and entries are expected, "
                 f"and the line is {shown_line(lines[size])}",
                 "fetch or write the file again",
             )
         documents, words, count = map(int, numbers)
         if not 0 < documents < 2**31 or not 0 < words < 2**31:
             raise DataError(
-                f"{file.name}, line {size + 1:,}: a matrix of {documents:,} documents by {words:,} words",
+                f"{file.name}, line {size + 1:,}: a matrix of {documents:,} rows by {words:,} columns",
                 "both must be in 1..2,147,483,647",
             )
+        mirrored = _MIRRORED[kinds[4]]
+        if mirrored and documents != words:
+            raise DataError(
+                f"{file.name}, line {size + 1:,}: {documents:,} rows by {words:,} columns, and line 1 says {kinds[4].decode()}",
+                "such a matrix has as many rows as columns: write it as general, or fetch the file again",
+            )
+        if mirrored < 0 and kinds[3] == b"pattern":
+            raise DataError(
+                f"{file.name}, line 1: {shown_line(lines[0])}: entries without values have no sign", "write them as real, or as symmetric"
+            )
         width = 2 if kinds[3] == b"pattern" else 3
-        return replace(file, header_lines=size + 1, documents=documents, words=words, triples=count, width=width)
+        return replace(file, header_lines=size + 1, documents=documents, words=words, triples=count, width=width, mirrored=mirrored)
 
     def look_together(self, files: Sequence[SourceFile]) -> Sequence[SourceFile]:
         """Files may say different numbers of words, as gensim counts up to the last that it met: the largest is that of all."""
@@ -101,9 +121,14 @@ class MatrixMarket(BagFormat):
     def parts(self, file: SourceFile, stream: Stream, target: int) -> Iterator[Arrays]:
         """Cut between documents: `width` int64 [1]: 2 without counts, otherwise 3, and the arrays of `document_parts`.
 
-        A file that is not in the order of the documents is put into it first, and has the arrays of `matrix_parts`.
+        A file that is not in the order of the documents, or has one triangle, is put into it first, and has the arrays of `matrix_parts`.
         """
-        if _in_order(file):
+        if file.mirrored < 0 and not self.signed:
+            raise DataError(
+                f"{file.name}, line 1: a skew-symmetric matrix has as many values below 0 as above, and counts are expected",
+                "topics are learned from counts: write how often each word occurs",
+            )
+        if not file.mirrored and _in_order(file):
             for part in document_parts(file, stream, target, "entries"):
                 yield {**part, "width": np.array([file.width], np.int64)}
         else:
@@ -154,42 +179,68 @@ class MatrixMarket(BagFormat):
             return rows, columns_, counts
         piece = text[start:end].tobytes()
         if kind == DOCUMENT:
-            told = f"the document is not in 1..{documents:,}, the number in the header: {shown_line(piece)}"
+            told = f"the {self.lines_are[0]} is not in 1..{documents:,}, the number in the header: {shown_line(piece)}"
         elif kind == WORD:
-            told = f"the word is not in 1..{words:,}, the number in the header: {shown_line(piece)}"
+            told = f"the {self.lines_are[1]} is not in 1..{words:,}, the number in the header: {shown_line(piece)}"
         else:
             told = self.told(kind, piece, "`document word count`" if columns == 3 else "`document word`")
         raise broken(part, kind, line, told, "the header belongs to another file, or the line was edited: write the file again")
 
     def _pieces(self, file: SourceFile, stream: Stream, target: int) -> Iterator[Entries]:
-        """The entries of a file, a piece at a time."""
-        line = file.header_lines + 1
+        """The entries of a file as it has them, a piece at a time."""
+        line, words = file.header_lines + 1, file.documents if file.mirrored else file.words
         for text in cut(without_lines(stream.blocks(), file.header_lines), LineEnd(target)):
-            about = {"documents": np.array([0, 0, file.documents, file.words]), "width": np.array([file.width])}
+            about = {"documents": np.array([0, 0, file.documents, words]), "width": np.array([file.width])}
             about |= {"text": np.frombuffer(text, np.uint8), "source": np.array([0, line])}
-            yield self.entries(Fixed({**about, "file": strings([file.name])}))
+            found = self.entries(Fixed({**about, "file": strings([file.name])}))
+            if file.mirrored < 0 and (wrong := (found[0] == found[1]) & (found[2] != 0)).any():
+                raise DataError(
+                    f"{file.name}, line {line + _filled_line(text, int(wrong.argmax())):,}: a value on the diagonal, "
+                    "and the matrix is skew-symmetric",
+                    "all values there are 0: leave the line out",
+                )
+            yield found
             line += text.count(b"\n")
 
     def _ordered(self, file: SourceFile, stream: Stream, target: int) -> Iterator[Arrays]:
         """The parts of a file in any order: one pass to count the entries of each document, then passes that put them in their places."""
-        indptr = np.zeros(file.documents + 1, np.int64)
-        for documents, _, _ in self._pieces(file, stream, target):
-            np.add.at(indptr, documents + 1, 1)
+        indptr, written = np.zeros(file.documents + 1, np.int64), 0
+        for piece in self._pieces(file, stream, target):
+            np.add.at(indptr, _both(piece, file.mirrored)[0] + 1, 1)
+            written += len(piece[0])
         np.cumsum(indptr, out=indptr)
-        if indptr[-1] != file.triples:
-            raise mismatched(file.name, file.header_lines, "entries", file.triples, int(indptr[-1]))
+        if written != file.triples:
+            raise mismatched(file.name, file.header_lines, "entries", file.triples, written)
         first = 0
         while first < file.documents:
             end = max(first + 1, int(np.searchsorted(indptr, indptr[first] + ENTRIES_HELD, "right")) - 1)
             size = int(indptr[end] - indptr[first])
             places, indices, data = indptr[first:end] - indptr[first], np.empty(size, np.int32), np.empty(size, self.number)
             found = 0
-            for rows, columns, counts in self._pieces(file, Stream(file.name), target):
-                found += placed(rows, columns, counts, first, end, places, indices, data)
+            for piece in self._pieces(file, Stream(file.name), target):
+                found += placed(*_both(piece, file.mirrored), first, end, places, indices, data)
             if found != size:
                 raise DataError(f"{file.name} changed while it was read", "begin again when it is whole")
             yield from matrix_parts(file, first, indptr[first : end + 1], indices, data, target // ENTRY_BYTES)
             first = end
+
+
+def _both(entries: Entries, mirrored: int) -> Entries:
+    """Entries with their images beyond the diagonal, each behind its own."""
+    if not mirrored:
+        return entries
+    rows, columns, values = entries
+    each = np.repeat(np.arange(len(rows)), 1 + (rows != columns))
+    image = np.concatenate([np.zeros(1, np.bool_), each[1:] == each[:-1]])[: len(each)]
+    rows, columns, values = rows[each], columns[each], values[each]
+    turned = np.where(image, columns, rows).astype(np.int64), np.where(image, rows, columns).astype(np.int32)
+    return *turned, np.where(image, mirrored * values, values).astype(values.dtype)
+
+
+def _filled_line(text: bytes, wanted: int) -> int:
+    """How many lines lie before the line number `wanted` of those that are not empty."""
+    filled = (number for number, line in enumerate(text.split(b"\n")) if line.strip())
+    return next(itertools.islice(filled, wanted, None))
 
 
 def _in_order(file: SourceFile) -> bool:

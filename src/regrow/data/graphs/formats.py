@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from regrow.columns import from_arrow
 from regrow.data.formats.cutting import LineEnd, cut, without_lines
 from regrow.data.formats.facts import SourceFile, shown_line, undecodable
 from regrow.data.formats.format import Arrays, Format
@@ -181,7 +182,9 @@ def _parquet_part(name: str, about: Looked, batches: list[Any], before: int) -> 
 
     def ids(place: int) -> Any:
         return (
-            np.array(column(place, pa.int64(), "a whole number")) if about.numbers else _packed(column(place, pa.large_string(), "a text"))
+            np.array(from_arrow(column(place, pa.int64(), "a whole number")))
+            if about.numbers
+            else _packed(column(place, pa.large_string(), "a text"))
         )
 
     found: Arrays = {"source_id": ids(0)}
@@ -189,7 +192,7 @@ def _parquet_part(name: str, about: Looked, batches: list[Any], before: int) -> 
         return found | {"name": _packed(column(1, pa.large_string(), "a text"))}
     found["target_id"] = ids(1)
     if about.columns[2]:
-        found["weight"] = np.array(column(2, pa.float64(), "a number"))
+        found["weight"] = np.array(from_arrow(column(2, pa.float64(), "a number")))
     return found
 
 

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from regrow.columns import from_arrow
 from regrow.data.formats.facts import SourceFile, TextOptions, shown_names
 from regrow.data.formats.format import Arrays, Format
 from regrow.data.formats.parquet import opened
@@ -125,7 +126,7 @@ def _texts(column: Any, where: str, row: int) -> Strings:
     """Names: strings, or numbers as they are written. Raises DataError for nulls."""
     import pyarrow as pa
 
-    _refuse(column.is_null().to_numpy(zero_copy_only=False), where, row, "the value is null", "leave the row out")
+    _refuse_nulls(column, where, row)
     cast = column.cast(pa.large_string())
     _, offsets, utf8 = cast.buffers()
     ends = np.frombuffer(offsets, np.int64)[cast.offset : cast.offset + len(cast) + 1]
@@ -136,10 +137,15 @@ def _texts(column: Any, where: str, row: int) -> Strings:
 def _values(column: Any, where: str, row: int) -> Array:
     import pyarrow as pa
 
-    _refuse(column.is_null().to_numpy(zero_copy_only=False), where, row, "the value is null", "leave the row out")
-    values: Array = column.cast(pa.float64()).to_numpy(zero_copy_only=False)
+    _refuse_nulls(column, where, row)
+    values = np.asarray(from_arrow(column.cast(pa.float64())))
     _refuse(~np.isfinite(values), where, row, "the value is no finite number", "leave the row out")
     return values
+
+
+def _refuse_nulls(column: Any, where: str, row: int) -> None:
+    if column.null_count:
+        _refuse(column.is_null().to_numpy(zero_copy_only=False), where, row, "the value is null", "leave the row out")
 
 
 def _refuse(bad: Array, where: str, row: int, told: str, advice: str) -> None:

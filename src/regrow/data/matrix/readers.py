@@ -39,6 +39,8 @@ class RealMatrixMarket(MatrixMarket):
     number: ClassVar[Any] = np.float64
     read_entries: ClassVar[Any] = staticmethod(real_entries)
     told: ClassVar[Any] = staticmethod(_told)
+    lines_are: ClassVar[tuple[str, str]] = ("row", "column")
+    signed: ClassVar[bool] = True
 
     def cells(self, part: Fixed) -> Cells:
         """As they are."""

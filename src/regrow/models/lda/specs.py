@@ -18,6 +18,7 @@ from regrow.models.lda.exports.documents import TokenTopics
 from regrow.models.lda.model import TopicModel
 from regrow.models.lda.unseen.completion import Completion
 from regrow.models.lda.unseen.inference import Inference
+from regrow.prepared import check_layout
 from regrow.spec import Spec
 from regrow.store.dataset import Dataset
 from regrow.store.model import read_model
@@ -64,13 +65,14 @@ def continued_spec(
     """What to do to go on with a finished run for more rounds, with its documents and those of `paths` after them.
 
     Topics keep their numbers and words theirs; words that the run has not seen are added. How text is cut into words, priors, seed and
-    number of topics are the run's. Raises DataError if it holds no topics or not the data to go on from.
+    number of topics are the run's. Raises DataError if it holds no topics or not the data to go on from, or another version prepared that.
     """
     files = read_model(start)
     _check_kind(start, files.kind)
     for folder in ("data", "kept"):
         if not (start / folder / "dataset.json").exists():
             raise DataError(f"{start} holds no {folder} to go on from", "name the folder of a run, as training printed it first")
+    check_layout(start)
     _check_kept(start)
     text, options = files.about.get("text", {}), options or TextOptions()
     options = replace(own_way(files.about, options, paths), min_count=text.get("min_count", 1))

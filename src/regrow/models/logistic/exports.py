@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from regrow.columns import to_arrow
 from regrow.data.clicks import ClickOptions
 from regrow.data.clicks.options import named_lists
 from regrow.data.clicks.plan import plan_of
@@ -31,10 +32,10 @@ def export_parquet(model: ClickModel, path: Path) -> None:
 
     names, arrays = model.fields, model.arrays
     columns = {
-        "field": pa.DictionaryArray.from_arrays(pa.array(np.asarray(arrays["features.field"])), pa.array(names)).cast(pa.string()),
+        "field": pa.DictionaryArray.from_arrays(to_arrow(arrays["features.field"]), pa.array(names)).cast(pa.string()),
         "value": pa.array(list(arrays["features.value"])),
-        "weight": pa.array(model.weights),
-        "count": pa.array(np.asarray(arrays["features.count"])),
+        "weight": to_arrow(model.weights),
+        "count": to_arrow(arrays["features.count"]),
     }
     try:
         pq.write_table(pa.table(columns), path, compression="zstd")

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from regrow.columns import to_arrow
 from regrow.models.lda.exports.documents import TokenTopics
 from regrow.models.lda.model import TopicModel
 from regrow.packed import Strings
@@ -28,18 +29,18 @@ def write_parquet(model: TopicModel, tokens: TokenTopics | None, folder: Path) -
         _write(folder / "documents.parquet", _documents(tokens))
 
 
-def _write(path: Path, groups: Iterator[Mapping[str, Any]]) -> None:
+def _write(path: Path, groups: Iterator[dict[str, Any]]) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    first = pa.table(dict(next(groups)))
+    first = pa.table(next(groups))
     with pq.ParquetWriter(path, first.schema, compression="zstd") as writer:
         writer.write_table(first)
         for group in groups:
-            writer.write_table(pa.table(dict(group), schema=first.schema))
+            writer.write_table(pa.table(group, schema=first.schema))
 
 
-def _words(model: TopicModel) -> Iterator[Mapping[str, Any]]:
+def _words(model: TopicModel) -> Iterator[dict[str, Any]]:
     ptr, vocabulary = model.arrays["word_ptr"], model.vocabulary
     first = 0
     while first < len(vocabulary) or not first:
@@ -49,9 +50,9 @@ def _words(model: TopicModel) -> Iterator[Mapping[str, Any]]:
         word_id = np.repeat(np.arange(first, end, dtype=np.int64), np.diff(ptr[first : end + 1]))
         yield {
             "word": _spelled(vocabulary, first, end, word_id - first),
-            "word_id": word_id,
-            "topic": model.arrays["topics"][cells].astype(np.int64),
-            "count": _whole_or_mean(model.arrays["counts"][cells]),
+            "word_id": to_arrow(word_id),
+            "topic": to_arrow(model.arrays["topics"][cells].astype(np.int64)),
+            "count": to_arrow(_whole_or_mean(model.arrays["counts"][cells])),
         }
         if end == first:
             return
@@ -64,15 +65,12 @@ def _whole_or_mean(counts: Array) -> Array:
 
 def _spelled(vocabulary: Strings, first: int, end: int, places: Array) -> Any:
     """The words first + places as an Arrow array of large strings."""
-    import pyarrow as pa
-
     own = vocabulary.offsets[first : end + 1]
-    offsets, utf8 = np.ascontiguousarray(own - own[0]), np.ascontiguousarray(vocabulary.utf8[own[0] : own[-1]])
-    return pa.LargeStringArray.from_buffers(end - first, pa.py_buffer(offsets), pa.py_buffer(utf8)).take(pa.array(places))
+    return to_arrow(Strings(own - own[0], vocabulary.utf8[own[0] : own[-1]])).take(to_arrow(places))
 
 
-def _documents(tokens: TokenTopics) -> Iterator[Mapping[str, Any]]:
+def _documents(tokens: TokenTopics) -> Iterator[dict[str, Any]]:
     for block in tokens.blocks():
         ptr, topics, counts = block.counts(tokens.topics)
         doc = block.first + np.repeat(np.arange(len(ptr) - 1, dtype=np.int64), np.diff(ptr))
-        yield {"doc": doc, "topic": topics.astype(np.int64), "count": counts.astype(np.int64)}
+        yield {"doc": to_arrow(doc), "topic": to_arrow(topics.astype(np.int64)), "count": to_arrow(counts.astype(np.int64))}
