@@ -14,26 +14,9 @@ import pytest
 import regrow
 from regrow.errors import NoAnswer, TooLate, UsageError
 from regrow.serving.first import Refused
+from serving.hurried import Hurried
 
 Play = Callable[[Coroutine[Any, Any, None]], None]
-
-
-class Hurried(asyncio.SelectorEventLoop):
-    """A loop in which time passes while everybody waits, and only then: nothing is late because a machine is slow."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.now, select = 0.0, self._selector.select  # type: ignore[attr-defined]
-
-        def hurried(timeout: float | None) -> Any:
-            found = select(None if timeout is None else 0)
-            self.now += 0.0 if found else timeout or 0.0
-            return found
-
-        self._selector.select = hurried  # type: ignore[attr-defined]
-
-    def time(self) -> float:
-        return self.now
 
 
 @pytest.fixture

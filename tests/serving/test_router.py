@@ -1,4 +1,4 @@
-"""What the world sees, in this process: over a fleet whose members answer as a test wants, asked through real sockets."""
+"""What the world sees, in this process: asked through real sockets."""
 
 from __future__ import annotations
 
@@ -6,108 +6,19 @@ import asyncio
 import gzip
 import json
 import math
-import socket
 import time
 import zlib
-from collections.abc import Awaitable, Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from regrow.serving import connections, service
-from regrow.serving.connections import Connections
-from regrow.serving.conversation import listening
+from regrow.serving import service
 from regrow.serving.first import Hedge
-from regrow.serving.fleet import Fleet, Model
-from regrow.serving.limits import Limits
-from regrow.serving.members import Answer, Member, NotAnswered, Remote, checked
-from regrow.serving.metrics import Metrics
+from regrow.serving.fleet import Fleet
+from regrow.serving.members import Answer, NotAnswered, Remote, checked
 from regrow.serving.remotes import Remotes
-from regrow.serving.router import Router
-
-DIGEST = "d" * 64
-WELL = b'{"model": "%b", "documents": [{"doc": 0, "topics": [[1, 0.5]], "tokens": 1, "unknown": 0}]}' % DIGEST.encode()
-JSON, NDJSON = "Content-Type: application/json", "Content-Type: application/x-ndjson"
-
-
-class Ready(Member):
-    """Somebody who answers at once."""
-
-    name = "ready"
-
-    async def ask(self, path: str, body: bytes, digest: str, until: float) -> Answer:
-        return Answer(200, WELL, self.name)
-
-    async def tally(self, seconds: float) -> None:
-        """Nothing is told."""
-
-    async def close(self) -> None:
-        """Nothing is open."""
-
-
-class Place:
-    """A service in this process."""
-
-    def __init__(self, router: Router, port: int) -> None:
-        self.router, self.port = router, port
-
-    async def send(self, sent: bytes) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-        reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
-        writer.write(sent)
-        return reader, writer
-
-    async def raw(self, sent: bytes) -> tuple[int, dict[str, str], Any]:
-        """(status, headers, the value of the body) of the answer to bytes."""
-        reader, writer = await self.send(sent)
-        async with asyncio.timeout(120):
-            head = (await reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")
-            headers = dict(line.split(": ", 1) for line in head[1:] if line)
-            body = await reader.readexactly(int(headers["Content-Length"]))
-        writer.close()
-        assert headers["Server"] == "regrow"
-        return int(head[0].split()[1]), headers, json.loads(body)
-
-    async def post(
-        self, path: str, body: Any, *headers: str, kind: str = JSON, length: int | None = None
-    ) -> tuple[int, dict[str, str], Any]:
-        return await self.raw(posted(path, body, *headers, kind=kind, length=length))
-
-
-async def until(what: Callable[[], bool]) -> None:
-    """Wait until something is true."""
-    async with asyncio.timeout(60):
-        while not what():
-            await asyncio.sleep(0.002)
-
-
-def posted(path: str, body: Any, *headers: str, kind: str = JSON, length: int | None = None) -> bytes:
-    """A request; length: that its head says."""
-    said = body if isinstance(body, bytes) else json.dumps(body).encode()
-    lines = [f"POST {path} HTTP/1.1", "Host: localhost", kind, f"Content-Length: {len(said) if length is None else length}", *headers]
-    return "\r\n".join([*lines, "", ""]).encode() + said
-
-
-def at(scene: Callable[[Place], Awaitable[None]], *, finally_: Callable[[], Awaitable[None]] | None = None, **limits: Any) -> None:
-    """Play a scene at a service of topics with one member; finally_: what goes on while it ends."""
-
-    async def play() -> None:
-        fleet = Fleet(Hedge())
-        fleet.model = Model(DIGEST, "topics", {"model": DIGEST, "name": "topics"})
-        fleet.join(Ready())
-        own = replace(Limits(drain_seconds=0.1), **limits)
-        there = Connections(own)
-        router = Router(fleet, Metrics(fleet, there), own)
-        with socket.socket() as listener:
-            listener.bind(("127.0.0.1", 0))
-            async with listening(router.app(), listener, there):
-                await scene(Place(router, listener.getsockname()[1]))
-            if finally_ is not None:
-                await finally_()
-            await fleet.close()
-
-    asyncio.run(play())
+from serving.scenes import DIGEST, JSON, NDJSON, WELL, Place, at, posted, until
 
 
 def test_bodies_that_are_sent_slowly_hold_nobody_up_and_must_come_by_the_deadline() -> None:
@@ -196,86 +107,6 @@ def test_a_batch_that_says_nothing_ends_and_takes_no_place_of_a_request() -> Non
 
     at(scene)
     at(ending, body_seconds=0.1)
-
-
-LIVE = b"GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n"
-
-
-async def crowd(place: Place) -> list[asyncio.StreamWriter]:
-    """As many silent connections as there may be, two of which have asked something before."""
-    writers = []
-    for number in range(place.router.limits.connections):
-        reader, writer = await place.send(LIVE if number < 2 else b"")
-        if number < 2:
-            await reader.readuntil(b'{"live": true}')
-        writers.append(writer)
-    there = place.router.metrics.connections.open
-    await until(lambda: len(there) == len(writers) and all(one.silent_since < math.inf for one in there))
-    return writers
-
-
-def test_a_crowd_of_silent_connections_makes_room_for_who_asks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(connections, "JUST_NOW", 0.0)
-
-    async def scene(place: Place) -> None:
-        writers = await crowd(place)
-        for _ in range(30):
-            assert (await place.post("/v1/topics", {"texts": ["a"]}))[0] == 200
-        assert place.router.metrics.connections.hung_up >= 1
-        assert place.router.metrics.connections.refused == 0
-        for writer in writers:
-            writer.close()
-
-    at(scene, connections=20)
-
-
-def test_who_comes_when_all_have_only_just_come_is_refused_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(connections, "JUST_NOW", math.inf)
-    monkeypatch.setattr(connections, "REFUSALS", 3)
-
-    async def scene(place: Place) -> None:
-        writers = await crowd(place)
-        writers += [(await place.send(b""))[1] for _ in range(10)]
-        for _ in range(30):
-            status, headers, found = await place.post("/v1/topics", {"texts": ["a"]})
-            assert (status, headers["Retry-After"], headers["Connection"]) == (503, "1", "close")
-            assert found["error"] == "too many connections are open"
-        assert len(place.router.metrics.connections.open) == 20
-        for writer in writers:
-            writer.close()
-        await until(lambda: not place.router.metrics.connections.open)
-        assert (await place.post("/v1/topics", {"texts": ["a"]}))[0] == 200
-
-    at(scene, connections=20)
-
-
-def test_a_crowd_that_sends_slowly_keeps_out_nobody_who_asks_how_the_service_is() -> None:
-    async def scene(place: Place) -> None:
-        there = place.router.metrics.connections
-        writers = [(await place.send(posted("/v1/topics", b"{", length=50)))[1] for _ in range(20)]
-        await until(lambda: place.router.bodies.held == 20)
-        for _ in range(2 * connections.RESERVE):
-            for path in ("livez", "readyz"):
-                status, headers, _ = await place.raw(b"GET /%b HTTP/1.1\r\nHost: localhost\r\n\r\n" % path.encode())
-                assert (status, headers["Connection"]) == (200, "close")
-        for sent in (posted("/v1/topics", {"texts": ["a"]}), LIVE[:-2] + b"Content-Length: 9\r\n\r\n", b"GET /docs" + LIVE[10:]):
-            assert (await place.raw(sent))[0] == 503
-        await until(lambda: len(there.open) == 20)
-        for writer in writers:
-            writer.close()
-
-    at(scene, connections=20)
-
-
-def test_a_connection_that_says_nothing_ends() -> None:
-    async def scene(place: Place) -> None:
-        silent, dripping, asked = [await place.send(sent) for sent in (b"", LIVE[:-2], LIVE)]
-        await asked[0].readuntil(b'{"live": true}')
-        for reader, writer in (silent, dripping, asked):
-            assert await reader.read() == b""
-            writer.close()
-
-    at(scene, idle_seconds=0.2)
 
 
 @pytest.mark.parametrize(

@@ -77,15 +77,15 @@ def under_load(service: Service, requests: int, meanwhile: Any = None, rate: flo
 
 
 def test_replicas_that_are_killed_cost_no_answer_and_are_replaced(whole: Service) -> None:
-    before = whole.replicas()
+    victims = dict(zip((20, 80), whole.replicas(), strict=False))
 
     def kill(number: int) -> None:
-        if number in (20, 80):
-            os.kill(whole.replicas()[0], signal.SIGKILL)
+        if number in victims:
+            with contextlib.suppress(ProcessLookupError):  # it may have been taken for frozen
+                os.kill(victims[number], signal.SIGKILL)
 
     under_load(whole, 130, kill)
-    whole.until(lambda: len(whole.replicas()) == 3 and whole.ready()["replicas"] == 3)
-    assert len(set(whole.replicas()) - set(before)) == 2
+    whole.until(lambda: not {*victims.values()} & {*whole.replicas()} and whole.ready()["replicas"] == 3)
     assert whole.metric("regrow_replica_restarts_total") >= 2
 
 
@@ -114,8 +114,13 @@ def test_any_replica_gives_the_same_bytes(whole: Service) -> None:
     with ThreadPoolExecutor(8) as pool:
         answers = list(pool.map(lambda _: whole.post("/v1/topics", BODIES[0])[1], range(60)))
     assert len(set(answers)) == 1
-    answered = [line for line in whole.get("/metrics")[1].decode().splitlines() if line.startswith("regrow_replica_answered_total")]
-    assert sum(float(line.split()[-1]) > 0 for line in answered) >= 2
+
+    def at_work() -> int:
+        """How many have answered something, of those that say so in time."""
+        lines = whole.get("/metrics")[1].decode().splitlines()
+        return sum(line.startswith("regrow_replica_answered_total") and float(line.split()[-1]) > 0 for line in lines)
+
+    whole.until(lambda: at_work() >= 2)
 
 
 # Limits
@@ -314,7 +319,7 @@ def test_models_are_swapped_without_a_failed_request_and_bad_ones_are_refused(pl
 def test_requests_under_way_are_answered_before_it_ends(follower: tuple[Service, Path]) -> None:
     service, _ = follower
     with ThreadPoolExecutor(2) as pool:
-        answers = [pool.submit(service.post, "/v1/topics", {**LARGE, "samples": 150}, X_Deadline_Ms="60000") for _ in range(2)]
+        answers = [pool.submit(service.post, "/v1/topics", {**LARGE, "samples": 150}, X_Deadline_Ms="300000") for _ in range(2)]
         service.until(lambda: service.metric("regrow_in_flight") == 2)
         code = service.end()
         assert [answer.result()[0] for answer in answers] == [200, 200]

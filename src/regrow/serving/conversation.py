@@ -18,7 +18,7 @@ import aiohttp
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
-from regrow.serving.connections import LINGER_SECONDS, Connections
+from regrow.serving.connections import LINGER_SECONDS, Connections, Taking
 from regrow.serving.forms import JSON, SAFE, error_body
 
 __all__ = ["UNREADABLE", "listening"]
@@ -36,7 +36,7 @@ _SENT = re.compile(r"[: ]*(?:when reading[: ]*)?(?:bytearray\()?b['\"]")
 class _Conversation(web.RequestHandler):
     """One connection."""
 
-    __slots__ = ("_connections",)
+    __slots__ = ("_connections", "_taking")
 
     def __init__(self, manager: web.Server, connections: Connections) -> None:
         self._connections, idle, no_log = connections, connections.limits.idle_seconds, cast("logging.Logger", None)
@@ -44,6 +44,7 @@ class _Conversation(web.RequestHandler):
         super().__init__(
             manager, loop=loop, access_log=no_log, keepalive_timeout=idle, lingering_time=LINGER_SECONDS, auto_decompress=False
         )  # what is packed is unpacked by `unpacking`
+        self._taking: Taking | None = None
         connections.open.add(self)
 
     @property
@@ -55,7 +56,24 @@ class _Conversation(web.RequestHandler):
     def connection_lost(self, exc: BaseException | None) -> None:
         """It is over."""
         self._connections.open.discard(self)
+        self._taken()
         super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        """An answer is not taken as fast as it is given."""
+        super().pause_writing()
+        if self.transport is not None:
+            self._taking = Taking(self._connections, self, self.transport)
+
+    def resume_writing(self) -> None:
+        """It is."""
+        self._taken()
+        super().resume_writing()
+
+    def _taken(self) -> None:
+        if self._taking is not None:
+            self._taking.end()
+            self._taking = None
 
     def handle_error(
         self, request: web.BaseRequest, status: int = 500, exc: BaseException | None = None, message: str | None = None

@@ -12,7 +12,8 @@ class Limits:
     """body_bytes: of a request; items: documents or rows of a request; item_bytes: of one of them; words: of one document.
 
     at_once     requests that a replica works on in turns; waiting: those that wait besides; more are refused at once
-    body_seconds        for a body to come, and for the next lines of a batch; bodies_bytes: of all bodies together that are still coming
+    body_seconds        for a body to come, for the next lines of a batch, and for more of an answer to be taken
+    bodies_bytes        of all bodies together that are still coming
     deadline_seconds    of a request that says none; deadline_max_seconds: the longest one
     drain_seconds       for requests under way when the service ends
     connections     that are open at once; idle_seconds: for the first request of one to come, and for the next one

@@ -87,7 +87,7 @@ class Metrics:
         yield GaugeMetricFamily("regrow_connections", "Connections that are open.", value=len(self.connections.open))
         for name, help, number in (
             ("connections_refused", "Connections for which there was no room.", self.connections.refused),
-            ("connections_hung_up", "Silent connections that made room for others.", self.connections.hung_up),
+            ("connections_hung_up", "Silent and slow connections that made room for others.", self.connections.hung_up),
         ):
             yield CounterMetricFamily(f"regrow_{name}", help, value=number)
         yield GaugeMetricFamily("regrow_replicas", "Replicas that can be asked.", value=len(self.fleet.members))

@@ -68,7 +68,7 @@ class Router:
     bodies: Bodies = field(init=False)
 
     def __post_init__(self) -> None:
-        self.bodies = Bodies(self.limits)
+        self.bodies = Bodies(self.limits, self.metrics.connections)
 
     def app(self) -> web.Application:
         """The application."""
