@@ -124,7 +124,7 @@ def _show(scenario: Scenario, outcome: Outcome, as_json: bool, *, brief: bool) -
         f"goodput {100 * outcome.goodput:.1f} %, work redone {100 * outcome.redone:.2f} %\n"
         f"lost: {outcome.workers_lost:,} workers ({outcome.frozen:,} froze), {outcome.machines_lost:,} machines ({outcome.notices:,} with "
         f"notice), {outcome.zones_lost} zones, {outcome.artifacts_lost:,} artifacts, {outcome.coordinators_lost} coordinators\n"
-        f"{outcome.attempts:,} attempts, {outcome.late_answers:,} answers came too late, {outcome.copies_again:,} copies made again, "
+        f"{outcome.attempts:,} attempts, {outcome.late_answers:,} late answers, {outcome.copies_again:,} copies made again, "
         f"{outcome.cuts} cuts\n"
         f"digest {outcome.digest}\n\n"
         f"{outcome.events:,} events in {outcome.cpu_seconds:.1f} CPU-s ({outcome.events_per_second:,.0f} a second, the world included), "

@@ -7,6 +7,7 @@ RULES OF THE FILE
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Iterator
 from itertools import takewhile
@@ -105,12 +106,10 @@ class Assigning:
 
     def back_up(self, now: float) -> Iterator[Action]:
         """Give a slow task to an idle worker as well: the first that commits wins, and both would write the same."""
-        if self.queue.waiting or not self.memory.room(len(self.crew.running)):
+        allowed = backups_allowed(self.crew.slots, self.limits)
+        if not self.crew.idle or len(self.crew.backups) >= allowed or self.queue.waiting or not self.memory.room(len(self.crew.running)):
             return
-        known = [usual for pace in self._paces.values() if (usual := usual_seconds(pace, self.limits)) is not None]
-        soonest, allowed = now - min(known, default=now), backups_allowed(self.crew.slots, self.limits)
-        slow = list(takewhile(lambda run: run.began < soonest, self.crew.running.values())) if self.crew.idle else []
-        for run in slow:  # those that follow began later
+        for run in self._slow(now):
             if not self.crew.idle or len(self.crew.backups) >= allowed:
                 return
             task = run.attempt.task
@@ -122,6 +121,14 @@ class Assigning:
                 yield Tell("backup attempt", {"task": str(task), "worker": worker, "why": why})
                 self.checks.hold(task)
                 yield self._start(worker, task, now, backup=True)
+
+    def _slow(self, now: float) -> list[Running]:
+        """The attempts that take longer than is usual for their role, oldest first; what began too late for that is not looked at."""
+        at_work = {phase.key.role for phase in self.ledger.phases.values() if phase.counts[RUNNING]}
+        usual = {role: seconds for role in at_work if (seconds := usual_seconds(self._paces[role], self.limits)) is not None}
+        shortest = min(usual.values(), default=math.inf)
+        long_ago = takewhile(lambda run: now - run.began > shortest, self.crew.running.values())  # those that follow began later
+        return [run for run in long_ago if now - run.began > usual.get(run.attempt.task.role, math.inf)]
 
     def third_attempt(self, worker: str, task: Task, now: float) -> Iterator[Action]:
         """Let a worker decide whom to blame for attempts that differ."""

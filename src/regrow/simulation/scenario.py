@@ -219,8 +219,10 @@ def read_scenario(path: Path) -> Scenario:
     if not isinstance(program, dict) or not isinstance(roles, dict) or not roles:
         raise DataError(f"{path}: [program.roles] is missing", "give each role a table, e.g. [program.roles.docs]")
     _check_keys(path, "[program]", program, ["rounds", "roles"])
+    if "rounds" not in program:
+        raise DataError(f'{path}: [program] lacks "rounds"', "add it: rounds = ...")
     _check_keys(path, TOP, found, [f.name for f in dataclasses.fields(Scenario) if f.name not in ("rounds", "roles")] + ["program"])
-    parts: dict[str, Any] = {"rounds": _value(path, "[program]", "rounds", program.get("rounds"), int)}
+    parts: dict[str, Any] = {"rounds": _value(path, "[program]", "rounds", program["rounds"], int)}
     parts["roles"] = {name: _table(path, f"[program.roles.{name}]", table, Work) for name, table in roles.items()}
     kinds = {"machines": Machines, "costs": Costs, "faults": Faults, "limits": Bounds, "holds": Holds}
     for name, kind in kinds.items():
