@@ -88,7 +88,7 @@ def _marked(ids, most):
 @njit(inline="always")
 def _listed(bits, below, ids):
     """The numbers of bits that are 1, of the type of `ids`; below uint32 is filled with how many come before each word."""
-    ones = 0
+    ones = np.int64(0)
     for word in range(bits.size):
         below[word] = ones
         ones += np.int64(ones_in(bits[word]))
