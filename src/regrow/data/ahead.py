@@ -65,11 +65,12 @@ class _Reader(threading.Thread):
 
 
 def ahead(makers: Sequence[Callable[[], Iterable[T]]], readers: int) -> Iterator[Iterator[T]]:
-    """For each maker, in order, the iterator of what it makes; up to `readers` of them are at work at a time.
+    """For each maker, in order, the iterator of what it makes; up to `readers` of them are at work at a time, while whoever takes works on
+    what is there already.
 
     Each iterator must be taken to its end before the next. With one reader nothing is read ahead.
     """
-    if readers <= 1 or len(makers) <= 1:
+    if readers <= 1:
         for make in makers:
             yield iter(make())
         return

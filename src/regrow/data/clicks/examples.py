@@ -114,8 +114,9 @@ class ClickExamples(Program):
         order, ptr = _by_bucket(found.hash, self.buckets)
         for bucket in range(self.buckets):
             mine = order[ptr[bucket] : ptr[bucket + 1]]
-            values = taken(found.value_of, mine)
-            part.send("dictionary", bucket, hash=found.hash[mine], field=found.field[mine], value=values, counts=found.counts[mine])
+            value, small = taken(found.value_of, mine), (_small(found.field[mine]), _small(found.counts[mine]))
+            sizes = _small(np.diff(value.offsets))
+            part.send("dictionary", bucket, hash=found.hash[mine], field=small[0], counts=small[1], sizes=sizes, utf8=value.utf8)
         first = [f"{part.fixed['file'][0]}, {bad.unit} {bad.line:,}: {bad.why()}" for bad in found.broken[:1]]
         clicks = int(found.label.sum())
         part.broadcast("places", examples=len(found.label), clicks=clicks, bad=len(found.broken), first=strings(first))
@@ -192,14 +193,16 @@ class ClickExamples(Program):
             _merged(more, known["field"], whole)
         for message in part.inbox("text"):
             field = fields[f"part{message.sender}"][message["field"]]
-            numbers.append((message.sender, _merged(message, field, whole)))
+            value = Strings(np.cumsum(np.append(0, message["sizes"])), message["utf8"])
+            own = {"hash": message["hash"], "value": value, "counts": message["counts"]}
+            numbers.append((message.sender, _merged(own, field, whole)))
             examples += int(message["examples"])
         found = _Bucket.of(whole, examples if part.index == 0 else None)
         if known is not None:
             found.start(known, self.hash_bits)
         rank = found.hashed(self.hash_bits, self.buckets, part.index) if self.hash_bits else found.ordered(self.min_count, self.admit)
         for sender, mine in numbers:
-            part.send("rows", sender, rank=rank[mine], count=found.count[mine])
+            part.send("rows", sender, rank=rank[mine], count=_small(found.count[mine]))
         part.broadcast("places", features=len(found.kept))
         part.result(**found.results(self.hash_bits))
         part.metric("features", len(found.kept))
@@ -255,6 +258,12 @@ def _kind_for(features: int) -> Any:
     return np.int32 if features <= np.iinfo(np.int32).max else np.int64
 
 
+def _small(array: Array) -> Array:
+    """Numbers from 0 on as the smallest type that holds them: what parts and dictionary tell each other is most of what is written."""
+    kind = np.min_scalar_type(int(array.max(initial=0)))
+    return array.astype(kind)
+
+
 def _no_example(texts: Sequence[Message]) -> DataError:
     """The error for an input of which no row is left, with the first that is broken."""
     bad, told = sum(int(message["bad"]) for message in texts), [first for message in texts for first in message["first"]]
@@ -265,9 +274,9 @@ def _no_example(texts: Sequence[Message]) -> DataError:
 
 
 def _by_bucket(hashes: Array, buckets: int) -> tuple[Array, Array]:
-    """The features in the order of their buckets (int64), and where each bucket begins (int64 [buckets + 1])."""
+    """The features in the order of their buckets (int32), and where each bucket begins (int64 [buckets + 1])."""
     bucket = (((hashes >> np.uint64(32)) * np.uint64(buckets)) >> np.uint64(32)).astype(np.uint8)  # bytes are sorted by counting
-    order = np.argsort(bucket, kind="stable")
+    order = np.argsort(bucket, kind="stable").astype(np.int32)
     return order, np.searchsorted(bucket[order], np.arange(buckets + 1))
 
 
@@ -316,7 +325,7 @@ class _Bucket:
         self.slots = np.concatenate([np.zeros(self.fixed, np.int64), message["count"]]) if bits else self.slots
 
     def ordered(self, min_count: int, admit: float | None) -> Array:
-        """Keep those that are let in, by descending count and then hash, behind the bias: the place of each or -1 (int64)."""
+        """Keep those that are let in, by descending count and then hash, behind the bias: the place of each or -1 (int32)."""
         let_in = self.count >= min_count
         if admit is not None:
             let_in &= admitted(read_only(self.hash), read_only(self.count), admit)
@@ -325,12 +334,12 @@ class _Bucket:
         order = np.lexsort((self.hash, -self.count))
         order = order[let_in[order] & (order >= self.fixed)]
         self.kept = np.concatenate([np.arange(self.fixed), order])
-        rank = np.full(len(self.count), -1, np.int64)
+        rank = np.full(len(self.count), -1, np.int32)
         rank[self.kept] = np.arange(len(self.kept))
         return rank
 
     def hashed(self, bits: int, buckets: int, index: int) -> Array:
-        """Let features share places by the first bits of their hashes: the place of each (int64)."""
+        """Let features share places by the first bits of their hashes: the place of each (int32)."""
         size = (1 << bits) // buckets
         slot = (self.hash >> np.uint64(64 - bits)).astype(np.int64) - size * index + self.fixed
         slot[: self.fixed] = 0
@@ -338,7 +347,7 @@ class _Bucket:
         np.add.at(counts, slot, self.count)
         self.count, self.kept = counts[slot], np.arange(size + self.fixed)
         self.slots = counts
-        return slot
+        return slot.astype(np.int32)
 
     def results(self, bits: int) -> dict[str, Any]:
         """The layout "dictionary"."""

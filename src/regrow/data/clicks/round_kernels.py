@@ -6,7 +6,12 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-__all__ = ["block_ids", "gaps_of", "indexed", "picked_rows", "put_gaps", "rows_of"]
+from regrow.data.clicks.byte_kernels import ones_in, zeros_below
+
+__all__ = ["block_ids", "distinct_ids", "gaps_of", "indexed", "picked_rows", "put_gaps", "rows_of"]
+
+DENSE = 6
+"""Numbers of a block are dense where they lie below 2^6 times as many as it has: a word of 64 bits for each is enough then."""
 
 
 @njit(cache=True)
@@ -36,13 +41,73 @@ def block_ids(ids, index):
     """The different numbers (from 0 on) in `ids` and 0, ascending, of their type; index uint32 is filled with the place of each among
     them.
 
-    Sorted by counting digits of 11 bits, the least first: a table of hashes would miss the cache at every look.
+    Each number marks its bit; its place is how many bits lie below. The bits of numbers that are dense, as those of frequent features are,
+    stay in the cache; where they are not, they are sorted.
     """
-    source, places = ids.copy(), np.arange(ids.size).astype(np.uint32)
-    target, moved = np.empty(ids.size, ids.dtype), np.empty(ids.size, np.uint32)
-    most, shift = 0, 0
+    most = _most(ids)
+    if most >> DENSE > ids.size:
+        return _sorted_ids(ids, index, most)
+    bits = _marked(ids, most)
+    below = np.empty(bits.size, np.uint32)
+    distinct = _listed(bits, below, ids)
+    for j in range(ids.size):
+        word, bit = ids[j] >> 6, np.uint64(ids[j] & 63)
+        index[j] = below[word] + ones_in(bits[word] & ((np.uint64(1) << bit) - np.uint64(1)))
+    return distinct
+
+
+@njit(cache=True)
+def distinct_ids(ids):
+    """As `block_ids`, of which only the different numbers are wanted."""
+    most = _most(ids)
+    if most >> DENSE > ids.size:
+        return _sorted_ids(ids, np.empty(ids.size, np.uint32), most)
+    bits = _marked(ids, most)
+    return _listed(bits, np.empty(bits.size, np.uint32), ids)
+
+
+@njit(inline="always")
+def _most(ids):
+    """The largest; 0 if there is none."""
+    most = ids.dtype.type(0)
     for j in range(ids.size):
         most = max(most, ids[j])
+    return most
+
+
+@njit(inline="always")
+def _marked(ids, most):
+    """A bit for each number up to `most`, 1 for those in `ids` and 0: uint64."""
+    bits = np.zeros((most >> 6) + 1, np.uint64)
+    bits[0] = np.uint64(1)
+    for j in range(ids.size):
+        bits[ids[j] >> 6] |= np.uint64(1) << np.uint64(ids[j] & 63)
+    return bits
+
+
+@njit(inline="always")
+def _listed(bits, below, ids):
+    """The numbers of bits that are 1, of the type of `ids`; below uint32 is filled with how many come before each word."""
+    ones = np.int64(0)
+    for word in range(bits.size):
+        below[word] = ones
+        ones += np.int64(ones_in(bits[word]))
+    distinct, at = np.empty(ones, ids.dtype), 0
+    for word in range(bits.size):
+        left = bits[word]
+        while left:
+            distinct[at] = (word << 6) + np.int64(zeros_below(left))
+            left &= left - np.uint64(1)
+            at += 1
+    return distinct
+
+
+@njit(cache=True)
+def _sorted_ids(ids, index, most):
+    """As `block_ids`, by counting digits of 11 bits, the least first: a table of hashes would miss the cache at every look."""
+    source, places = ids.copy(), np.arange(ids.size).astype(np.uint32)
+    target, moved = np.empty(ids.size, ids.dtype), np.empty(ids.size, np.uint32)
+    shift = 0
     while most >> shift:
         begins = np.zeros(2049, np.int64)
         for j in range(source.size):

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from regrow.data.clicks.round_kernels import block_ids, gaps_of, indexed, picked_rows, put_gaps
+from regrow.data.clicks.round_kernels import block_ids, distinct_ids, gaps_of, indexed, picked_rows, put_gaps
 from regrow.data.clicks.schedule import MOST, schedule, slots_of
 from regrow.data.readonly import read_only
 from regrow.program import Data, Message, Partition, Program, Role, Roles
@@ -145,6 +145,7 @@ class ClickRounds(Program):
         for one in (np.zeros(1, np.int32), np.zeros(1, np.int64)):
             picked_rows(row_ptr, read_only(one), read_only(np.zeros(0, np.float32)), np.zeros(1, np.int64), np.ones(1, np.int64))
             block_ids(one, index)
+            distinct_ids(one)
         own, ptr = np.zeros(1, np.int64), np.array([0, 1])
         gaps_of(own, ptr, 255)
         for kind in (np.uint8, np.uint16):
@@ -189,9 +190,8 @@ def _laid_out(slots: list[list[_Piece]], bases: Array) -> Mapping[str, Any]:
     for k, pieces in enumerate(slots):
         if pieces:
             id = np.concatenate([piece.cells("id") for piece in pieces])
-            index = np.empty(len(id), np.uint32)
-            distinct = block_ids(id, index)
-            distinct = distinct.astype(np.int64)
+            index = np.empty(len(id) if k < turn else 0, np.uint32)
+            distinct = (block_ids(id, index) if k < turn else distinct_ids(id)).astype(np.int64)
             cuts[k] = np.searchsorted(distinct, bases)
             ids.append(distinct - bases[np.searchsorted(bases, distinct, side="right") - 1])
             if k < turn:
