@@ -90,7 +90,7 @@ class Preparing:
         """Note which code prepares this run; what other code has prepared is refused, or deleted if changes are accepted."""
         path, now = self.run / "prepared.json", {"code": prepared.code_digest(), "layout": prepared.LAYOUT}
         then = json.loads(path.read_text()) if path.exists() else {}
-        if then == now:
+        if now.items() <= then.items():
             return
         if data.exists() or self.stages.exists():
             changes = difference(then, now, "preparing.")
@@ -102,7 +102,17 @@ class Preparing:
             shutil.rmtree(data, ignore_errors=True)
             shutil.rmtree(self.stages, ignore_errors=True)
             self.around.story.tell("prepared data made again", changes=changes)
-        write_json(path, now)
+        write_json(path, {**then, **now})
+
+    def _stop_words(self, name: str) -> list[str]:
+        """The words of a file, which are noted: parts that are prepared later leave out the same. Raises DataError for other words."""
+        words = read_stop_words(name, self.spec.options.lower)
+        path, now = self.run / "prepared.json", hashlib.sha256("\n".join(words).encode()).hexdigest()
+        then = json.loads(path.read_text())
+        if name != "english" and then.setdefault("stop_words", now) != now:
+            raise DataError(f"{name}: other stop words than when the run began", "put them back, or begin anew")
+        write_json(path, then)
+        return words
 
     def _changed_inputs(self) -> list[str]:
         """Input files that are seen, without being read, to be others than when the run began. It need not have them any more."""
@@ -120,7 +130,7 @@ class Preparing:
         about: list[Any] = [found, spec.source.to_json() | {"files": [file.name for file in spec.source.files]}, spec.options_json()]
         about += [spec.pipeline, spec.grid, spec.topics, spec.model_digest, prepared.code_digest()]
         if stop_words := getattr(spec.options, "stop_words", None):  # the words, as the file of that name may change
-            about.append(read_stop_words(stop_words, spec.options.lower))
+            about.append(self._stop_words(stop_words))
         return hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()[:32]
 
     def _make(self, data: Path) -> None:

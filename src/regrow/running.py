@@ -7,7 +7,7 @@ the one that was asked for. The results of one stage are the data of the next. A
     RUN/run.json            what to do and how (see Spec)
     RUN/stages/<name>/      preparing: each with its own artifacts, then its dataset
     RUN/data/               the prepared data that the last program reads
-    RUN/prepared.json       which code makes the prepared data
+    RUN/prepared.json       which code makes the prepared data, and without which words
     RUN/identity.json       what the last program's artifacts are a function of
     RUN/committed, ...      the artifacts of the last program (see store.directory)
     RUN/kept/               results that are not in the model, but needed to go on from it (see Program.results_kept)

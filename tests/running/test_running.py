@@ -20,6 +20,8 @@ from regrow import prepared, running, story
 from regrow.data import TextOptions, describe
 from regrow.errors import DataError, Paused, ProgramError, UsageError
 from regrow.job import ProgramName
+from regrow.models.lda.program import LDA
+from regrow.models.lda.specs import topics_spec
 from regrow.running import begin, resume
 from regrow.spec import How, Spec
 from regrow.store import directory as directory_module
@@ -205,6 +207,22 @@ def test_another_input_is_another_run(runs: Runs, monkeypatch: pytest.MonkeyPatc
     runs.text.write_text(LINES + "one more\n")
     with pytest.raises(DataError, match=r"input\.txt: changed since the run began"):
         runs.resume()
+
+
+def test_other_stop_words_are_refused_while_words_are_still_cut(runs: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
+    stop = runs.folder / "stop.txt"
+    stop.write_text("tail that\n")
+    options = TextOptions(stop_words=str(stop))
+    spec = topics_spec([str(runs.text)], LDA(topics=3, rounds=2), options=options)
+    with monkeypatch.context() as patch:
+        stop_at(patch, running.DatasetWriter, "publish", nth=2)
+        with pytest.raises(Stop):
+            begin(spec, runs.folder / "run", How("inline"))
+    stop.write_text("tail that grows\n")
+    with pytest.raises(DataError, match=r"stop\.txt: other stop words than when the run began"):
+        runs.resume()
+    stop.write_text("that tail\n")  # the same words
+    assert runs.resume()["rounds"] == 2
 
 
 def test_input_that_has_been_read_may_change_and_the_story_says_so(runs: Runs, quiet: str, monkeypatch: pytest.MonkeyPatch) -> None:
