@@ -234,9 +234,10 @@ class Speaks(Program):
 
 @dataclass(frozen=True)
 class ColdFeet(Program):
-    """Cannot be made ready."""
+    """Cannot be made ready; with a marker only the first time."""
 
     way: str = "raise"
+    marker: str = ""
 
     def roles(self, data: Data) -> Roles:
         return Roles(1, work=Role(1))
@@ -245,6 +246,10 @@ class ColdFeet(Program):
         part.result(n=np.int64(1))
 
     def warm(self) -> None:
+        if self.marker:
+            if Path(self.marker).exists():
+                return
+            Path(self.marker).touch()
         if self.way == "raise":
             raise ValueError("no warmth")
         if self.way == "die":

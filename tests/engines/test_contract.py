@@ -178,6 +178,11 @@ def test_a_program_that_cannot_be_made_ready_is_refused(runs: Runs, how: How, wa
     assert ("no warmth" if way == "raise" else "SIGKILL") in str(caught.value)
 
 
+@pytest.mark.parametrize("how", ENGINES[2:])
+def test_who_makes_a_program_ready_may_be_taken_away(runs: Runs, how: How, tmp_path: Path) -> None:
+    assert runs.begin("ColdFeet", how=how, way="die", marker=str(tmp_path / "seen"))["rounds"] == 1
+
+
 @pytest.mark.parametrize("interval", [1, 16])
 def test_state_that_was_changed_for_long_is_written_whole_now_and_then(runs: Runs, interval: int, monkeypatch: pytest.MonkeyPatch) -> None:
     from regrow.store import artifact

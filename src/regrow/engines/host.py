@@ -35,6 +35,7 @@ from typing import Any
 from regrow.engines.frozen import FrozenWatch
 from regrow.engines.memory import MemoryKills
 from regrow.engines.processes import Server, ServerEnded, how_it_ended, spawn_with
+from regrow.engines.servers import IN_VAIN_MAX, cannot_be_ready
 from regrow.errors import RegrowError
 from regrow.far.ranges import RangeServer
 
@@ -95,6 +96,8 @@ class _Host:
         self._frozen, self._kills = FrozenWatch(), MemoryKills()
         self._stage: dict[str, Any] = {}
         self._server: Server | None = None
+        self._in_vain = 0
+        """So many fork servers of the stage were killed before they were ready."""
         self._ready = False
         self._pids: dict[str, int] = {}
         self._checkers: dict[str, subprocess.Popen[bytes]] = {}
@@ -156,10 +159,15 @@ class _Host:
         job_file = self._home.make(stage)
         self._ranges.serve({} if stage["here"] else {"attempts": self._home.attempts(stage)})
         self._stage["job file"] = job_file
-        self._server, self._ready = Server(job_file, stderr=self._speaks_to), False
-        self._selector.register(self._server.control, selectors.EVENT_READ, self._hear_server)
+        self._in_vain = 0
+        self._start_server()
         folder = "" if stage["here"] else str(self._home.attempts(stage))
         self._control.say({"briefed": stage["stage"], "folder": folder})
+
+    def _start_server(self) -> None:
+        self._frozen.drop(SERVER)
+        self._server, self._ready = Server(self._stage["job file"], stderr=self._speaks_to), False
+        self._selector.register(self._server.control, selectors.EVENT_READ, self._hear_server)
 
     def _begin_worker(self, asked: Mapping[str, Any]) -> None:
         if self._server is None or ("fork" in asked and not self._ready):
@@ -216,8 +224,13 @@ class _Host:
             if server.cause:  # it was frozen: another takes its place
                 self._over = f"its fork server ended: {server.cause}"
                 return
-            cause = f"the program could not be made ready: the process that imports it and calls warm() ended ({ended})"
-            self._refuse("ProgramError", cause, "what it said stands above")
+            self._in_vain += 1
+            if ended.taken_away and self._in_vain <= IN_VAIN_MAX:
+                server.close()
+                self._start_server()
+                return
+            error = cannot_be_ready(ended)
+            self._refuse("ProgramError", error.message, error.advice)
         except RegrowError as error:
             self._refuse(type(error).__name__, error.message, error.advice)
         else:

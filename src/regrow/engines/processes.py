@@ -43,7 +43,11 @@ GONE = (BrokenPipeError, ConnectionResetError)
 
 
 class ServerEnded(Exception):
-    """A fork server ended before it was ready."""
+    """A fork server ended before it was ready; taken_away: it was killed, as by somebody else."""
+
+    def __init__(self, how: str, *, taken_away: bool = False) -> None:
+        super().__init__(how)
+        self.taken_away = taken_away
 
 
 @dataclass(slots=True, eq=False)
@@ -125,7 +129,8 @@ class Server:
         """
         packet = self._receive()
         if packet is None:
-            raise ServerEnded(self.cause or how_it_ended(self.process.wait()))
+            code = self.process.wait()
+            raise ServerEnded(self.cause or how_it_ended(code), taken_away=bool(self.cause) or -code in (signal.SIGKILL, signal.SIGTERM))
         if "refused" in packet:
             kind, message, advice = packet["refused"]
             raise getattr(errors, kind)(message, advice)
@@ -145,14 +150,15 @@ class Server:
     def fork_with(self, name: str, theirs: socket.socket) -> None:
         """Let it fork a worker that speaks over this connection, which is closed here."""
         command = json.dumps({"fork": name}).encode()
-        with contextlib.suppress(*GONE):
-            self.control.sendmsg([command], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array("i", [theirs.fileno()]))])
-        theirs.close()
+        with theirs, contextlib.suppress(*GONE):
+            if not self.ended:
+                self.control.sendmsg([command], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array("i", [theirs.fileno()]))])
 
     def kill(self, name: str) -> None:
         """Let it kill a worker that it forked: only it can tell that the process is still that one."""
         with contextlib.suppress(*GONE):
-            self.control.sendall(json.dumps({"kill": name}).encode())
+            if not self.ended:
+                self.control.sendall(json.dumps({"kill": name}).encode())
 
     def hear(self) -> dict[str, Any] | None:
         """The next fact that it tells; None if it has ended."""

@@ -10,7 +10,7 @@ from regrow.engines.frozen import FrozenWatch
 from regrow.engines.processes import Server, ServerEnded
 from regrow.environment import VERSIONS, environment
 
-__all__ = ["ServerStarter", "check_versions"]
+__all__ = ["IN_VAIN_MAX", "ServerStarter", "cannot_be_ready", "check_versions"]
 
 IN_VAIN_MAX = 5
 """So many servers may end before a task was done, one after the other."""
@@ -57,20 +57,24 @@ class ServerStarter:
                 seconds = server.await_ready()
             except ServerEnded as ended:
                 server.close()
-                self._refuse(server, ended)
+                self._ended_early(ended)
                 continue
             check_versions(server.environment)
             return seconds
 
-    def _refuse(self, server: Server, ended: ServerEnded) -> None:
-        """A server that was frozen is followed by another; one that ended of itself would end again."""
-        if server.cause:
-            self.failed(server.cause)
-            return
-        raise errors.ProgramError(
-            f"the program could not be made ready: the process that imports it and calls warm() ended ({ended})",
-            "what it said stands above",
-        ) from None
+    def _ended_early(self, ended: ServerEnded) -> None:
+        """A server that was frozen or killed is followed by another, some times; one that ended of itself would end again."""
+        self._in_vain += 1
+        if not ended.taken_away or self._in_vain > IN_VAIN_MAX:
+            raise cannot_be_ready(ended) from None
+
+
+def cannot_be_ready(ended: ServerEnded) -> errors.ProgramError:
+    """The error for a program of which the fork server ends before it is ready."""
+    return errors.ProgramError(
+        f"the program could not be made ready: the process that imports it and calls warm() ended ({ended})",
+        "if it said why, that stands above; when that is mended: regrow resume RUN",
+    )
 
 
 def check_versions(theirs: Mapping[str, str]) -> None:
