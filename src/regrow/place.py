@@ -13,14 +13,13 @@ from regrow.crash import point
 from regrow.errors import RegrowError, UsageError
 from regrow.spec import Spec
 from regrow.store.lock import Lock, is_lock
+from regrow.store.model import BEFORE
 from regrow.summary import is_published
 
-__all__ = ["BEFORE", "drop_model_before", "locked", "new_directory", "refuse_to_lose", "settle", "telling_of_model_before"]
+__all__ = ["drop_model_before", "locked", "new_directory", "refuse_to_lose", "settle", "telling_of_model_before"]
 
 MARK = ".regrow-begins"
 """Stands in a directory from the moment it is ours until run.json does."""
-BEFORE = "model.before"
-"""The model of the run that was overwritten: a new run may fail, and begins with data that may be broken."""
 BEGUN = {"lock", "program", "run.new", "how.new", MARK, BEFORE}
 """What a run consists of that was stopped before run.json was written."""
 NO_PLACE = {errno.ENOENT, errno.EACCES, errno.EPERM, errno.EROFS, errno.EEXIST, errno.ENOTDIR, errno.ENAMETOOLONG}
@@ -71,7 +70,7 @@ def _clear(run: Path) -> None:
     if is_published(run) and (run / "model").is_dir():
         shutil.rmtree(run / BEFORE, ignore_errors=True)
         os.rename(run / "model", run / BEFORE)  # whoever is stopped here has the run that was there, without its model: it is made again
-    for path in sorted(run.iterdir(), key=lambda path: path.name == "run.json"):  # last: until then it is seen to be a run
+    for path in sorted(run.iterdir(), key=_order):
         if path.name in ("lock", MARK, BEFORE):
             continue
         if path.is_dir() and not path.is_symlink():
@@ -80,10 +79,18 @@ def _clear(run: Path) -> None:
             path.unlink()
 
 
+def _order(path: Path) -> int:
+    """First what artifacts were a function of, as they are those of nothing then; last what shows that it is a run."""
+    return {"identity.json": 0, "run.json": 2}.get(path.name, 1)
+
+
 def _check_free(run: Path, overwrite: bool) -> None:
     names = {path.name for path in run.iterdir()}
-    if not names or (MARK in names and names <= BEGUN) or ("lock" in names and names <= {"lock", BEFORE} and is_lock(run)):
+    begun = not names or (MARK in names and names <= BEGUN) or ("lock" in names and names <= {"lock", BEFORE} and is_lock(run))
+    if begun and (overwrite or BEFORE not in names):
         return
+    if begun:
+        raise UsageError(f"{run} holds the model of a run that was to be overwritten", "begin anew in its place: --overwrite")
     if "run.json" not in names:
         raise UsageError(f"{run} is there already and is no run", "take another name with --run DIR")
     if not overwrite:

@@ -425,6 +425,10 @@ class Program:
         """What `regrow run` prints of a model."""
         return "\n".join(f"{name}: {_in_short(value)}" for name, value in model.items())
 
+    def report_of(self, model: Mapping[str, Any], about: Mapping[str, Any]) -> str:
+        """The same, where model.json (`about`) says more of it than the arrays do: as `report`, unless a program has more to say."""
+        return self.report(model)
+
     def warm(self) -> None:
         """Call the compiled kernels once on tiny arrays: done before the first worker starts, so that none compiles."""
 

@@ -91,7 +91,8 @@ def resume(
     """Go on with a run, with its own engine and workers unless others are given (`how`, or some changes of it); returns its summary."""
     _refuse_imports()
     if not (run / "run.json").exists():
-        raise DataError(f"{run} is no run", "name the folder that training printed first")
+        with telling_of_model_before(run):
+            raise DataError(f"{run} is no run", "name the folder that training printed first")
     spec, how = Spec.read(run), how or How.read(run).changed(changes)
     interrupts = Interrupts(run)
     with telling_of_model_before(run), _patient_with_disk(run), interrupts.caught(), locked(run):
@@ -253,6 +254,7 @@ class _Run:
             "seed": job.seed,
             "data": dataset.digest,
             "text": self.spec.options_json(),
+            **self.spec.source_of_model(),
             "facts": dict(dataset.facts),
             "rounds": outcome.results.rounds,
             "metrics": outcome.results.metrics,

@@ -108,6 +108,11 @@ class Spec:
         program = replace(self.program, place=str((run / self.program.place).resolve())) if self.program.is_file else self.program
         return Job(program, self.parameters, self.seed, run / "data", run, self.origin)
 
+    def source_of_model(self) -> dict[str, Any]:
+        """What model.json says of the input: its kind, and the fields that were read. Nothing where a run was gone on with as it was."""
+        source = self.source
+        return {"source": {"kind": source.kind, "fields": list(source.text_fields)}} if source.files else {}
+
     def options_json(self) -> dict[str, Any]:
         """The text options as JSON values."""
         return asdict(self.options)
@@ -205,6 +210,10 @@ class How:
             raise UsageError(f"--address and --label belong to a cluster, and the engine is {self.engine}", "add --engine ray")
         if self.label is not None and not all(self.label.partition("=")):
             raise UsageError(f"--label {self.label}", "a label of nodes and its value, e.g. --label kind=spot")
+        if self.label is not None and self.address is None:
+            raise UsageError(
+                f"--label {self.label} without --address", "labels are of a cluster's nodes, not of the Ray that is started on this machine"
+            )
         if self.durable is not None and not is_url(self.durable):
             raise UsageError(f"--durable {self.durable}", "a URL, e.g. --durable s3://bucket/runs/x, or file:///folder")
         if self.workers < 0 or self.workers > 4096:

@@ -72,7 +72,7 @@ def test_rows_that_were_trained_on_are_measured_as_training_measured_them_and_ot
     assert 0 < unseen["explained"] < found["explained"]
     assert "40 documents with" in shell("svd", "evaluate", "run", "others.tsv").out
     (shell.folder / "strange.txt").write_text("nothing of this\n")
-    refuses(shell("svd", "evaluate", "run", "strange.txt"), 3, "no word of it is in the model")
+    refuses(shell("svd", "evaluate", "run", "strange.txt"), 3, "none of its words is in the model")
     refuses(shell("svd", "evaluate", "run", "--text-field", "text"), 2, "say how FILES are read")
 
 
@@ -310,3 +310,39 @@ def test_what_cannot_be_asked_is_told(shell: Shell) -> None:
     assert shell("svd", "query", "run", "common1", "--count", 0).code == 2
     assert "name a run of: regrow lda train" in shell("lda", "topics", "run").err
     assert shell("svd", "evaluate", "nowhere").code == 3
+
+
+def test_rows_and_columns_are_called_what_they_are(shell: Shell) -> None:
+    scipy.io.mmwrite("x.mtx", scipy.sparse.csr_matrix(texts.counts(20, 12)))
+    entries = "".join(f"r{u},b{i},{u * i % 5 + 1}\n" for u in range(8) for i in range(6))
+    for header in ("user,item,rating", "reader,book,stars"):
+        (shell.folder / f"{header[:4]}.csv").write_text(f"{header}\n{entries}")
+    (shell.folder / "bare.csv").write_text(entries)
+    for name, more, rows, columns, known in (
+        ("x.mtx", (), "rows", "columns", "3"),
+        ("user.csv", (), "users", "items", "b1"),
+        ("read.csv", ("--ratings", "reader,book,stars"), "readers", "books", "b1"),
+        ("bare.csv", ("--header", "no", "--ratings", "1,2,3"), "users", "items", "b1"),
+    ):
+        run = f"run-{name}"
+        trained = shell("svd", "train", name, "--rank", 2, "--run", run, *more, *INLINE)
+        assert trained.code == 0, trained.err
+        asked = shell("svd", "query", run, known)
+        assert asked.code == 0, asked.err
+        measured = shell("svd", "evaluate", run).out
+        assert f" {rows} by " in trained.out
+        assert f" {columns}, " in measured
+        for shown in (trained.out, measured, asked.out):
+            assert "documents" not in shown
+            assert "words" not in shown
+        assert asked.out.split()[0] == columns
+        assert rows in asked.out.split()
+        assert {"words", "documents"} <= shell.run("svd", "evaluate", run).keys()
+        refuses(shell("svd", "query", run, "nowhere"), 3, f"knows none of the {columns}")
+    assert "20 rows with" in shell("svd", "evaluate", "run-x.mtx", "x.mtx").out
+
+
+def test_a_model_that_does_not_say_what_it_was_made_of_has_documents_and_words() -> None:
+    from regrow.models.svd.nouns import nouns_of
+
+    assert nouns_of({}) == nouns_of({"source": {"kind": "bag", "fields": []}}) == ("documents", "words")

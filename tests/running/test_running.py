@@ -78,6 +78,19 @@ def test_the_model_of_an_overwritten_run_stays_until_there_is_a_new_one(runs: Ru
     with pytest.raises(ProgramError, match="seven") as caught:
         runs.resume()
     assert str(before) in caught.value.advice
+    with pytest.raises(DataError, match="is not finished") as missing:
+        read_model(runs.folder / "run")
+    assert str(before) in missing.value.advice
+    for name in ("run.json", "how.json"):  # as if it had been stopped while it took the place
+        (runs.folder / "run" / name).unlink()
+    for path in (runs.folder / "run").iterdir():
+        shutil.rmtree(path) if path.is_dir() and path != before else path.name == "lock" or path == before or path.unlink()
+    with pytest.raises(DataError, match="is no run") as gone:
+        runs.resume()
+    assert str(before) in gone.value.advice
+    with pytest.raises(UsageError, match="that was to be overwritten"):
+        runs.begin("Ring", rounds=2)
+    assert read_model(before).digest == old
     new = begin(runs.spec("Ring", rounds=3), runs.folder / "run", How("inline"), overwrite=True)["digest"]
     assert read_model(runs.folder / "run" / "model").digest == new != old
     assert not before.exists()

@@ -107,7 +107,8 @@ Durable = Annotated[
 ]
 Verify = Annotated[str, typer.Option(metavar="auto|off", help="Run a few tasks twice to see that they are deterministic.")]
 Overwrite = Annotated[
-    bool, typer.Option("--overwrite", help="Begin anew in place of a run that is there already; its model stays until there is a new one.")
+    bool,
+    typer.Option("--overwrite", help="Begin anew in place of a run; a model that is there stays until there is a new one."),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one line of JSON.")]
 

@@ -77,7 +77,8 @@ def _print_summary(run: Path, summary: Mapping[str, Any]) -> None:
     except ProgramError as error:  # the model is there, whatever the report says
         print(f"regrow: {error}", file=sys.stderr)
     rounds = f"{summary['rounds']:,} round{'s' if summary['rounds'] != 1 else ''}"
-    size = next((f"{summary[name]:,} {name}, " for name in ("tokens", "examples", "edges", "cells") if name in summary), "")
+    sizes = (name for name in ("tokens", "examples", "edges", "cells") if name in summary)
+    size = next((f"{summary[name]:,} {name if summary[name] != 1 else name[:-1]}, " for name in sizes), "")
     rate = next((f" ({_rate(name, value)})" for name, value in summary.items() if name.endswith("_per_second") and value), "")
     took = f"{size}{rounds} in {summary['train_seconds']:.1f} s{rate}, {summary['cpu_seconds']:.1f} CPU-s"
     lost = f"workers lost {summary['workers_lost']:,}, work redone {summary['redone_seconds']:.2f} CPU-s"
@@ -88,7 +89,7 @@ def _report(run: Path) -> str:
     files = read_model(run)
     program = make(Spec.read(run).job(run).kind(), files.parameters)
     with guest(f"the model is made, but {type(program).__name__}.report() failed"):
-        return str(program.report(files.arrays))
+        return str(program.report_of(files.arrays, files.about))
 
 
 def _rate(name: str, value: float) -> str:

@@ -52,7 +52,8 @@ def run(
     from regrow.simulation.outcome import run_scenario, settled
 
     if (file is None) == (like is None):
-        raise UsageError("nothing to simulate", "name a scenario, e.g. scenarios/spot.toml; or --like RUN --workers 1000")
+        what = "nothing to simulate" if file is None else f"either {file} or --like {like}"
+        raise UsageError(what, "name a scenario, e.g. scenarios/spot.toml; or --like RUN --workers 1000")
     if seeds < 1 or (rounds is not None and rounds < 1):
         raise UsageError(f"--seeds {seeds}" if seeds < 1 else f"--rounds {rounds}", "at least 1")
     if seed is not None and seed < 0:
@@ -90,8 +91,12 @@ def _like(run: Path | None, workers: int | None, loss_rate: float) -> Scenario:
     from regrow.store.dataset import Dataset
     from regrow.worker import checked_roles
 
-    if run is None or workers is None or not 1 <= workers <= SIZE_MAX or not 0 <= loss_rate < float("inf"):
-        raise UsageError("--like needs --workers", "e.g. --like RUN --workers 1000 --loss-rate 0.24")
+    example = "e.g. --like RUN --workers 1000 --loss-rate 0.24"
+    if run is None or workers is None:
+        raise UsageError("--like needs --workers", example)
+    if not 1 <= workers <= SIZE_MAX or not 0 <= loss_rate < float("inf"):
+        wrong = f"--loss-rate {loss_rate:g}" if 1 <= workers <= SIZE_MAX else f"--workers {workers:,}"
+        raise UsageError(wrong, f"1 to {SIZE_MAX:,} workers, of which each is lost so many times an hour, 0 or more: {example}")
     costed = Costed(run)
     job = Spec.read(run).job(run.absolute())
     roles = checked_roles(job.load(), Dataset.open(job.data))

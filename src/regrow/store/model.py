@@ -25,9 +25,11 @@ from regrow.packed import Strings
 from regrow.program import Value
 from regrow.store.durable import sync, sync_all
 
-__all__ = ["ModelFiles", "digest_of", "publish_model", "read_model"]
+__all__ = ["BEFORE", "ModelFiles", "digest_of", "publish_model", "read_model"]
 
 FORMAT = 1
+BEFORE = "model.before"
+"""In a run, the model of the one whose place it has taken: a new run may fail, and begins with data that may be broken."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,9 +123,10 @@ def read_model(path: Path) -> ModelFiles:
     """Read a model, or the model of a finished run. Raises DataError if there is none, or a run is not finished."""
     folder = path / "model" if (path / "run.json").exists() else path
     if not (folder / "model.json").exists():
+        before = f"; the model that was there before: {path / BEFORE}" if (path / BEFORE).exists() else ""
         if (path / "run.json").exists():
-            raise DataError(f"{path} is not finished", f"go on with it: regrow resume {path}")
-        raise DataError(f"{path} holds no model", "name a run (the folder that training printed first) or its model folder")
+            raise DataError(f"{path} is not finished", f"go on with it: regrow resume {path}{before}")
+        raise DataError(f"{path} holds no model", f"name a run (the folder that training printed first) or its model folder{before}")
     try:
         about = _read_about(folder / "model.json")
         if about["format"] != FORMAT:

@@ -125,7 +125,7 @@ def _ratings(paths: Sequence[str], options: TextOptions, ratings: str | None) ->
         if not file.bytes:
             raise DataError(f"{name} is empty", "leave it out, or fill it")
         files.append(LINES[kind].find(file, wanted, options.header) if kind in LINES else RATINGS.find(file, wanted))
-    return MatrixSource(LINES[kind].name if kind in LINES else RATINGS.name, tuple(files))
+    return MatrixSource(LINES[kind].name if kind in LINES else RATINGS.name, tuple(files), wanted)
 
 
 def _table_of(name: str) -> str:

@@ -18,6 +18,7 @@ from regrow.models.document_estimator import WORDS, DocumentEstimator, as_value_
 from regrow.models.given import Given, as_files, given
 from regrow.models.habits import WrongData, whole
 from regrow.models.svd.model import FactorModel
+from regrow.models.svd.nouns import nouns_of
 from regrow.models.svd.program import SVD
 from regrow.models.svd.querying import Found, queried
 from regrow.models.svd.reading import Reader
@@ -144,7 +145,7 @@ class TruncatedSVD(DocumentEstimator):
         return program
 
     def _take(self, files: ModelFiles) -> None:
-        self.model_ = FactorModel(files.arrays, files.parameters)
+        self.model_ = FactorModel(files.arrays, files.parameters, nouns_of(files.about))
         self.digest_ = files.digest
         self._about = dict(files.about)
         self._reader = self._read()

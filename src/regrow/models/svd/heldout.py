@@ -111,14 +111,14 @@ class HeldOut:
 
     def text(self) -> str:
         """What a person reads: a line, and the table by band."""
-        found = self.to_json()
-        lines = [("band", "words", "share of energy", "explained")]
+        found, nouns = self.to_json(), self.model.nouns
+        lines = [("band", nouns.columns, "share of energy", "explained")]
         for row in found["bands"]:
             lines.append((row["band"], f"{row['units']:,}", f"{100 * row['share']:.1f} %", share_text(row["gain"])))
         lines.append(("all", f"{sum(self._units):,}", "100.0 %", share_text(found["explained"])))
         return (
-            f"{self.documents:,} documents with {self.entries:,} entries under known words; "
-            f"{self.left_out:,} words or entries are not in the model\n{aligned(lines)}"
+            f"{self.documents:,} {nouns.rows} with {self.entries:,} entries under known {nouns.columns}; "
+            f"{self.left_out:,} {nouns.columns} or entries are not in the model\n{aligned(lines)}"
         )
 
 
@@ -132,7 +132,7 @@ def heldout(model: FactorModel, files: Sequence[str], options: TextOptions) -> H
     found.left_out = reader.left_out
     if not found.entries:
         advice = "give files like those of training; --vocab names the columns of those that have none"
-        raise DataError(f"{', '.join(files[:5])}: no word of it is in the model", advice)
+        raise DataError(f"{', '.join(files[:5])}: none of its {model.nouns.columns} is in the model", advice)
     return found
 
 

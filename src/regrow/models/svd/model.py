@@ -13,6 +13,7 @@ from regrow.errors import DataError
 from regrow.evaluation.bands import BANDS, band_of
 from regrow.evaluation.tail import aligned
 from regrow.models.svd import kernels
+from regrow.models.svd.nouns import DOCUMENTS, Nouns
 from regrow.models.svd.scaling import inverse_roots
 from regrow.packed import Strings
 
@@ -34,14 +35,16 @@ class FactorModel:
                 count int64 [V], and of the factored matrix's columns weight, mean and energy float64 [V]; documents.name Strings [D], if
                 they have names; scaling Strings [1]; size int64 [2]: D, V
     parameters  those of the program that trained it
+    nouns       what its rows and columns are called, for people; here they are documents and words
     """
 
-    def __init__(self, arrays: Mapping[str, Any], parameters: Mapping[str, Any]) -> None:
+    def __init__(self, arrays: Mapping[str, Any], parameters: Mapping[str, Any], nouns: Nouns = DOCUMENTS) -> None:
         missing = [name for name in _ARRAYS if name not in arrays]
         if missing:
             raise DataError(f"a model of factors without {', '.join(missing)}", f"it has {', '.join(sorted(arrays))}")
         self.arrays = arrays
         self.parameters = dict(parameters)
+        self.nouns = nouns
 
     @property
     def rank(self) -> int:
@@ -130,12 +133,12 @@ class FactorModel:
         found, sigma = self.to_json(), self.singular_values
         shown = " ".join(f"{value:.4g}" for value in sigma[:8].tolist()) + (f" ... {sigma[-1]:.4g}" if len(sigma) > 8 else "")
         what = {"chi2": "chi-square residuals", "tfidf": "tf-idf", "none": "the values as they are"}[self.scaling]
-        lines = [("band", "words", "share of energy", "explained")]
+        lines = [("band", self.nouns.columns, "share of energy", "explained")]
         for row in found["bands"]:
             lines.append((row["band"], f"{row['units']:,}", f"{100 * row['share']:.1f} %", share_text(row["gain"])))
         lines.append(("all", f"{found['words']:,}", "100.0 %", share_text(self.explained)))
         return (
-            f"rank {self.rank:,} of {self.documents:,} documents by {found['words']:,} words, {what}\n"
+            f"rank {self.rank:,} of {self.documents:,} {self.nouns.rows} by {found['words']:,} {self.nouns.columns}, {what}\n"
             f"singular values {shown}; left out: {found['following']:.4g} and less\n"
             f"error: at most {found['error']:.2g} in a singular value ({found['relative_error']:.1g} of the largest); "
             f"{found['frobenius_error']:.4f} of the matrix is left out (Frobenius)\n"
@@ -175,7 +178,7 @@ class FactorModel:
     def like_document(self, coordinates: Array, n: int = 10) -> Similar:
         """The n documents most like coordinates of one: by cosine. Raises DataError if the model has not kept them."""
         if "coordinates" not in self.arrays:
-            raise DataError("the model has not kept its documents", "train it without --no-documents")
+            raise DataError(f"the model has not kept its {self.nouns.rows}", "train it without --no-documents")
         return _nearest(self.arrays["coordinates"], np.ones(self.rank), coordinates, n)
 
     def document_name(self, document: int) -> str | None:

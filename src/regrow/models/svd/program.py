@@ -27,6 +27,7 @@ from regrow.errors import DataError, UsageError
 from regrow.models.svd import dense_kernels as dense
 from regrow.models.svd import kernels
 from regrow.models.svd.model import FactorModel
+from regrow.models.svd.nouns import nouns_of
 from regrow.models.svd.scaling import SCALINGS, column_weights, expected, row_weights
 from regrow.models.svd.sides import added, gram_of, lines_of, product, scaled, squares, times
 from regrow.packed import Strings, strings
@@ -290,6 +291,10 @@ class SVD(Program):
     def report(self, model: Mapping[str, Any]) -> str:
         """Singular values, error, and the energy by band."""
         return FactorModel(model, self.parameters()).summary()
+
+    def report_of(self, model: Mapping[str, Any], about: Mapping[str, Any]) -> str:
+        """The same, with rows and columns called what they are."""
+        return FactorModel(model, self.parameters(), nouns_of(about)).summary()
 
     def warm(self) -> None:
         """Compile or load the kernels."""

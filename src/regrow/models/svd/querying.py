@@ -17,6 +17,7 @@ from regrow.data.wordset_kernels import find_words
 from regrow.errors import DataError, UsageError
 from regrow.evaluation.tail import aligned
 from regrow.models.svd.model import FactorModel
+from regrow.models.svd.nouns import DOCUMENTS, Nouns
 from regrow.packed import Strings, strings
 
 __all__ = ["Found", "queried", "word_table"]
@@ -29,12 +30,14 @@ class Found:
     """What is like some words: words with the cosine; documents with number, name if they have one, and the cosine.
 
     known       the words that the model has; unknown: those that it has not
+    nouns       what documents and words are called in `text`
     """
 
     known: Sequence[str]
     unknown: Sequence[str]
     words: Sequence[tuple[str, float]]
     documents: Sequence[tuple[int, str | None, float]]
+    nouns: Nouns = DOCUMENTS
 
     def to_json(self) -> dict[str, Any]:
         """{"words": [[word, cosine], ...], "documents": [{"doc", "id" if it has one, "similarity"}, ...], "known", "unknown"}."""
@@ -50,11 +53,11 @@ class Found:
 
     def text(self) -> str:
         """Two lists, one below the other."""
-        lines = [("words", "cosine"), *((word, f"{cosine:.3f}") for word, cosine in self.words)]
+        lines = [(self.nouns.columns, "cosine"), *((word, f"{cosine:.3f}") for word, cosine in self.words)]
         shown = aligned(lines)
         if self.documents:
             rows = [(name or "", f"{number:,}", f"{cosine:.3f}") for number, name, cosine in self.documents]
-            shown += "\n\n" + aligned([("documents", "number", "cosine"), *rows])
+            shown += "\n\n" + aligned([(self.nouns.rows, "number", "cosine"), *rows])
         return shown + (f"\nnot in the model: {', '.join(self.unknown)}" if self.unknown else "")
 
 
@@ -69,7 +72,7 @@ def queried(model: FactorModel, text: Mapping[str, Any], wanted: Sequence[str], 
         raise UsageError(f"--count {n}", "at least one, e.g. --count 10")
     numbers, unknown = _numbers(word_table(model.vocabulary) if table is None else table, text, wanted)
     if not numbers:
-        raise DataError(f"the model knows none of the words: {', '.join(unknown) or 'there are none'}", "ask for others")
+        raise DataError(f"the model knows none of the {model.nouns.columns}: {', '.join(unknown) or 'there are none'}", "ask for others")
     index, counts = np.unique(np.array(numbers), return_counts=True)
     documents: list[tuple[int, str | None, float]] = []
     if "coordinates" in model.arrays:
@@ -77,7 +80,7 @@ def queried(model: FactorModel, text: Mapping[str, Any], wanted: Sequence[str], 
         documents = [(d, model.document_name(d), cosine) for d, cosine in model.like_document(place, n)]
     names = model.vocabulary
     words = [(names[w], cosine) for w, cosine in model.like_words(index, n)]
-    return Found([names[w] for w in index.tolist()], unknown, words, documents)
+    return Found([names[w] for w in index.tolist()], unknown, words, documents, model.nouns)
 
 
 def word_table(vocabulary: Strings) -> list[Array]:

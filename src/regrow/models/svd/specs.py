@@ -11,6 +11,7 @@ from regrow.data.vocabulary_files import read_vocabulary
 from regrow.errors import DataError
 from regrow.job import ProgramName
 from regrow.models.svd.model import FactorModel
+from regrow.models.svd.nouns import nouns_of
 from regrow.models.svd.program import SVD
 from regrow.spec import Spec
 from regrow.store.model import ModelFiles, read_model
@@ -51,4 +52,4 @@ def read_factors(path: str | Path) -> tuple[FactorModel, ModelFiles]:
     files = read_model(Path(path))
     if files.kind != ":".join(_PLACE):
         raise DataError(f"{path} holds a model of {files.kind}", "name a run of: regrow svd train")
-    return FactorModel(files.arrays, files.parameters), files
+    return FactorModel(files.arrays, files.parameters, nouns_of(files.about)), files
