@@ -6,6 +6,7 @@ import contextlib
 import errno
 import inspect
 import json
+import os
 import signal
 import socket
 import time
@@ -279,7 +280,7 @@ def serve(connection: socket.socket, shop: Workshop) -> None:
     signal.signal(signal.SIGTERM, line.drain)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     with contextlib.suppress(BrokenPipeError, ConnectionResetError):
-        line.say({"ready": True, "cpu": time.process_time(), "environment": shop.environment})
+        line.say({"ready": True, "pid": os.getpid(), "cpu": time.process_time(), "environment": shop.environment})
         for asked in connection.makefile("rb"):
             line.say(_answer(shop, json.loads(asked)))
 

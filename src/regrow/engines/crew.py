@@ -287,7 +287,7 @@ class CrewEngine(Engine):
 
     def _take(self, worker: Worker, fact: dict[str, Any]) -> None:
         if "ready" in fact:
-            worker.cpu_at_start, worker.ready, self._in_vain = fact["cpu"], True, 0
+            worker.pid, worker.cpu_at_start, worker.ready, self._in_vain = fact["pid"], fact["cpu"], True, 0
             self._is_ready(worker)
             if not worker.draining:
                 self._events.append(WorkerJoined(worker.name, worker.checks, fact["environment"], self._machine(worker)))

@@ -107,8 +107,8 @@ class LocalEngine(CrewEngine):
             self._server.kill(worker.name)
 
     def _is_ready(self, worker: Worker) -> None:
-        if worker.pid is not None:
-            self._budget.joined(worker.name, worker.pid)
+        assert worker.pid is not None, "the worker says it itself: the word of the fork server may come later"
+        self._budget.joined(worker.name, worker.pid)
 
     def _was_useful(self) -> None:
         self._servers.well()

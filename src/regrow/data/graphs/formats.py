@@ -181,29 +181,17 @@ def _parquet_part(name: str, about: Looked, batches: list[Any], before: int) -> 
             ) from None
 
     def ids(place: int) -> Any:
-        return (
-            np.array(from_arrow(column(place, pa.int64(), "a whole number")))
-            if about.numbers
-            else _packed(column(place, pa.large_string(), "a text"))
-        )
+        if about.numbers:
+            return np.array(from_arrow(column(place, pa.int64(), "a whole number")))
+        return from_arrow(column(place, pa.large_string(), "a text"))
 
     found: Arrays = {"source_id": ids(0)}
     if about.names:
-        return found | {"name": _packed(column(1, pa.large_string(), "a text"))}
+        return found | {"name": from_arrow(column(1, pa.large_string(), "a text"))}
     found["target_id"] = ids(1)
     if about.columns[2]:
         found["weight"] = np.array(from_arrow(column(2, pa.float64(), "a number")))
     return found
-
-
-def _packed(column: Any) -> Strings:
-    import pyarrow as pa
-
-    array = pa.concat_arrays(column.chunks) if isinstance(column, pa.ChunkedArray) else column
-    _, offsets, utf8 = array.buffers()
-    ends = np.frombuffer(offsets, np.int64)[array.offset : array.offset + len(array) + 1]
-    data = np.frombuffer(utf8, np.uint8) if utf8 is not None else np.empty(0, np.uint8)
-    return Strings(ends - ends[0], data[ends[0] : ends[-1]])
 
 
 def _rows_of_parquet(part: Fixed, about: Looked) -> Part:

@@ -127,11 +127,9 @@ def _texts(column: Any, where: str, row: int) -> Strings:
     import pyarrow as pa
 
     _refuse_nulls(column, where, row)
-    cast = column.cast(pa.large_string())
-    _, offsets, utf8 = cast.buffers()
-    ends = np.frombuffer(offsets, np.int64)[cast.offset : cast.offset + len(cast) + 1]
-    text = np.frombuffer(utf8, np.uint8) if utf8 is not None else np.empty(0, np.uint8)
-    return Strings(ends - ends[0], text[ends[0] : ends[-1]].copy())
+    names = from_arrow(column.cast(pa.large_string()))
+    assert isinstance(names, Strings)
+    return Strings(names.offsets, names.utf8.copy())
 
 
 def _values(column: Any, where: str, row: int) -> Array:
