@@ -126,12 +126,15 @@ class Stage:
         session.stage(self.name, engine.tally, self.plan.rounds)
         self.story.tell("stage began", stage=self.name, rounds=self.plan.rounds)
         try:
-            with _told_if_long(self.around.watcher):
-                engine.start(self.job, self.directory)
+            self._start(engine)
             began = time.monotonic()
             with self.around.control.steering(engine), calm(others=how.engine in RUNS_TASKS_HERE):
                 end = self._drive(machine, engine, began_at)
             seconds = time.monotonic() - began
+        except Paused as paused:
+            if paused.advice:
+                raise
+            raise Paused(paused.message, f"go on with it: regrow resume {self.around.run}") from None
         finally:
             with self.around.interrupts.shielded():
                 if mirror is not None:
@@ -141,6 +144,12 @@ class Stage:
         session.stage_done(seconds if self.name == "training" else 0.0)
         self.results = self._read_results(machine, self._judge(end))
         return self
+
+    def _start(self, engine: Engine) -> None:
+        """A signal is for the engine that begins processes: none may be begun of which nobody knows. One without any is broken off."""
+        interrupts, here = self.around.interrupts, self.around.how.engine in RUNS_TASKS_HERE
+        with _told_if_long(self.around.watcher), contextlib.nullcontext() if here else interrupts.steering(engine):
+            engine.start(self.job, self.directory)
 
     def _restore(self, machine: Machine) -> tuple[Any, ...]:
         """What an earlier coordinator left: the arguments of Machine.begin."""

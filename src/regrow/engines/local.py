@@ -86,6 +86,8 @@ class LocalEngine(CrewEngine):
         """Let the first workers join before any work: then the level of idle memory can be taken."""
         deadline = self.now() + START_SECONDS
         while sum(worker.ready and not worker.checks for worker in self._workers.values()) < self._wanted and self.now() < deadline:
+            if self._stop_cause():
+                break
             self._poll(0.05)
         self._memory.idle(self._pids())
 

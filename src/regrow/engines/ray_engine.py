@@ -101,7 +101,7 @@ class RayEngine(CrewEngine):
             if ready >= self._wanted or self.now() - calm > START_SECONDS:
                 return
             if cause := self._stop_cause():
-                raise errors.Paused(cause, "go on with it: regrow resume RUN")
+                raise errors.Paused(cause, "")
             self._poll(0.05)
             self._watch_now_and_then()
 

@@ -52,7 +52,7 @@ class ServerStarter:
                     server.cause = why
                     server.process.kill()
                 if cause := self._stop_cause():
-                    raise errors.Paused(cause, "go on with it: regrow resume RUN")
+                    raise errors.Paused(cause, "")
             try:
                 seconds = server.await_ready()
             except ServerEnded as ended:
