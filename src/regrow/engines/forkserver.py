@@ -19,6 +19,7 @@ import signal
 import socket
 import sys
 import time
+from collections import deque
 from pathlib import Path
 from typing import Any
 
@@ -39,16 +40,20 @@ class ForkServer:
         self._selector = selectors.DefaultSelector()
         self._selector.register(control, selectors.EVENT_READ)
         self._pidfds: dict[str, int] = {}
+        self._untold: deque[bytes] = deque()
+        """Facts for which there was no room in the socket. Whoever asks for much at once hears nothing meanwhile, and must not wait for us."""
 
     def run(self) -> None:
         """Serve until the control socket closes."""
         while True:
-            for key, _ in self._selector.select():
-                if key.fileobj is self._control:
-                    if not self._command():
-                        return
-                else:
+            for key, ready in self._selector.select():
+                if key.fileobj is not self._control:
                     self._ended(key.fd, *key.data)
+                    continue
+                if ready & selectors.EVENT_WRITE:
+                    self._tell_on()
+                if ready & selectors.EVENT_READ and not self._command():
+                    return
 
     def _command(self) -> bool:
         """One packet, one command."""
@@ -109,8 +114,16 @@ class ForkServer:
         self._tell({"ended": name, "code": code, "cpu": usage.ru_utime + usage.ru_stime})
 
     def _tell(self, fact: dict[str, Any]) -> None:
-        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
-            self._control.send(json.dumps(fact).encode())
+        self._untold.append(json.dumps(fact).encode())
+        self._tell_on()
+
+    def _tell_on(self) -> None:
+        """Say what there is room for, each in its turn; the rest when there is room again."""
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError, BlockingIOError):
+            while self._untold:
+                self._control.send(self._untold[0], socket.MSG_DONTWAIT)
+                self._untold.popleft()
+        self._selector.modify(self._control, selectors.EVENT_READ | (selectors.EVENT_WRITE if self._untold else 0))
 
 
 def main() -> None:

@@ -8,6 +8,7 @@ import os
 import select
 import signal
 import socket
+import struct
 import subprocess
 import sys
 from array import array
@@ -40,6 +41,8 @@ comes to do by itself once it has seen large arrays: to get memory from the kern
 with it."""
 
 GONE = (BrokenPipeError, ConnectionResetError)
+UNREAD_SECONDS = 30
+"""So long a fork server may leave unread what it is asked, when hundreds of workers are asked for at once."""
 
 
 class ServerEnded(Exception):
@@ -111,6 +114,7 @@ class Server:
     def __init__(self, job_file: Path, stderr: int | None = None) -> None:
         """stderr: where what programs print goes; None: where ours goes."""
         self.process, self.control = spawn("server", "0", job_file, stderr)
+        self.control.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack("ll", UNREAD_SECONDS, 0))
         self.ended = False
         self.cause = ""
         """Why it was killed, if we did that."""
@@ -149,16 +153,24 @@ class Server:
 
     def fork_with(self, name: str, theirs: socket.socket) -> None:
         """Let it fork a worker that speaks over this connection, which is closed here."""
-        command = json.dumps({"fork": name}).encode()
-        with theirs, contextlib.suppress(*GONE):
-            if not self.ended:
-                self.control.sendmsg([command], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array("i", [theirs.fileno()]))])
+        with theirs:
+            self._say({"fork": name}, theirs.fileno())
 
     def kill(self, name: str) -> None:
         """Let it kill a worker that it forked: only it can tell that the process is still that one."""
-        with contextlib.suppress(*GONE):
+        self._say({"kill": name})
+
+    def _say(self, command: dict[str, str], *descriptors: int) -> None:
+        """Say something. That it has ended is heard in a moment; one that does not read is ended, as whoever waits for it would wait for ever."""
+        try:
             if not self.ended:
-                self.control.sendall(json.dumps({"kill": name}).encode())
+                passed = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array("i", descriptors))] if descriptors else []
+                self.control.sendmsg([json.dumps(command).encode()], passed)
+        except BlockingIOError:
+            self.cause = self.cause or f"it has read nothing for {UNREAD_SECONDS} s"
+            self.process.kill()
+        except GONE:
+            return
 
     def hear(self) -> dict[str, Any] | None:
         """The next fact that it tells; None if it has ended."""
