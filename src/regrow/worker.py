@@ -281,6 +281,7 @@ def serve(connection: socket.socket, shop: Workshop) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     with contextlib.suppress(BrokenPipeError, ConnectionResetError):
         line.say({"ready": True, "pid": os.getpid(), "cpu": time.process_time(), "environment": shop.environment})
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})  # one that came before: it was there, and now it leaves
         for asked in connection.makefile("rb"):
             line.say(_answer(shop, json.loads(asked)))
 

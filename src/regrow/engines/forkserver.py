@@ -75,6 +75,7 @@ class ForkServer:
 
     def _fork(self, name: str, descriptor: int) -> None:
         server = os.getpid()
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})  # a notice waits until the worker can answer it: see `serve`
         try:
             pid = os.fork()
             if pid == 0:
@@ -84,6 +85,7 @@ class ForkServer:
             self._tell({"unforked": name, "errno": error.errno})
             return
         finally:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
             os.close(descriptor)
         self._pidfds[name] = pidfd
         self._selector.register(pidfd, selectors.EVENT_READ, (name, pid))
