@@ -38,8 +38,9 @@ from regrow.errors import UsageError
 __all__ = ["CrewEngine"]
 
 WATCH_SECONDS = 0.25
-CAUSE_WAIT_SECONDS = 0.2
-"""How long a closed socket waits for the word on how the process ended."""
+CAUSE_WAIT_SECONDS = 5.0
+"""How long a closed connection waits for the word on how the process ended, which is on its way by another one: whether what it ran is to
+blame, or memory, depends on it. Whoever is to say it and is gone, or frozen, is noticed before that, and all its workers are lost with it."""
 IN_VAIN_MAX = 20
 """So many workers may end before they were ready, one after the other."""
 
@@ -267,7 +268,7 @@ class CrewEngine(Engine):
             key.data()
         for worker in list(self._hung.values()):
             if not self._closing and self.now() - (worker.closed_at or 0) > CAUSE_WAIT_SECONDS:
-                self._lose(worker, worker.cause or "its connection closed")
+                self._lose(worker, worker.cause or "its connection closed", "memory" if worker.over_budget else "loss")
 
     def _hear_worker(self, worker: Worker, *, wait: bool = True) -> bool:
         """Take what a worker says; False if there was nothing more."""

@@ -32,7 +32,7 @@ class FrozenWatch:
         self._looked = now
         state, cpu = _state_and_cpu(pid)
         seen = self._seen.get(name)
-        asleep = state in "SDI" or not state
+        asleep = state in "SDIZX" or not state  # one that has ended is not frozen: how it ended will be told
         if seen is None or asleep or cpu != seen.cpu:
             self._seen[name] = _Seen(cpu, now)
             return ""
