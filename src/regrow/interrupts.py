@@ -13,7 +13,7 @@ from regrow.engines.base import Engine
 from regrow.engines.ray_folder import left_behind
 from regrow.errors import Paused
 
-__all__ = ["Interrupts"]
+__all__ = ["SIGNALS", "Interrupts"]
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -65,14 +65,14 @@ class Interrupts:
 
     @contextlib.contextmanager
     def steering(self, engine: Engine) -> Iterator[None]:
-        """A signal asks this engine to stop."""
-        self._engine = engine
-        if self._cause:
+        """A signal asks this engine to stop; afterwards it is for whoever it was for before."""
+        before, self._engine = self._engine, engine
+        if self._cause and before is not engine:
             engine.interrupt(self._cause)
         try:
             yield
         finally:
-            self._engine = None
+            self._engine = before
 
     @contextlib.contextmanager
     def shielded(self) -> Iterator[None]:

@@ -126,30 +126,35 @@ class Stage:
         session.stage(self.name, engine.tally, self.plan.rounds)
         self.story.tell("stage began", stage=self.name, rounds=self.plan.rounds)
         try:
-            self._start(engine)
-            began = time.monotonic()
-            with self.around.control.steering(engine), calm(others=how.engine in RUNS_TASKS_HERE):
-                end = self._drive(machine, engine, began_at)
-            seconds = time.monotonic() - began
+            with self._signals_to(engine):
+                try:
+                    with _told_if_long(self.around.watcher):
+                        engine.start(self.job, self.directory)
+                    began = time.monotonic()
+                    with self.around.control.steering(engine), calm(others=how.engine in RUNS_TASKS_HERE):
+                        end = self._drive(machine, engine, began_at)
+                    seconds = time.monotonic() - began
+                finally:
+                    with self.around.interrupts.shielded():
+                        if mirror is not None:
+                            mirror.hurry()
+                        engine.close()
+                        session.write()
         except Paused as paused:
             if paused.advice:
                 raise
             raise Paused(paused.message, f"go on with it: regrow resume {self.around.run}") from None
-        finally:
-            with self.around.interrupts.shielded():
-                if mirror is not None:
-                    mirror.hurry()
-                engine.close()
-                session.write()
         session.stage_done(seconds if self.name == "training" else 0.0)
         self.results = self._read_results(machine, self._judge(end))
         return self
 
-    def _start(self, engine: Engine) -> None:
-        """A signal is for the engine that begins processes: none may be begun of which nobody knows. One without any is broken off."""
-        interrupts, here = self.around.interrupts, self.around.how.engine in RUNS_TASKS_HERE
-        with _told_if_long(self.around.watcher), contextlib.nullcontext() if here else interrupts.steering(engine):
-            engine.start(self.job, self.directory)
+    def _signals_to(self, engine: Engine) -> contextlib.AbstractContextManager[None]:
+        """An engine that begins processes hears of signals from before the first one until the last has ended.
+
+        What a signal raises would leave processes of which nobody knows, or that nobody ends. One without any is broken off while it starts.
+        """
+        here = self.around.how.engine in RUNS_TASKS_HERE
+        return contextlib.nullcontext() if here else self.around.interrupts.steering(engine)
 
     def _restore(self, machine: Machine) -> tuple[Any, ...]:
         """What an earlier coordinator left: the arguments of Machine.begin."""

@@ -18,6 +18,9 @@ import pytest
 
 from conftest import Gate, Runs, reference_digest, wait_until
 from regrow.engines.frozen import FROZEN_SECONDS
+from regrow.errors import Paused
+from regrow.interrupts import Interrupts
+from regrow.spec import How
 from regrow.summary import status_of
 
 pytestmark = pytest.mark.processes
@@ -257,3 +260,23 @@ def test_preempted_workers_have_begun_a_task(runs: Runs, gate: Gate, quiet: str)
     lost = runs.told("worker lost")
     assert len(lost) == summary["workers_lost"] >= 3
     assert {line["cause"] for line in lost} == {"preempted"}
+
+
+def test_a_signal_when_the_last_task_is_done_leaves_no_process(runs: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole, signals = Interrupts.shielded, [signal.SIGINT]
+
+    def shielded(interrupts: Interrupts) -> contextlib.AbstractContextManager[None]:
+        if signals:
+            os.kill(os.getpid(), signals.pop())  # nobody steers the engine any more, and it is not yet ended
+        return whole(interrupts)
+
+    monkeypatch.setattr(Interrupts, "shielded", shielded)
+    with pytest.raises(Paused, match="interrupted by SIGINT"):
+        runs.begin("Ring", how=How("local", 1, verify=False), rounds=2)
+    assert not [pid for pid in children() if b"regrow.engines.forkserver" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+    assert runs.resume()["digest"] == reference_digest("Ring", rounds=2)
+
+
+def children() -> list[int]:
+    """The processes that this one has started, and that nobody has waited for."""
+    return [int(pid) for task in Path("/proc/self/task").iterdir() for pid in (task / "children").read_text().split()]
