@@ -15,7 +15,7 @@ from typing import Any, NoReturn, TypeVar
 from regrow.engines.ending import die_with
 from regrow.engines.processes import how_it_ended
 from regrow.errors import RegrowError
-from regrow.interrupts import Interrupts
+from regrow.interrupts import SIGNALS, Interrupts
 
 __all__ = ["Ended", "apart"]
 
@@ -44,35 +44,41 @@ def apart(work: Callable[[Callable[[str], None]], T]) -> T:
     sys.stderr.flush()
     parent, note, ended = os.getpid(), "", None
     with Interrupts(None).caught():
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", DeprecationWarning)  # that there are threads: those of BLAS, which know of forks
-            child = os.fork()
-        if not child:
-            _work(parent, there, work)
-        there.close()
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)  # one that came beside the fork would leave a child of which nobody knows
         try:
-            while True:
-                kind, value = here.recv()
-                if kind == "returned":
-                    return value  # type: ignore[no-any-return]
-                if kind == "raised":
-                    raise value
-                note = value
-        except EOFError:
-            ended = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-            raise Ended(how_it_ended(ended), note) from None
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", DeprecationWarning)  # that there are threads: those of BLAS, which know of forks
+                child = os.fork()
+            if not child:
+                _work(parent, there, work, before)
+            there.close()
+            try:
+                signal.pthread_sigmask(signal.SIG_SETMASK, before)
+                while True:
+                    kind, value = here.recv()
+                    if kind == "returned":
+                        return value  # type: ignore[no-any-return]
+                    if kind == "raised":
+                        raise value
+                    note = value
+            except EOFError:
+                ended = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+                raise Ended(how_it_ended(ended), note) from None
+            finally:
+                if ended is None:
+                    os.kill(child, signal.SIGKILL)
+                    os.waitpid(child, 0)
         finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
             here.close()
-            if ended is None:
-                os.kill(child, signal.SIGKILL)
-                os.waitpid(child, 0)
 
 
-def _work(parent: int, there: Connection, work: Callable[[Callable[[str], None]], Any]) -> NoReturn:
+def _work(parent: int, there: Connection, work: Callable[[Callable[[str], None]], Any], mask: set[int]) -> NoReturn:
     """What the child does; the process that was forked never leaves it."""
     code = 1
     try:
         die_with(parent)
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         there.send(("returned", work(lambda note: there.send(("at", note)))))
         code = 0
     except RegrowError as error:
