@@ -36,8 +36,9 @@ class Story:
             self._listener(line)
 
     def close(self) -> None:
-        """Close the file."""
-        os.close(self._descriptor)
+        """Close the file. Who tells something afterwards, in another thread, must not write into the next file of that number."""
+        descriptor, self._descriptor = self._descriptor, -1
+        os.close(descriptor)
 
 
 def read_story(run: Path) -> list[dict[str, Any]]:
