@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import shutil
 import socket
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -172,3 +173,28 @@ def test_a_replica_without_the_model_that_is_served_is_replaced(place: Path, tmp
         assert any("it does not hold the model that is served" in line for line in at.told)
 
     play(scene, place / "first", tmp_path)
+
+
+def test_a_model_that_is_published_while_the_service_begins_is_taken_up(
+    place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("regrow.serving.following.LOOK_SECONDS", 0.05)
+    whole, models = Supervisor.start, tmp_path / "model"
+    shutil.copytree(place / "first" / "model", models)
+
+    async def start(supervisor: Supervisor, replicas: int) -> None:
+        os.rename(models, tmp_path / "old")
+        shutil.copytree(place / "second" / "model", tmp_path / "new")
+        os.rename(tmp_path / "new", models)  # it was read already, and nobody looks yet
+        await whole(supervisor, replicas)
+
+    monkeypatch.setattr(Supervisor, "start", start)
+
+    async def scene(at: Scene) -> None:
+        old = await at.ask()
+        follows = asyncio.create_task(at.following.follow())
+        await at.until(lambda: at.following.swaps)
+        assert await at.ask() != old
+        follows.cancel()
+
+    play(scene, models, tmp_path)

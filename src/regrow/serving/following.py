@@ -62,12 +62,15 @@ class Following:
         self.path, self.fleet, self.supervisor, self.tell = path, fleet, supervisor, tell
         self.swaps = self.refused = 0
         self.why_refused = ""
+        self._served: tuple[int, ...] = ()
+        """What was seen when the model that is served was looked for."""
         self._known: dict[str, Model] = {}
         self._lock = asyncio.Lock()
         self._retiring: set[asyncio.Task[None]] = set()
 
     async def first(self) -> Model:
         """The model to begin with. Raises DataError."""
+        self._served = self._seen()  # before it is read: one that is published while all is made ready is another one
         model = self.fleet.model = await ready(self.path, self.supervisor.folder)
         self._known[model.digest] = model
         self.supervisor.files = [model.file]
@@ -171,11 +174,10 @@ class Following:
 
     async def follow(self) -> None:
         """Swap whenever another model is published, for ever."""
-        served = self._seen()
         while True:
             await asyncio.sleep(LOOK_SECONDS)
             seen = self._seen()
-            if not seen or seen == served:
+            if not seen or seen == self._served:
                 continue
             try:
                 await self.swap()
@@ -183,4 +185,4 @@ class Following:
                 if self._seen() != seen:
                     continue  # it was replaced under our eyes: look again
                 self.tell(f"the new model is refused, the old one is served on: {error}")
-            served = seen
+            self._served = seen

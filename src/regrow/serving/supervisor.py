@@ -169,7 +169,8 @@ class Supervisor:
         process, model = self.processes.get(name), self.fleet.model
         try:
             held: list[str] = json.loads((await member.tell(Word.ALIVE, b"", SILENT_SECONDS)).body)["models"]
-            kind, why = ("model", "it does not hold the model that is served") if model and model.digest not in held else ("", "")
+            lacks = model is not None and model is self.fleet.model and model.digest not in held  # else another one has taken its place
+            kind, why = ("model", "it does not hold the model that is served") if lacks else ("", "")
         except TimeoutError:
             kind, why = "frozen", f"no answer for {SILENT_SECONDS:.0f} s"
         except OSError:
