@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +14,7 @@ from regrow.coordinator.actions import Record
 from regrow.coordinator.plan import Attempt, PhaseKey, Task
 from regrow.errors import RegrowError, UsageError
 from regrow.program import Outputs
+from regrow.store import lock as lock_module
 from regrow.store.artifact import State, write_artifact
 from regrow.store.container import Broken, write
 from regrow.store.directory import Directory
@@ -218,3 +221,17 @@ def test_a_run_is_locked_once_and_looking_does_not_lock_it(tmp_path: Path) -> No
     lock.release()
     assert not is_locked(tmp_path)
     Lock(tmp_path).release()
+
+
+def test_whoever_looks_for_long_does_not_keep_a_coordinator_from_its_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "lock").touch()
+    looking, waits = os.open(tmp_path / "lock", os.O_RDWR), iter([*[False] * 3 * lock_module.TRIES, True])
+    fcntl.flock(looking, fcntl.LOCK_SH)
+
+    def sleep(_: float) -> None:
+        if next(waits):
+            os.close(looking)
+
+    monkeypatch.setattr(lock_module.time, "sleep", sleep)
+    Lock(tmp_path).release()
+    assert next(waits, None) is None, "it has waited for who looked"

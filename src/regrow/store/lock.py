@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import time
@@ -11,7 +12,8 @@ from regrow.errors import UsageError
 
 __all__ = ["Lock", "is_lock", "is_locked"]
 
-TRIES = 10
+TRIES, LOOKED_AT_TRIES = 10, 500
+"""So often it is tried while somebody has it, who may be about to end; and while others only look."""
 PAUSE_SECONDS = 0.02
 
 
@@ -37,14 +39,25 @@ class Lock:
 
 
 def _taken(descriptor: int) -> bool:
-    """Take the lock, in spite of somebody who takes it for a moment to see whether it is free."""
-    for _ in range(TRIES):
-        try:
+    """Take the lock, in spite of those who take it for a moment to see whether it is free: on a busy machine a moment may be long."""
+    held = 0
+    for _ in range(LOOKED_AT_TRIES):
+        with contextlib.suppress(BlockingIOError):
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            time.sleep(PAUSE_SECONDS)
-        else:
             return True
+        held += not _only_looked_at(descriptor)
+        if held == TRIES:
+            return False
+        time.sleep(PAUSE_SECONDS)
+    return False
+
+
+def _only_looked_at(descriptor: int) -> bool:
+    """Whether nobody has the lock for good."""
+    with contextlib.suppress(BlockingIOError):
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        fcntl.flock(descriptor, fcntl.LOCK_UN)
+        return True
     return False
 
 
