@@ -232,12 +232,16 @@ class CrewEngine(Engine):
         self.tally.workers_lost += 1
         self._events.append(WorkerLost(worker.name, cause, kind, self._held_bytes(worker)))
         if not worker.ready:
-            self._in_vain += 1
-            if self._in_vain > IN_VAIN_MAX:
-                raise errors.RegrowError(f"{self._in_vain} workers, one after the other, ended before they were ready: {cause}")
+            self._came_in_vain(cause)
         if not worker.checks:
             self._losses_to_fill.append(worker.closed_at or self.now())
         self._fill(worker)
+
+    def _came_in_vain(self, cause: str) -> None:
+        """A worker has ended before it was ready. Raises RegrowError if that happens again and again."""
+        self._in_vain += 1
+        if self._in_vain > IN_VAIN_MAX:
+            raise errors.RegrowError(f"{self._in_vain} workers, one after the other, ended before they were ready: {cause}")
 
     def _fill(self, gone: Worker) -> None:
         """Start a worker in the place of one that is gone."""

@@ -105,7 +105,8 @@ class Fleet:
         self._actor_class = _actor_class(self._ray)
         self._ended = threading.Event()
         self._look_at_nodes()
-        threading.Thread(target=self._watch_nodes, daemon=True).start()
+        self._watcher = threading.Thread(target=self._watch_nodes, daemon=True)
+        self._watcher.start()
 
     # Nodes
 
@@ -252,6 +253,7 @@ class Fleet:
         for host in list(self.hosts.values()):
             self.drop(host)
         self.listener.close()
+        self._watcher.join(LEAVE_SECONDS)  # it may be asking Ray something at this moment
         with _our_signals():
             self._ray.shutdown()
         if self._files is None:

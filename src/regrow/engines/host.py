@@ -29,6 +29,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -167,7 +168,7 @@ class _Host:
     def _start_server(self) -> None:
         self._frozen.drop(SERVER)
         self._server, self._ready = Server(self._stage["job file"], stderr=self._speaks_to), False
-        self._selector.register(self._server.control, selectors.EVENT_READ, self._hear_server)
+        self._selector.register(self._server.control, selectors.EVENT_READ, partial(self._hear_server, self._server))
 
     def _begin_worker(self, asked: Mapping[str, Any]) -> None:
         if self._server is None or ("fork" in asked and not self._ready):
@@ -200,14 +201,15 @@ class _Host:
 
     # What its processes tell
 
-    def _hear_server(self) -> None:
-        assert self._server is not None
+    def _hear_server(self, server: Server) -> None:
+        if server is not self._server:
+            return  # of a stage whose end was heard a moment ago
         if not self._ready:
-            self._await_ready(self._server)
+            self._await_ready(server)
             return
-        fact = self._server.hear()
+        fact = server.hear()
         if fact is None:
-            self._over = f"its fork server ended: {self._server.cause or how_it_ended(self._server.process.wait())}"
+            self._over = f"its fork server ended: {server.cause or how_it_ended(server.process.wait())}"
             return
         if "forked" in fact:
             self._pids[fact["forked"]] = fact["pid"]
@@ -297,8 +299,9 @@ class _Home:
         except FileNotFoundError:
             return -1
         fcntl.flock(lock, fcntl.LOCK_SH)
-        if (self.path / "lock").exists():
-            return lock
+        with contextlib.suppress(FileNotFoundError):
+            if os.path.samestat(os.stat(self.path / "lock"), os.fstat(lock)):  # else another has made the folder anew
+                return lock
         os.close(lock)
         return -1
 

@@ -30,7 +30,7 @@ from regrow.engines.copies import Copies
 from regrow.engines.crew import CrewEngine
 from regrow.engines.fleet import Fleet, Host
 from regrow.engines.memory import MemoryWatch
-from regrow.engines.processes import Worker
+from regrow.engines.processes import Worker, how_it_ended
 from regrow.engines.servers import check_versions
 from regrow.job import Job
 
@@ -184,12 +184,14 @@ class RayEngine(CrewEngine):
             self._hear_end(fact)
 
     def _hear_end(self, fact: dict[str, Any]) -> None:
-        self._expected.pop(fact["ended"], None)
-        worker = self._workers.get(fact["ended"]) or self._gone.pop(fact["ended"], None)
+        name = fact["ended"]
+        worker = self._workers.get(name) or self._gone.pop(name, None)
         if isinstance(worker, FarWorker):
             worker.memory = fact.get("memory")
             self._ended(worker, fact["code"], fact["cpu"])
-        else:
+        elif self._expected.pop(name, None) is not None:  # its own connection, if it had come to that, is heard later than its host's
+            self._came_in_vain(how_it_ended(fact["code"]))
+            self._checks_due += name.startswith("check")
             self._match()
 
     def _lose_host(self, host: Host, cause: str) -> None:
