@@ -35,6 +35,9 @@ def test_the_program_is_the_loop_of_the_peers(tmp_path: Path) -> None:
 @pytest.mark.processes
 @pytest.mark.parametrize("name", ["regrow", "pool"])
 def test_a_contestant_is_killed_now_and_then_and_comes_to_the_same_end(name: str) -> None:
-    outcome = race(name, Size(12, 4, 50_000, 2), 0.4, 300.0)
-    assert outcome.kills >= 1
+    for every in (0.4, 0.1, 0.03):  # the faster the machine, the more often, or it is done before anybody is killed
+        outcome = race(name, Size(12, 4, 50_000, 2), every, 300.0)
+        if outcome.kills:
+            break
+    assert outcome.kills
     assert outcome.digest == alone(12, 4, 50_000)

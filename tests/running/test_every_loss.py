@@ -441,14 +441,22 @@ def test_a_worker_that_the_kernel_kills_for_memory_is_told_from_one_that_is_pree
 # Notice
 
 
+def at_a_task(runs: Runs) -> set[int]:
+    """The workers that are at something."""
+    found = ask(runs.folder / "run", "look") or {"crew": []}
+    return {one["pid"] for one in found["crew"] if one["task"]}
+
+
 def test_a_drained_worker_hands_back_what_it_cannot_finish_in_time(runs: Runs, gate: Gate) -> None:
     ring = {"rounds": 6, "partitions": 8}
     coordinator = runs.coordinator("Ring", how={"workers": 1, "notice": 0.2}, **ring, seconds=0.5, **gate.shut)
     coordinator.until(lambda: len(runs.artifacts()) >= 6)  # now it is known how long they take
+    told: set[int] = set()
     while not any("handed back" in line["why"] for line in runs.told("worker draining")):  # one that was almost done had better finish
-        before = len(runs.told("worker draining"))
-        kill(coordinator.until(coordinator.workers)[0], signal.SIGTERM)
-        coordinator.until(lambda before=before: len(runs.told("worker draining")) > before)
+        pid = coordinator.until(lambda: at_a_task(runs) - told).pop()
+        kill(pid, signal.SIGTERM)
+        told.add(pid)
+        coordinator.until(lambda: len(runs.told("worker draining")) == len(told))
     gate.open()
     summary = coordinator.end()
     assert summary["digest"] == reference_digest("Ring", **ring)

@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from conftest import Coordinator, Gate, Runs, reference_digest
+from power import NONE
 from regrow import crash
 
 SOURCE = Path(crash.__file__).parent
@@ -69,12 +70,12 @@ def test_a_point_stands_beside_everything_that_changes_the_disk(file: str) -> No
 
 @contextlib.contextmanager
 def armed(point: str) -> Iterator[None]:
-    """Processes that are started now stop dead there."""
-    os.environ[crash.VARIABLE] = point
+    """Processes that are started now stop dead there, on a disk that is as fast as need be: else a run may be over before a cut is made."""
+    os.environ |= {crash.VARIABLE: point, NONE: "1"}
     try:
         yield
     finally:
-        del os.environ[crash.VARIABLE]
+        del os.environ[crash.VARIABLE], os.environ[NONE]
 
 
 def dies(coordinator: Coordinator) -> None:
