@@ -44,7 +44,7 @@ def apart(work: Callable[[Callable[[str], None]], T]) -> T:
     sys.stderr.flush()
     parent, note, ended = os.getpid(), "", None
     with Interrupts(None).caught():
-        before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)  # one that came beside the fork would leave a child of which nobody knows
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)  # beside the fork one would leave a child that nobody knows
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", DeprecationWarning)  # that there are threads: those of BLAS, which know of forks

@@ -151,7 +151,7 @@ class Stage:
     def _signals_to(self, engine: Engine) -> contextlib.AbstractContextManager[None]:
         """An engine that begins processes hears of signals from before the first one until the last has ended.
 
-        What a signal raises would leave processes of which nobody knows, or that nobody ends. One without any is broken off while it starts.
+        What a signal raises would leave processes of which nobody knows, or that nobody ends. One without any is broken off as it starts.
         """
         here = self.around.how.engine in RUNS_TASKS_HERE
         return contextlib.nullcontext() if here else self.around.interrupts.steering(engine)

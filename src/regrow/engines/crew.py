@@ -40,7 +40,7 @@ __all__ = ["CrewEngine"]
 WATCH_SECONDS = 0.25
 CAUSE_WAIT_SECONDS = 5.0
 """How long a closed connection waits for the word on how the process ended, which is on its way by another one: whether what it ran is to
-blame, or memory, depends on it. Whoever is to say it and is gone, or frozen, is noticed before that, and all its workers are lost with it."""
+blame, or memory, depends on it. Whoever is to say it and is gone, or frozen, is noticed before that; its workers are lost with it."""
 IN_VAIN_MAX = 20
 """So many workers may end before they were ready, one after the other."""
 

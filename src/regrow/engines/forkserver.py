@@ -41,7 +41,7 @@ class ForkServer:
         self._selector.register(control, selectors.EVENT_READ)
         self._pidfds: dict[str, int] = {}
         self._untold: deque[bytes] = deque()
-        """Facts for which there was no room in the socket. Whoever asks for much at once hears nothing meanwhile, and must not wait for us."""
+        """Facts for which there was no room in the socket: whoever asks for much at once hears nothing meanwhile, and is not waited for."""
 
     def run(self) -> None:
         """Serve until the control socket closes."""

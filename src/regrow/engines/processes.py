@@ -161,7 +161,7 @@ class Server:
         self._say({"kill": name})
 
     def _say(self, command: dict[str, str], *descriptors: int) -> None:
-        """Say something. That it has ended is heard in a moment; one that does not read is ended, as whoever waits for it would wait for ever."""
+        """Say something. That it has ended is heard in a moment; one that does not read is ended: nobody is to wait for it for ever."""
         try:
             if not self.ended:
                 passed = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array("i", descriptors))] if descriptors else []
