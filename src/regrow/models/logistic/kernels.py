@@ -197,9 +197,9 @@ def fold(rows, ptr, g, zn, field, rates, has_bias, touched, place, fresh):
             at[e] = i
         for t in range(first, last):
             for k in range(models):
-                z, n = np.float32(work[t - first, k, 0]), np.float32(work[t - first, k, 1])
-                fine = np.isfinite(z) and np.isfinite(n)
-                fresh[t, k, 0], fresh[t, k, 1] = (z, n) if fine else (np.float32(0.0), np.float32(np.inf))
+                fresh[t, k, 0], fresh[t, k, 1] = work[t - first, k, 0], work[t - first, k, 1]
+                if not (np.isfinite(fresh[t, k, 0]) and np.isfinite(fresh[t, k, 1])):
+                    fresh[t, k, 0], fresh[t, k, 1] = 0.0, np.inf
 
 
 @njit(cache=True, error_model="numpy")
