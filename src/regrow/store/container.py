@@ -34,21 +34,21 @@ __all__ = ["Broken", "Container", "Header", "write"]
 
 ALIGNMENT = 64
 FORMAT = "regrow-1"
-_NAMES = {
-    "bool": "BOOL",
-    "uint8": "U8",
-    "int8": "I8",
-    "uint16": "U16",
-    "int16": "I16",
-    "float16": "F16",
-    "uint32": "U32",
-    "int32": "I32",
-    "float32": "F32",
-    "uint64": "U64",
-    "int64": "I64",
-    "float64": "F64",
+_DTYPES = {
+    "BOOL": np.dtype("bool"),
+    "U8": np.dtype("uint8"),
+    "I8": np.dtype("int8"),
+    "U16": np.dtype("uint16"),
+    "I16": np.dtype("int16"),
+    "F16": np.dtype("float16"),
+    "U32": np.dtype("uint32"),
+    "I32": np.dtype("int32"),
+    "F32": np.dtype("float32"),
+    "U64": np.dtype("uint64"),
+    "I64": np.dtype("int64"),
+    "F64": np.dtype("float64"),
 }
-_DTYPES = {name: np.dtype(dtype) for dtype, name in _NAMES.items()}
+_NAMES = {dtype: name for name, dtype in _DTYPES.items()}
 _PAD = "~"
 """Section of the padding between sections: the format allows no holes."""
 _ZEROS = bytes(ALIGNMENT)
@@ -87,7 +87,7 @@ def write(path: Path, sections: Sections, note: Mapping[str, Any]) -> str:
         check = xxhash.xxh3_64()
         for name, array in sorted(_flat(values).items(), key=lambda item: (-item[1].itemsize, item[0])):
             header[f"{section}/{name}"] = {
-                "dtype": _NAMES[array.dtype.name],
+                "dtype": _NAMES[array.dtype],
                 "shape": list(array.shape),
                 "data_offsets": [at, at + array.nbytes],
             }

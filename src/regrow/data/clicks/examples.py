@@ -112,11 +112,12 @@ class ClickExamples(Program):
         """Parse a part, and send its features to their buckets."""
         found = parse(part.fixed, self.format, Plan.from_json(self.plan), skip=self.skip)
         order, ptr = _by_bucket(found.hash, self.buckets)
-        for bucket in range(self.buckets):
-            mine = order[ptr[bucket] : ptr[bucket + 1]]
-            value, small = taken(found.value_of, mine), (_small(found.field[mine]), _small(found.counts[mine]))
-            sizes = _small(np.diff(value.offsets))
-            part.send("dictionary", bucket, hash=found.hash[mine], field=small[0], counts=small[1], sizes=sizes, utf8=value.utf8)
+        value = taken(found.value_of, order)
+        numbers = {"field": found.field, "counts": found.counts, "sizes": np.diff(found.value_of.offsets)}
+        arrays = {"hash": found.hash[order]} | {name: _small(array)[order] for name, array in numbers.items()}
+        for bucket, (a, b) in enumerate(itertools.pairwise(ptr.tolist())):
+            utf8 = value.utf8[value.offsets[a] : value.offsets[b]]
+            part.send("dictionary", bucket, utf8=utf8, **{name: array[a:b] for name, array in arrays.items()})
         first = [f"{part.fixed['file'][0]}, {bad.unit} {bad.line:,}: {bad.why()}" for bad in found.broken[:1]]
         clicks = int(found.label.sum())
         part.broadcast("places", examples=len(found.label), clicks=clicks, bad=len(found.broken), first=strings(first))
@@ -130,10 +131,10 @@ class ClickExamples(Program):
         plain = bool(np.all(found.value == 1)), bool(np.all(found.weight == 1))
         part.send(
             "rows", part.index, row_ptr=found.row_ptr, feature=found.feature, value=found.value[: 0 if plain[0] else None],
-            group=self._groups(found), label=found.label, weight=found.weight[: 0 if plain[1] else None], order=order, ptr=ptr,
+            group=self._groups(found), label=found.label, weight=found.weight[: 0 if plain[1] else None], order=order,
         )  # fmt: skip
-        numbers = {"examples": len(found.label), "clicks": clicks, "missing": found.missing}
-        for name, number in (numbers | {"bad_rows": len(found.broken), "left_out": found.left_out}).items():
+        facts = {"examples": len(found.label), "clicks": clicks, "missing": found.missing}
+        for name, number in (facts | {"bad_rows": len(found.broken), "left_out": found.left_out}).items():
             part.metric(name, number)
 
     def _groups(self, found: Parsed) -> Array:
@@ -226,12 +227,14 @@ class ClickExamples(Program):
         """Give the features of examples their numbers."""
         (mine,) = (message for message in part.inbox("text") if "row_ptr" in message)
         (places,) = part.inbox("places")
-        order, ptr = mine["order"], mine["ptr"]
-        id, count = np.empty(len(order), _kind_for(int(places["bases"][-1]))), np.empty(len(order), np.int64)
+        order, bases = mine["order"], places["bases"].tolist()
+        id, count = np.empty(len(order), _kind_for(bases[-1])), np.empty(len(order), np.int64)
+        ranks, counts = [], []
         for message in part.inbox("dictionary"):
-            own = order[ptr[message.sender] : ptr[message.sender + 1]]
-            id[own] = np.where(message["rank"] >= 0, message["rank"] + places["bases"][message.sender], -1)
-            count[own] = message["count"]
+            rank = message["rank"].astype(id.dtype)
+            ranks.append(np.where(rank >= 0, rank + bases[message.sender], -1))
+            counts.append(message["count"])
+        id[order], count[order] = np.concatenate(ranks), np.concatenate(counts)
         arrays = [read_only(mine[name]) for name in ("row_ptr", "feature", "value")]
         row_ptr, ids, value, rarest = _numbered(*arrays, read_only(id), read_only(count))
         first = places["first"][part.index : part.index + 1]

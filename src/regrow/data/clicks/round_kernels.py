@@ -141,7 +141,8 @@ def gaps_of(ids, ptr, most):
     for i in range(found.size):
         before = np.int64(-1)
         for j in range(ptr[i], ptr[i + 1]):
-            found[i] += 1 + (ids[j] - before - 1) // most
+            gap = ids[j] - before
+            found[i] += 1 if gap <= most else 1 + (gap - 1) // most  # most are small, and dividing is slow
             before = ids[j]
     return found
 

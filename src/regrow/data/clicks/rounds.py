@@ -114,30 +114,35 @@ class ClickRounds(Program):
         first, bounds = int(part.fixed["first"][0]), schedule(self.examples, self.seen)
         end = first + len(own["label"])
         begins, ends = bounds[:-1], bounds[1:]
+        plain = {"all_one": not len(own["value"]), "all_weigh_one": not len(own["weight"])}
         for e in range(self.partitions):
             starts = begins + (ends - begins) * e // self.partitions
             stops = begins + (ends - begins) * (e + 1) // self.partitions
             mine = np.flatnonzero((starts < end) & (stops > first) & (starts < stops))
-            for t in np.unique(np.concatenate([(mine + 1) // self.turn, mine // self.turn])).tolist():
-                there = mine[(mine + 1 >= t * self.turn) & (mine + 1 <= (t + 1) * self.turn)]
-                begin, stop = np.maximum(starts[there], first) - first, np.minimum(stops[there], end) - first
-                row_ptr, id, value = picked_rows(own["row_ptr"], own["id"], own["value"], begin, stop)
-                rows = np.concatenate([np.arange(a, b) for a, b in zip(begin, stop, strict=True)])
+            starts, stops = np.maximum(starts, first) - first, np.minimum(stops, end) - first
+            for t in np.unique((mine + 1) // self.turn).tolist():
+                there = mine[(mine + 1) // self.turn == t]
+                row_ptr, id, value = picked_rows(own["row_ptr"], own["id"], own["value"], starts[there], stops[there])
+                rows = np.concatenate([np.arange(starts[round], stops[round]) for round in there])
                 more = {name: own[name][rows] if len(own[name]) else own[name] for name in ("label", "weight", "rarest", "group")}
-                counts = np.zeros(self.turn + 1, np.int64)
-                counts[there + 1 - t * self.turn] = stop - begin
-                plain = {"all_one": not len(own["value"]), "all_weigh_one": not len(own["weight"])}
+                counts = np.zeros(self.turn, np.int64)
+                counts[there + 1 - t * self.turn] = stops[there] - starts[there]
                 part.send("slots", t * self.partitions + e, counts=counts, row_ptr=row_ptr, id=id, value=value, **more, **plain)
+            for round in mine[(mine + 1) % self.turn == 0].tolist():  # of the slot after a turn's last only features are wanted
+                a, b = own["row_ptr"][[starts[round], stops[round]]]
+                part.send("slots", round // self.turn * self.partitions + e, next=distinct_ids(own["id"][a:b]))
 
     def slots(self, part: Partition) -> None:
         """Number the features of each slot."""
         (places,) = part.inbox("bases")
-        pieces: list[list[_Piece]] = [[] for _ in range(self.turn + 1)]
+        pieces: list[list[_Piece]] = [[] for _ in range(self.turn)]
+        following: list[Array] = []
         for message in part.inbox("rows"):
-            at = np.cumsum(np.append(0, message["counts"]))
-            for k in np.flatnonzero(message["counts"]).tolist():
+            following += [message["next"]] if "next" in message else []
+            at = np.cumsum(np.append(0, message["counts"])) if "counts" in message else np.zeros(1, np.int64)
+            for k in np.flatnonzero(np.diff(at)).tolist():
                 pieces[k].append(_Piece(message, int(at[k]), int(at[k + 1])))
-        part.result(**_laid_out(pieces, places["bases"]))
+        part.result(**_laid_out(pieces, following, places["bases"]))
 
     def warm(self) -> None:
         """Compile or load the kernels."""
@@ -146,6 +151,7 @@ class ClickRounds(Program):
             picked_rows(row_ptr, read_only(one), read_only(np.zeros(0, np.float32)), np.zeros(1, np.int64), np.ones(1, np.int64))
             block_ids(one, index)
             distinct_ids(one)
+            distinct_ids(read_only(one))
         own, ptr = np.zeros(1, np.int64), np.array([0, 1])
         gaps_of(own, ptr, 255)
         for kind in (np.uint8, np.uint16):
@@ -183,33 +189,33 @@ class _Piece:
         return np.diff(self.message["row_ptr"][self.start : self.end + 1])
 
 
-def _laid_out(slots: list[list[_Piece]], bases: Array) -> Mapping[str, Any]:
-    """The part of a turn; the last of the slots is the next turn's first, of which only ids are wanted."""
-    turn = len(slots) - 1
-    ids, cuts, indexes = [], np.zeros((turn + 1, len(bases)), np.int64), []
-    for k, pieces in enumerate(slots):
+def _laid_out(slots: list[list[_Piece]], following: list[Array], bases: Array) -> Mapping[str, Any]:
+    """The part of a turn; following: what the next turn's first slot has for features, of each part of the rows."""
+    lists, indexes = [], []
+    for pieces in slots:
         if pieces:
             id = np.concatenate([piece.cells("id") for piece in pieces])
-            index = np.empty(len(id) if k < turn else 0, np.uint32)
-            distinct = (block_ids(id, index) if k < turn else distinct_ids(id)).astype(np.int64)
-            cuts[k] = np.searchsorted(distinct, bases)
-            ids.append(distinct - bases[np.searchsorted(bases, distinct, side="right") - 1])
-            if k < turn:
-                indexes.append(index)
-        cuts[k] += sum(len(own) for own in ids[:-1]) if pieces else sum(len(own) for own in ids)
-    mine = [piece for pieces in slots[:turn] for piece in pieces]
+            indexes.append(np.empty(len(id), np.uint32))
+            lists.append(block_ids(id, indexes[-1]))
+        else:
+            lists.append(np.empty(0, np.int32))
+    lists.append(distinct_ids(np.concatenate(following)) if following else np.empty(0, np.int32))
+    cuts = np.array([np.searchsorted(own, bases) for own in lists])
+    ids = [own - np.repeat(bases[:-1], np.diff(cut)) for own, cut in zip(lists, cuts, strict=True)]
+    cuts += np.cumsum([0] + [len(own) for own in lists[:-1]])[:, None]
+    mine = [piece for pieces in slots for piece in pieces]
     plain = all(piece.message["all_one"] for piece in mine), all(piece.message["all_weigh_one"] for piece in mine)
     whole: Array = np.concatenate(indexes) if indexes else np.empty(0, np.uint32)
-    if max((len(own) for own in ids), default=0) <= 1 << 16:
+    if max(len(own) for own in lists) <= 1 << 16:
         small = np.empty(len(whole), np.uint16)
         indexed(whole, small)
         whole = small
 
     def joined(arrays: list[Array], kind: Any) -> Array:
-        return np.concatenate(arrays).astype(kind) if arrays else np.empty(0, kind)
+        return np.concatenate(arrays).astype(kind, copy=False) if arrays else np.empty(0, kind)
 
     return {
-        "rows": np.cumsum([0] + [sum(piece.end - piece.start for piece in pieces) for pieces in slots[:turn]]),
+        "rows": np.cumsum([0] + [sum(piece.end - piece.start for piece in pieces) for pieces in slots]),
         "row_ptr": np.cumsum(np.append(0, joined([piece.sizes for piece in mine], np.int64))),
         "index": whole,
         "value": joined([] if plain[0] else [piece.cells("value") for piece in mine], np.float32),

@@ -28,7 +28,6 @@ __all__ = [
     "count_bins",
     "fold",
     "gradients",
-    "marked",
     "places",
     "rarest_of",
     "rounded",
@@ -89,11 +88,10 @@ def gradients(row_ptr, index, value, label, weight, w, g, losses, scores):
 @njit(cache=True)
 def rounded(g):
     """Gradients as they are sent: float32, as the state is."""
-    found = np.empty(g.shape, np.float32)
-    for i in range(g.shape[0]):
-        for k in range(g.shape[1]):
-            found[i, k] = g[i, k]
-    return found
+    found = np.empty(g.size, np.float32)
+    for i, own in enumerate(g.ravel()):
+        found[i] = own
+    return found.reshape(g.shape)
 
 
 @njit(cache=True)
@@ -166,6 +164,9 @@ def fold(rows, ptr, g, zn, field, rates, has_bias, touched, place, fresh):
     field int32: of each feature, or empty: then all have rates[0]; rates float64 [fields, models, 4]: alpha, beta, l1, l2
     has_bias: whether row 0 is the bias, which is not regularised
     touched int32: the `union` of the rows, place its `places`; fresh float32 [len(touched), models, 2]: filled with their new state
+
+    What leaves float32's numbers is marked: z = 0, n = infinity, of which the weight is 0, so that nothing spreads to other features. It
+    stays so: what is folded into it is not finite, and marked again.
     """
     at, models = ptr[:-1].copy(), zn.shape[1]
     work = np.empty((BLOCK, models, 4))  # of each row z, n, its root, and the weight w that the round began with
@@ -197,18 +198,8 @@ def fold(rows, ptr, g, zn, field, rates, has_bias, touched, place, fresh):
         for t in range(first, last):
             for k in range(models):
                 fresh[t, k, 0], fresh[t, k, 1] = work[t - first, k, 0], work[t - first, k, 1]
-
-
-@njit(cache=True)
-def marked(fresh):
-    """Mark what has left float32's numbers: z = 0, n = infinity, of which the weight is 0, so that nothing spreads to other features.
-
-    fresh float32 [rows, models, 2], changed in place. A mark stays: what is folded into it is not finite, and marked again.
-    """
-    for t in range(fresh.shape[0]):
-        for k in range(fresh.shape[1]):
-            if not (np.isfinite(fresh[t, k, 0]) and np.isfinite(fresh[t, k, 1])):
-                fresh[t, k, 0], fresh[t, k, 1] = 0.0, np.inf
+                if not (np.isfinite(fresh[t, k, 0]) and np.isfinite(fresh[t, k, 1])):
+                    fresh[t, k, 0], fresh[t, k, 1] = 0.0, np.inf
 
 
 @njit(cache=True, error_model="numpy")

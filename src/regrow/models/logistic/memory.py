@@ -97,7 +97,6 @@ class Learner:
         place = kernels.places(touched, len(zn))
         fresh = np.empty((len(touched), 1, 2), np.float32)
         kernels.fold(touched_rows, ptr, read_only(np.concatenate(sums)), zn, no_field, self.rates, True, touched, place, fresh)
-        kernels.marked(fresh)
         self.zn[touched] = fresh
         return loss
 

@@ -118,7 +118,8 @@ class FTRL(Program):
         for receiver in range(len(own) - 1):
             rows, wanted = (gaps[at[k, receiver] : at[k, receiver + 1]] for k in (slot, slot + 1))
             mine = sent[own[receiver] : own[receiver + 1]]
-            part.send("weights", receiver, rows=rows, g=mine, wanted=wanted[:0] if last else wanted, loss=loss, weight=weight)
+            costs = {} if receiver else {"loss": loss, "weight": weight}  # the first adds them up
+            part.send("weights", receiver, rows=rows, g=mine, wanted=wanted[:0] if last else wanted, **costs)
 
     def _calibrations(self, part: Partition, scores: Array, begin: int, end: int) -> dict[str, Array]:
         """The counts of what predictions were worth, with those of these examples."""
@@ -136,15 +137,18 @@ class FTRL(Program):
         zn = read_only(part.state["zn"]) if part.state else self._first(part)
         g = read_only(np.concatenate([message["g"] for message in inbox]))
         ptr = np.cumsum([0] + [len(message["g"]) for message in inbox])
-        rows = read_only(np.concatenate([_rows(message["rows"]) for message in inbox]))
+        rows = np.empty(ptr[-1], np.int32)
+        for message, a, b in zip(inbox, ptr[:-1], ptr[1:], strict=True):
+            _put_rows(message["rows"], rows[a:b])
+        rows = read_only(rows)
         touched = kernels.union(rows, ptr)
         place = kernels.places(touched, len(zn))
         fresh = np.empty((len(touched), models, 2), np.float32)
         has_bias, zn = part.index == 0, read_only(zn)
         kernels.fold(rows, ptr, g, zn, own, rates, has_bias, touched, place, fresh)
-        kernels.marked(fresh)
         for message in inbox:
-            wanted = _rows(message["wanted"])
+            wanted = np.empty(np.count_nonzero(message["wanted"]), np.int32)
+            _put_rows(message["wanted"], wanted)
             w = np.empty((len(wanted), models), np.float32)
             kernels.answers(read_only(wanted), zn, place, fresh, own, rates, has_bias, w)
             part.send("examples", message.sender, w=w)
@@ -158,8 +162,7 @@ class FTRL(Program):
             part.change(touched, zn=fresh)
         else:
             part.keep(zn=zn)
-        weight = sum(float(message["weight"]) for message in inbox)
-        if part.index == 0 and weight:
+        if part.index == 0 and (weight := sum(float(message["weight"]) for message in inbox)):
             loss = np.zeros(models)
             for message in inbox:
                 loss += message["loss"]
@@ -303,11 +306,9 @@ def _summed(by_band: Array) -> Array:
     return total
 
 
-def _rows(gaps: Array) -> Array:
-    """The rows of a partition of weights that are named by gaps (see `gaps_of`): int32."""
-    rows = np.empty(np.count_nonzero(gaps), np.int32)
+def _put_rows(gaps: Array, rows: Array) -> None:
+    """Fill in the rows of a partition of weights that are named by gaps (see `gaps_of`): int32."""
     rows_of(read_only(gaps), np.iinfo(gaps.dtype).max, rows)
-    return rows
 
 
 def _least(losses: Array) -> float:

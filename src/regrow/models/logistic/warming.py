@@ -35,7 +35,6 @@ def warm_training(models: int, calibrate: bool = False) -> None:
     for gaps in (np.ones(1, np.uint8), np.ones(1, np.uint16)):
         rows_of(read_only(gaps), 255, np.empty(1, np.int32))
     kernels.fold(rows, ptr, read_only(kernels.rounded(g)), zn, no_fields, rates, True, touched, place, fresh)
-    kernels.marked(fresh)
     kernels.answers(rows, zn, place, fresh, no_fields, rates, True, np.empty((1, models), np.float32))
     kernels.weights_of(zn, rows, rates, True, 0)
     if calibrate:
