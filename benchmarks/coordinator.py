@@ -44,7 +44,7 @@ class Drive:
         self.busy: deque[tuple[str, Attempt]] = deque()
         self.answers: list[Event] = []
         self.machines: dict[str, str] = {}
-        self.names, self.events, self.seconds, self.longest, self.now = 0, 0, 0.0, 0.0, 0.0
+        self.names, self.events, self.seconds, self.longest, self.actions, self.now = 0, 0, 0.0, 0.0, 0, 0.0
         self.finished = False
 
     def run(self) -> None:
@@ -88,7 +88,8 @@ class Drive:
         for event in batch:
             found.append(handle(event, now))
             after = clock()
-            longest = max(longest, after - last)
+            if after - last > longest:
+                longest, self.actions = after - last, len(found[-1])
             last = after
         self.seconds += time.process_time() - began
         self.longest = longest
@@ -131,6 +132,7 @@ def measure(workers: int, rounds: int) -> dict[str, float]:
         "events_per_second": round(drive.events / drive.seconds),
         "microseconds_per_event": round(1e6 * drive.seconds / drive.events, 2),
         "longest_milliseconds": round(1e3 * drive.longest, 2),
+        "longest_actions": drive.actions,
         "memory_bytes": peak_bytes() - before,
         "bytes_per_worker_and_task": round((peak_bytes() - before) / (5 * workers)),
     }
@@ -158,7 +160,9 @@ def main() -> None:
             print(json.dumps(measure(sizes[0], asked.rounds or rounds_for(sizes[0]))))
         return
     if not asked.json:
-        print("  workers  partitions  rounds     events  events/s  us/event  longest ms  memory MB  bytes per worker and task")
+        print(
+            "  workers  partitions  rounds     events  events/s  us/event  longest ms  actions in it  memory MB  bytes per worker and task"
+        )
     for size in sizes:
         words = [sys.executable, __file__, "--here", "--workers", str(size), "--rounds", str(asked.rounds or rounds_for(size))]
         words += ["--collector", asked.collector]
@@ -168,8 +172,8 @@ def main() -> None:
             continue
         print(
             f"{row['workers']:9,} {row['partitions']:11,} {row['rounds']:7} {row['events']:10,} {row['events_per_second']:9,} "
-            f"{row['microseconds_per_event']:9.1f} {row['longest_milliseconds']:11.1f} {row['memory_bytes'] / 1e6:10.0f} "
-            f"{row['bytes_per_worker_and_task']:10,}",
+            f"{row['microseconds_per_event']:9.1f} {row['longest_milliseconds']:11.1f} {row['longest_actions']:13,} "
+            f"{row['memory_bytes'] / 1e6:10.0f} {row['bytes_per_worker_and_task']:10,}",
             flush=True,
         )
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import itertools
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,13 @@ from typing import Any
 import numpy as np
 import pytest
 
+from regrow.coordinator import keeping
+from regrow.coordinator.actions import Action
+from regrow.coordinator.crew import Crew
+from regrow.coordinator.cuts import Cuts
+from regrow.coordinator.events import AttemptDone
+from regrow.coordinator.keeping import Keeping
+from regrow.coordinator.machine import Machine
 from regrow.coordinator.plan import PhaseKey
 from regrow.coordinator.queue import Queue
 from regrow.coordinator.retention import Retention
@@ -25,7 +34,7 @@ from regrow.simulation.fleet import Fleet
 from regrow.simulation.formulas import Assumptions
 from regrow.simulation.like import Costed, like
 from regrow.simulation.losing import lose_copies, lose_machine
-from regrow.simulation.outcome import Outcome, run_scenario, settled
+from regrow.simulation.outcome import Outcome, digest_of, run_scenario, settled
 from regrow.simulation.prices import prices
 from regrow.simulation.scenario import Bounds, Costs, Faults, Holds, Machines, Scenario, Work, read_scenario
 from regrow.simulation.weather import weather
@@ -88,7 +97,8 @@ def test_ten_thousand_workers() -> None:
 
 def test_all_kinds_of_accidents_happen() -> None:
     seen = [chaos(seed) for seed in range(100, 106)]
-    for name in ("frozen", "notices", "late_answers", "zones_lost", "artifacts_lost", "copies_again", "coordinators_lost", "cuts"):
+    names = ("frozen", "notices", "late_answers", "zones_lost", "artifacts_lost", "copies_again", "coordinators_lost", "cuts")
+    for name in (*names, "disputes", "powers_lost"):
         assert sum(getattr(outcome, name) for outcome in seen) > 0, name
 
 
@@ -220,22 +230,101 @@ def test_slow_machines_get_backup_attempts() -> None:
 # Who watches
 
 
-@pytest.mark.parametrize("kind", ["forgets too early", "lets workers idle", "does not hold"])
-def test_a_broken_promise_names_the_command_that_repeats_it(monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
-    scenario = exchange(20, faults=Faults(worker_per_hour=20.0))
-    if kind == "forgets too early":
-        monkeypatch.setattr(Retention, "kept_for", lambda self, key, undecided: "" if self.ledger.phases[key].done else "not done")
-    elif kind == "lets workers idle":
-        pop = Queue.pop
+def forgets_too_early(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Retention, "kept_for", lambda self, key, undecided: "" if self.ledger.phases[key].done else "not done")
 
-        def lazy(self: Queue, worker: str) -> object:
-            return None if self._places and len(self._ready[self._places[0]].fresh) == 3 else pop(self, worker)
 
-        monkeypatch.setattr(Queue, "pop", lazy)
-    else:
-        scenario = replace(scenario, holds=Holds(goodput_min=0.999))
+def lets_workers_idle(patch: pytest.MonkeyPatch) -> None:
+    pop = Queue.pop
+
+    def lazy(self: Queue, worker: str) -> object:
+        return None if self._places and len(self._ready[self._places[0]].fresh) == 3 else pop(self, worker)
+
+    patch.setattr(Queue, "pop", lazy)
+
+
+def forgets_idle_workers(patch: pytest.MonkeyPatch) -> None:
+    rest, calls = Crew.rest, itertools.count(1)
+    patch.setattr(Crew, "rest", lambda self, worker: rest(self, worker) if next(calls) % 50 else None)
+
+
+def forgets_workers_that_hand_nothing_back(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Machine, "_give_back", lambda self, run, *, parked=False: None)
+
+
+def makes_nothing_again(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Retention, "needed", lambda self, tasks: [])
+    patch.setattr(keeping, "want", lambda ledger, tasks: [])
+
+
+def does_not_hear_of_losses(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Keeping, "lose", lambda self, lost, cause: iter(()))
+
+
+def forgets_what_cuts_hold(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Cuts, "pins", lambda self, task: False)
+    patch.setattr(Cuts, "pin_some", lambda self, phase: False)
+
+
+def accepts_any_digest(patch: pytest.MonkeyPatch) -> None:
+    """What is answered is what was known, whatever it is; what the attempt wrote is committed as it is."""
+    done = Machine._done
+
+    def trusting(self: Machine, event: AttemptDone, now: float, actions: list[Action]) -> None:
+        phase = self.ledger.find(event.attempt.task[:2])
+        known = None if phase is None else phase.digests[event.attempt.task.partition]
+        done(self, event if known is None else replace(event, receipt=replace(event.receipt, digest=known)), now, actions)
+
+    patch.setattr(Machine, "_done", trusting)
+
+
+def run_some(seeds: int) -> None:
+    for seed in range(seeds):
+        run(settled(CHAOS, seed=seed))
+
+
+@pytest.mark.parametrize(
+    ("plant", "words"),
+    [
+        (forgets_too_early, "is forgotten while|the run stands still: nobody is at anything since .* reads docs.*which is forgotten"),
+        (lets_workers_idle, "is idle, and a task is ready"),
+        (forgets_idle_workers, "is idle, and the coordinator does not count on it"),
+        (forgets_workers_that_hand_nothing_back, "run, but .* attempts are under way"),
+        (makes_nothing_again, "the run stands still: nobody is at anything since .* which is forgotten.*the coordinator knows .* idle"),
+        (does_not_hear_of_losses, "is begun again and again: 11 times .* is not there"),
+        (
+            forgets_what_cuts_hold,
+            r"is forgotten, and the cut of round \d that is made holds it|is forgotten, and the cut of round \d holds it",
+        ),
+        (accepts_any_digest, "another digest than (one )?before"),
+    ],
+    ids=lambda one: getattr(one, "__name__", ""),
+)
+def test_a_coordinator_with_a_fault_is_found_out(
+    monkeypatch: pytest.MonkeyPatch, plant: Callable[[pytest.MonkeyPatch], None], words: str
+) -> None:
+    """The run ends, says what is wrong, and with which command that is seen again: of a few seeds at the latest."""
+    plant(monkeypatch)
+    with pytest.raises(RegrowError, match=f"(?s)a promise is broken.*({words}).*repeat it: the command that repeats it"):
+        run_some(10)
+
+
+def test_what_must_hold_at_the_end_names_the_command_that_repeats_it() -> None:
     with pytest.raises(RegrowError, match="repeat it: the command that repeats it"):
-        run(scenario)
+        run(replace(exchange(20, faults=Faults(worker_per_hour=20.0)), holds=Holds(goodput_min=0.999)))
+
+
+def test_a_flipped_bit_is_named_and_the_run_goes_on_from_before_it() -> None:
+    faults = Faults(artifact_per_hour=600.0, flipped=1.0)
+    fleet = Fleet(replace(exchange(20, rounds=3, faults=faults), limits=Bounds(20.0)))
+
+    def flips_for_a_while(world: Fleet) -> None:
+        weather(world)
+        world.later(200.0, lambda: setattr(world.attempts, "_flips", 0.0))
+
+    tally = fleet.run(flips_for_a_while)
+    assert tally.disputes
+    assert digest_of(fleet) == run(exchange(20, rounds=3)).digest
 
 
 # Beside others

@@ -8,6 +8,8 @@ from dataclasses import asdict
 import pytest
 
 from regrow.coordinator.actions import Fail, Finish
+from regrow.coordinator.crew import Crew
+from regrow.coordinator.cuts import Cuts
 from regrow.coordinator.plan import Plan, Task
 from regrow.coordinator.policy import Limits
 from regrow.coordinator.retention import Retention
@@ -60,6 +62,24 @@ def test_one_seed_is_one_history() -> None:
 def test_a_history_that_breaks_a_promise_says_how_to_repeat_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Retention, "kept_for", lambda self, key, undecided: "" if self.ledger.phases[key].done else "not done")
     with pytest.raises(Broken, match=r"repeat it with: python -m regrow\.simulation 5"):
+        run_seed(5)
+
+
+def run_seeds(count: int) -> None:
+    for seed in range(count):
+        run_seed(seed)
+
+
+def test_what_a_cut_holds_and_is_forgotten_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Cuts, "pins", lambda self, task: False)
+    monkeypatch.setattr(Cuts, "pin_some", lambda self, phase: False)
+    with pytest.raises(Broken, match=r"is forgotten, and the cut of round \d+ holds it|which is not there"):
+        run_seeds(60)
+
+
+def test_a_history_that_stands_still_says_what_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Crew, "rest", lambda self, worker: None)
+    with pytest.raises(Broken, match=r"(?s)stands still since .* waiting.*the coordinator knows .* workers: idle 0"):
         run_seed(5)
 
 

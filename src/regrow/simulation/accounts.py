@@ -22,6 +22,9 @@ class Tally:
     copies_again: int = 0
     artifacts_lost: int = 0
     coordinators_lost: int = 0
+    powers_lost: int = 0
+    disputes: int = 0
+    """Attempts that differed, of which the coordinator knew: it failed, and was resumed."""
     cuts: int = 0
     late_answers: int = 0
     scans: int = 0

@@ -39,6 +39,8 @@ ALLOWED: Mapping[str, tuple[float, float]] = {
     "slow_per_hour": RATE,
     "artifact_per_hour": RATE,
     "coordinator_per_hour": RATE,
+    "power_per_hour": RATE,
+    "flipped": SHARE,
     "notice": SHARE,
     "frozen": SHARE,
     "slow_factor": (ABOVE_ZERO, 1e6),
@@ -54,10 +56,10 @@ def why_not(name: str, value: float) -> str:
     least, most = ALLOWED.get(name, OTHERS)
     if least <= value <= most:
         return ""
+    if value != value:
+        return "it is a finite number; nan is none"
     if (least, most) == SHARE:
         return "a share: 0 to 1"
     if value > most:
         return f"at most {most:,.0f}"
-    if value != value:
-        return "it is a number"
     return {0.0: "not below 0", ABOVE_ZERO: "more than 0"}.get(least, f"at least {least:,.0f}")

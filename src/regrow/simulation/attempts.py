@@ -9,7 +9,9 @@ RULES OF THE FILE
 from __future__ import annotations
 
 import math
+import random
 from array import array
+from collections import Counter
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -17,6 +19,7 @@ import numpy as np
 
 from regrow.coordinator.actions import Start
 from regrow.coordinator.events import AttemptDone, AttemptFailed, Event, Receipt
+from regrow.coordinator.machine import Machine
 from regrow.coordinator.plan import Attempt, PhaseKey, Plan, Task
 from regrow.simulation.accounts import Tally
 from regrow.simulation.agenda import Agenda
@@ -25,12 +28,16 @@ from regrow.simulation.cluster import Cluster
 from regrow.simulation.holdings import NOBODY, Holdings, Shelf
 from regrow.simulation.prices import Price, prices, size_of
 from regrow.simulation.scenario import Scenario
+from regrow.simulation.waiting import what_waits
 
 __all__ = ["Attempts", "Under"]
 
 CHANCES = 1 << 16
 MASK = (1 << 64) - 1
 METRICS = {"tasks": 1.0}
+VAIN_MAX = 10
+"""So often one task may be begun without its inputs, if nothing is lost meanwhile: the first time tells what is missing."""
+FLIPPED = 1 << 17
 
 
 @dataclass(slots=True)
@@ -68,7 +75,9 @@ class Under:
 class Fleet(Protocol):
     """The world in which attempts are made."""
 
+    rng: random.Random
     numbers: np.random.Generator
+    machine: Machine
     plan: Plan
     cluster: Cluster
     holdings: Holdings
@@ -96,6 +105,12 @@ class Attempts:
         """Bytes of what a task of a role puts out."""
         self._desks: dict[tuple[str, int], Desk] = {}
         self._answer: Under | None = None
+        self.flipped: set[Task] = set()
+        """Tasks of which an attempt has put out something else than another one."""
+        self._flips = scenario.faults.flipped
+        self._vain: Counter[Task] = Counter()
+        """Attempts that found an input missing, by task, since so many artifacts were lost:"""
+        self._vain_since = 0
         self._luck = array("d", fleet.numbers.standard_normal(CHANCES).tobytes())
         self._chance = scenario.seed & (CHANCES - 1)
         self._order = {name: place for place, name in enumerate(scenario.roles)}
@@ -195,11 +210,38 @@ class Attempts:
         del self.under[worker]
         self.account(under)
         if under.missing:
+            self._began_in_vain(under)
             self.fleet.deliver(AttemptFailed(worker, under.attempt, "inputs", "an input is not there", tuple(under.missing)))
             return
         self._answer = under
+        flipped = self._flips and self._flip(under)
         self.fleet.deliver(AttemptDone(worker, under.attempt, _receipt(under)))
         self._answer = None
+        if flipped and self.fleet.machine.disputes.open is None:
+            raise Broken(f"{under.attempt} has put out another digest than one before, and the coordinator accepts it")
+
+    def _flip(self, under: Under) -> bool:
+        """A bit is flipped, now and then, in what an attempt puts out that the coordinator can compare with an earlier one."""
+        machine, task = self.fleet.machine, under.attempt.task
+        phase = machine.ledger.find(task[:2])
+        if phase is None or phase.digests[task.partition] is None or machine.disputes.open is not None:
+            return False
+        if self.fleet.rng.random() >= self._flips:
+            return False
+        under.digest ^= FLIPPED
+        self.flipped.add(task)
+        return True
+
+    def _began_in_vain(self, under: Under) -> None:
+        """A coordinator that has heard what is missing lets nobody begin before it is there."""
+        task, lost = under.attempt.task, self.fleet.tally.artifacts_lost
+        if lost != self._vain_since:
+            self._vain_since = lost
+            self._vain.clear()
+        self._vain[task] += 1
+        if self._vain[task] > VAIN_MAX:
+            told = f"{self._vain[task]} times {under.missing[0]}, which it reads, is not there, and nothing else was lost"
+            raise Broken(f"{task} is begun again and again: {told}{what_waits(self.fleet.machine)}")
 
     def hold_up(self, machine: int) -> None:
         """A worker begins on a machine, and takes its cores from those that are at work there."""
@@ -238,6 +280,7 @@ class Attempts:
         self.fleet.tally.spent_seconds += sum(self.fleet.now - under.began for under in self.under.values())
         self.under.clear()
         self._desks.clear()
+        self._vain.clear()
 
     def commit(self, attempt: Attempt) -> None:
         """What an attempt has put out is published. Raises Broken where that cannot be."""
@@ -250,7 +293,7 @@ class Attempts:
         if shelf.ever[partition]:
             if shelf.digests[partition] != under.digest:
                 raise Broken(f"{attempt.task} is committed with another digest than before")
-            if not fleet.tally.artifacts_lost:
+            if not fleet.tally.artifacts_lost and not fleet.tally.disputes:
                 raise Broken(f"{attempt.task} is committed again, and nothing was lost")
         machine = fleet.cluster.home[under.worker]
         self._chance = (self._chance * 25_173 + 13_849) & (CHANCES - 1)

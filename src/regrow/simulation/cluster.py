@@ -17,6 +17,7 @@ class Cluster:
     slow            machines that are slow for a while
     workers         machine -> its workers, as long as it is there
     home            worker -> its machine, as long as the worker is there
+    draining        workers that are there and have notice
     """
 
     def __init__(self, machines: Machines, rng: random.Random) -> None:
@@ -26,6 +27,7 @@ class Cluster:
         self.slow: set[int] = set()
         self.workers: dict[int, list[str]] = {}
         self.home: dict[str, int] = {}
+        self.draining: set[str] = set()
         self._live: list[int] = []
         self._place: dict[int, int] = {}
         self._names = 0
@@ -57,6 +59,7 @@ class Cluster:
         """A worker is gone; returns its machine."""
         machine = self.home.pop(worker)
         self.workers[machine].remove(worker)
+        self.draining.discard(worker)
         return machine
 
     def remove(self, machine: int) -> list[str]:
@@ -64,6 +67,7 @@ class Cluster:
         workers = self.workers.pop(machine)
         for worker in workers:
             del self.home[worker]
+            self.draining.discard(worker)
         place, last = self._place.pop(machine), self._live.pop()
         if last != machine:
             self._live[place] = last
@@ -73,6 +77,7 @@ class Cluster:
     def dismiss(self) -> None:
         """All workers end, with the coordinator that they belong to."""
         self.home.clear()
+        self.draining.clear()
         for workers in self.workers.values():
             workers.clear()
 

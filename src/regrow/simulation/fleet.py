@@ -19,7 +19,7 @@ import numpy as np
 from regrow.coordinator import actions as asked
 from regrow.coordinator.actions import Action, Commit, Fail, Finish, Record, Start
 from regrow.coordinator.cuts import Cut
-from regrow.coordinator.events import CutMade, Event, Receipt, Saved, Tick, WorkerJoined
+from regrow.coordinator.events import CutFailed, CutMade, Event, Receipt, Saved, Tick, WorkerDraining, WorkerJoined
 from regrow.coordinator.ledger import FORGOTTEN
 from regrow.coordinator.machine import Machine
 from regrow.coordinator.plan import PhaseKey, Plan, Task
@@ -33,14 +33,17 @@ from regrow.simulation.broken import Broken
 from regrow.simulation.cluster import Cluster
 from regrow.simulation.holdings import Holdings
 from regrow.simulation.scenario import Scenario
+from regrow.simulation.waiting import some, what_waits
 
 __all__ = ["Fleet"]
 
 TICK_SECONDS = 1.0
 ROUNDS_KEPT = 4
 """Of older ones the world forgets what was in artifacts that are gone."""
-STILL_SECONDS, STILL_TASKS = 3600.0, 20.0
+VAIN_SECONDS, VAIN_TASKS = 3600.0, 20.0
 """A world in which nothing is done for so long, and so many times what a task and a replacement take, is given up."""
+STILL_SECONDS, STILL_LOSSES = 60.0, 10.0
+"""With workers that are at nothing, all of them, for so long, and so many times what it takes to hear of a loss, it stands still."""
 SCAN_EVENTS = 10_000
 SCAN_ALWAYS_BELOW = 1_000
 
@@ -82,7 +85,9 @@ class Fleet:
         """Commits, when it was looked last."""
         slowest = max(work.seconds for work in scenario.roles.values())
         once = slowest + scenario.machines.replace_seconds + self.faults.coordinator_seconds + self.costs.warm_seconds
-        self._patience = STILL_SECONDS + STILL_TASKS * once
+        self._patience = VAIN_SECONDS + VAIN_TASKS * once
+        hears = max(self.faults.detect_seconds, self.faults.frozen_detect_seconds)
+        self._patience_still = STILL_SECONDS + STILL_LOSSES * hears + (self.faults.notice_seconds if self.faults.notice else 0.0)
         self._scans_always = seconds is None and scenario.machines.places < SCAN_ALWAYS_BELOW
 
     # Time
@@ -130,17 +135,18 @@ class Fleet:
         self.deliver(Tick())
 
     def _watch(self) -> None:
-        """A world in which nothing goes on any more would go on for ever."""
+        """A world in which nothing goes on any more would go on for ever. Raises Broken, or DataError if that is the scenario's."""
         if self.tally.commits > self._seen:
             self._seen, self._committed = self.tally.commits, self.now
-        if self.attempts.under or not self._moved:
+        if self.attempts.under or not self.cluster.home:
             self._moved = self.now
-        if max(self.now - self._moved, self.now - self._committed) <= self._patience:
+        if self.now - self._moved > self._patience_still:
+            here = f"workers that are there: {some(self.cluster.home)}"
+            raise Broken(f"the run stands still: nobody is at anything since {self._moved:,.1f} s; {here}{what_waits(self.machine)}")
+        if self.now - self._committed <= self._patience:
             return
         if not self.cluster.count:
-            raise DataError(f"no machine is left since {self._moved:,.0f} s, and none comes", "[machines] replaced, or fewer losses")
-        if self.now - self._moved > self._patience:
-            raise Broken(f"nothing is under way since {self._moved:,.0f} s, and there are {self.cluster.count:,} machines")
+            raise DataError(f"no machine is left, nothing was done since {self._committed:,.0f} s", "[machines] replaced, or fewer losses")
         raise DataError(
             f"nothing was done since {self._committed:,.0f} s: what is begun is lost before it ends", "shorter tasks, or fewer losses"
         )
@@ -164,8 +170,8 @@ class Fleet:
         self.later(seconds + self.costs.warm_seconds * (0.9 + 0.2 * self.rng.random()), self._join, machine, self.epoch, self.now)
 
     def _join(self, machine: int, epoch: int, since: float) -> None:
-        """A worker is ready, unless its machine is gone."""
-        if epoch == self.epoch and self.cluster.here(machine):
+        """A worker is ready, unless its machine is gone, or there is no coordinator: the next one has workers of its own."""
+        if epoch == self.epoch and self.cluster.here(machine) and not self.machine.ended:
             self.pay()
             self.tally.paid_seconds += max(0.0, self.now - max(since, self.window[0] if self.window else 0.0))
             self.deliver(WorkerJoined(self.cluster.hire(machine), machine=f"machine-{machine}"))
@@ -185,6 +191,9 @@ class Fleet:
     def lose_coordinator(self) -> None:
         """The coordinator is lost, and its workers end with it; the next one begins with what lies on machines and in storage."""
         self.tally.coordinators_lost += 1
+        self._end_workers()
+
+    def _end_workers(self) -> None:
         self.pay()
         self.epoch += 1
         self.machine.ended = True
@@ -196,6 +205,12 @@ class Fleet:
         self._start_coordinator()
         for machine in sorted(self.cluster.live()):
             self.come(machine)
+
+    def drain(self, machine: int) -> None:
+        """The workers of a machine have notice: they finish what they are at, or hand it back, and get nothing more."""
+        for worker in list(self.cluster.workers[machine]):
+            self.cluster.draining.add(worker)
+            self.deliver(WorkerDraining(worker, "notice", self.faults.notice_seconds))
 
     def tell(self, seconds: float, event: Event) -> None:
         """Let this coordinator hear of something, later."""
@@ -213,6 +228,8 @@ class Fleet:
         if self.trace:
             self.trace(f"{self.now:10.2f}  {event}")
         self._perform(self.machine.handle(event, self.now))
+        if self.machine.ended:
+            return
         promises.progress(self.machine)
         if self._scans_always or self.tally.events % SCAN_EVENTS == 0:
             self._scan()
@@ -220,6 +237,8 @@ class Fleet:
     def _scan(self) -> None:
         self.tally.scans += 1
         promises.scan(self.machine, self.holdings, bool(self.unheard or self.holdings.damaged))
+        if not self.machine.ended:
+            promises.nobody_is_forgotten(self.machine, self.cluster, self.attempts.under)
         if self.tally.scans % 100 == 1 or not self._scans_always:
             known = sum(phase.size for phase in self.machine.ledger.phases.values()) + len(self.machine.workers)
             each = promises.bytes_of(self.machine) / max(1, known)
@@ -259,8 +278,11 @@ class Fleet:
                 self.tell(1.0, Saved())
             case asked.Release(worker):
                 self._let_go(worker)
-            case asked.KeepAside(task) | asked.Replace(task):
-                raise Broken(f"{task}: the coordinator finds fault, and there is none: {action}")
+            case asked.KeepAside(task) | Fail(task=Task() as task) if task in self.attempts.flipped:
+                if isinstance(action, Fail):
+                    self._go_back(task)
+            case asked.KeepAside() | asked.Replace():
+                raise Broken(f"the coordinator finds fault, and there is none: {action}")
             case Finish() | Fail() | asked.Pause():
                 self._finish(action)
 
@@ -268,6 +290,17 @@ class Fleet:
         if not isinstance(action, Finish):
             raise Broken(f"the run ends with {action}")
         self.ending = action
+
+    def _go_back(self, task: Task) -> None:
+        """Attempts of a task differed, and the run has failed for it: it is resumed as runs are, from a cut from before that round."""
+        self.tally.disputes += 1
+        self.manifests = {round: tasks for round, tasks in self.manifests.items() if round < task.round}
+        back = max(self.manifests, default=-1)
+        for newer in [one for one in self.holdings.all_there() if one.round > back]:
+            self.holdings.remove(newer)
+        self.holdings.hold_only(self.manifests.values())
+        self.records = [record for record in self.records if record.phase.round <= back]
+        self._end_workers()
 
     def _let_go(self, worker: str) -> None:
         """A worker leaves, whatever it is at."""
@@ -289,6 +322,9 @@ class Fleet:
             if task[:2] not in seen:
                 seen.add(task[:2])
                 self._forgotten(PhaseKey(task.role, task.round))
+            if self.holdings.is_held(task):
+                held = next(round for round, tasks in sorted(self.manifests.items()) if task in tasks)
+                raise Broken(f"{task} is forgotten, and the cut of round {held} holds it")
             if not self.holdings.remove(task):
                 if task not in self.holdings.damaged:
                     raise Broken(f"{task} is forgotten and is not there")
@@ -297,7 +333,7 @@ class Fleet:
 
     def _forgotten(self, key: PhaseKey) -> None:
         """Nobody may be at a task that reads what goes."""
-        if self.unheard or self.holdings.damaged:
+        if self.unheard or self.holdings.damaged or self.machine.disputes.open is not None:
             return
         for reader in self.plan.read_by(key):
             if (readers := self.attempts.under_way(reader)) and reader.round <= self.machine.ledger.end:
@@ -306,8 +342,14 @@ class Fleet:
     def _cut_made(self, epoch: int, round: int, tasks: tuple[Task, ...]) -> None:
         if epoch != self.epoch or self.machine.ended:
             return
-        if all(self.holdings.is_there(task) for task in tasks):
-            self.tally.cuts += 1
-            self.manifests[round] = frozenset(tasks)
-            self.holdings.hold(tasks)
+        missing = [task for task in tasks if not self.holdings.is_there(task)]
+        if missing:
+            unseen = [task for task in missing if task not in self.holdings.damaged]
+            if unseen:
+                raise Broken(f"{unseen[0]} is forgotten, and the cut of round {round} that is made holds it")
+            self.deliver(CutFailed(round, f"{missing[0]} is not there"))
+            return
+        self.tally.cuts += 1
+        self.manifests[round] = frozenset(tasks)
+        self.holdings.hold(tasks)
         self.deliver(CutMade(round))

@@ -101,6 +101,11 @@ class Holdings:
         shelf = self.shelves.get(key)
         return shelf is not None and shelf.count == len(shelf.there)
 
+    def is_held(self, task: Task) -> bool:
+        """Whether an artifact is there and a cut holds it."""
+        shelf, partition = self._find(task[:2]), task.partition
+        return shelf is not None and bool(shelf.durable[partition]) and bool(shelf.there[partition])
+
     def is_there(self, task: Task) -> bool:
         """Whether an artifact is there."""
         shelf = self._find(task[:2])
@@ -169,6 +174,13 @@ class Holdings:
         for task in dropped:
             if not any(task in tasks for tasks in others):
                 self.shelf(PhaseKey(task.role, task.round)).durable[task.partition] = 0
+
+    def hold_only(self, kept: Iterable[frozenset[Task]]) -> None:
+        """Cuts hold these, and nothing else."""
+        for shelf in self.shelves.values():
+            shelf.durable = bytearray(len(shelf.durable))
+        for tasks in kept:
+            self.hold(tasks)
 
     def prune(self, oldest: int) -> None:
         """Forget phases of which nothing is left, from before a round."""

@@ -47,6 +47,8 @@ class Outcome:
     artifacts_lost: int
     copies_again: int
     coordinators_lost: int
+    powers_lost: int
+    disputes: int
     cuts: int
     peak_artifacts: int
     task_bytes_max: float
@@ -106,6 +108,8 @@ def _outcome(fleet: Fleet, cpu_seconds: float) -> Outcome:
         artifacts_lost=tally.artifacts_lost,
         copies_again=tally.copies_again,
         coordinators_lost=tally.coordinators_lost,
+        powers_lost=tally.powers_lost,
+        disputes=tally.disputes,
         cuts=tally.cuts,
         peak_artifacts=fleet.holdings.peak,
         task_bytes_max=tally.task_bytes_max,

@@ -3,13 +3,14 @@
 After every event, at a cost that does not grow with the world: an idle worker never waits while a task is ready. At every action (see
 `fleet`): one commit for a task unless its artifact was lost, never two digests, nothing starts without its inputs, and none of them is
 forgotten meanwhile. At every full scan: the ledger says of each artifact what the world says; tasks that run are run by somebody, those
-that are ready are in the queue; and what is remembered is bounded by workers and tasks.
+that are ready are in the queue; whoever is idle is known to be; and what is remembered is bounded by workers and tasks.
 """
 
 from __future__ import annotations
 
 import sys
 from collections import Counter
+from collections.abc import Mapping
 from operator import attrgetter, itemgetter
 from typing import TYPE_CHECKING
 
@@ -20,9 +21,10 @@ from regrow.coordinator.machine import Machine
 from regrow.simulation.broken import Broken
 
 if TYPE_CHECKING:
+    from regrow.simulation.cluster import Cluster
     from regrow.simulation.holdings import Holdings
 
-__all__ = ["bytes_of", "progress", "scan"]
+__all__ = ["bytes_of", "nobody_is_forgotten", "progress", "scan"]
 
 _attempt, _task, _phase = attrgetter("attempt"), itemgetter(0), itemgetter(slice(2))
 """Of an attempt under way; of an attempt; of a task: at the pace of C, there are 10^5."""
@@ -33,7 +35,7 @@ IS_PRESENT = bytes(int(standing == PRESENT) for standing in range(256))
 
 def progress(machine: Machine) -> None:
     """Whoever is idle would have been given what is ready. Raises Broken."""
-    if machine.crew.idle and machine.queue.waiting and machine.memory.allowed is None and not machine.ended:
+    if machine.crew.idle and machine.queue.waiting and machine.memory.allowed is None and machine.disputes.open is None:
         raise Broken(f"{next(iter(machine.crew.idle))} is idle, and a task is ready")
 
 
@@ -47,7 +49,7 @@ def scan(machine: Machine, holdings: Holdings, unknown: bool) -> None:
         counts = _counts(phase.standing)
         if counts != phase.counts:
             raise Broken(f"{key} counts {phase.counts}, and has {counts}")
-        if phase.counts[RUNNING] > running[key]:
+        if phase.counts[RUNNING] > running[key] and machine.disputes.open is None:  # a run that will fail gives nothing back
             raise Broken(f"{phase.counts[RUNNING]} tasks of {key} run, but {running[key]} attempts are under way")
         if phase.counts[READY] and key.round <= ledger.end and not machine.queue.waiting:
             raise Broken(f"{phase.counts[READY]} tasks of {key} are ready and nobody knows")
@@ -60,6 +62,20 @@ def scan(machine: Machine, holdings: Holdings, unknown: bool) -> None:
             for read in machine.plan.inputs(key):
                 if not unknown and not holdings.complete(read):
                     raise Broken(f"tasks of {key} run, and not all of {read} is there")
+
+
+def nobody_is_forgotten(machine: Machine, cluster: Cluster, under: Mapping[str, object]) -> None:
+    """Whoever is there and at nothing is known to be idle, unless there is notice. Raises Broken."""
+    if len(cluster.home) == len(under):
+        return
+    forgotten = [
+        worker for worker in cluster.home.keys() - under.keys() if worker not in machine.crew.idle and worker not in cluster.draining
+    ]
+    if forgotten:
+        worker = min(forgotten)
+        run = machine.crew.running.get(worker)
+        known = "does not know it" if worker not in machine.workers else f"has it at {run.attempt}" if run else "does not count on it"
+        raise Broken(f"{worker} is idle, and the coordinator {known}")
 
 
 def _counts(standing: bytearray) -> list[int]:

@@ -114,6 +114,9 @@ class Faults:
     slow_per_hour, slow_factor, slow_seconds    machines that become slow for a while
     artifact_per_hour           artifacts that are lost or damaged with both copies, in the whole job
     coordinator_per_hour, coordinator_seconds   the coordinator is lost; the next one begins so much later
+    power_per_hour              all machines are lost at once, and the coordinator: what is in cuts is left
+    flipped                     the share of repeated tasks (what they made was lost, or they were slow) that put out other bytes than
+                                before: the coordinator must name that; the run fails, and is resumed from a cut from before it
     detect_seconds              until a killed worker is known to be lost (a closed socket)
     frozen_detect_seconds       until a frozen one is (heartbeats)
     trace, trace_scale          a file of machines that came and went (see `traces`), each standing for so many of ours
@@ -132,6 +135,8 @@ class Faults:
     artifact_per_hour: float = 0.0
     coordinator_per_hour: float = 0.0
     coordinator_seconds: float = 5.0
+    power_per_hour: float = 0.0
+    flipped: float = 0.0
     detect_seconds: float = 1.0
     frozen_detect_seconds: float = 5.0
     trace: str = ""

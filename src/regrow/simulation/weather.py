@@ -7,7 +7,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from regrow.coordinator.events import WorkerDraining
 from regrow.simulation.losing import lose_artifacts, lose_copies, lose_machine, lose_worker
 from regrow.simulation.traces import Step, read_trace
 
@@ -31,6 +30,7 @@ def weather(fleet: Fleet) -> None:
         (faults.slow_per_hour * machines.count, _slow),
         (faults.artifact_per_hour, _artifact),
         (faults.coordinator_per_hour, _coordinator),
+        (faults.power_per_hour, _power),
     ]
     for per_hour, what in each:
         if per_hour > 0:
@@ -79,8 +79,7 @@ def _take(fleet: Fleet, machine: int) -> None:
         _gone(fleet, [machine])
         return
     fleet.tally.notices += 1
-    for worker in list(fleet.cluster.workers[machine]):
-        fleet.deliver(WorkerDraining(worker, "notice", fleet.faults.notice_seconds))
+    fleet.drain(machine)
     fleet.later(fleet.faults.notice_seconds, _gone, fleet, [machine])
 
 
@@ -129,6 +128,13 @@ def _artifact(fleet: Fleet) -> None:
 
 def _coordinator(fleet: Fleet) -> None:
     fleet.lose_coordinator()
+
+
+def _power(fleet: Fleet) -> None:
+    """All machines go at once, and the coordinator: what is in cuts is left."""
+    fleet.tally.powers_lost += 1
+    fleet.lose_coordinator()
+    _gone(fleet, sorted(fleet.cluster.live()))
 
 
 def _step(fleet: Fleet, change: int) -> None:

@@ -29,6 +29,7 @@ from regrow.simulation.broken import Broken
 from regrow.simulation.disk import Disk
 from regrow.simulation.luck import Counts, Luck
 from regrow.simulation.meaning import Meaning
+from regrow.simulation.waiting import what_waits
 
 __all__ = ["World"]
 
@@ -92,7 +93,7 @@ class World:
                 return self.ending
             self.now, _, kind, what = heapq.heappop(self._heap)
             self._step(kind, what)
-        raise Broken(f"no end after {steps_max:,} steps")
+        raise Broken(f"no end after {steps_max:,} steps{what_waits(self.machine)}")
 
     def later(self, seconds: float, kind: str, what: object) -> None:
         self._sequence += 1
@@ -120,7 +121,7 @@ class World:
             self._hire()
             self.deliver(heard.Tick())
             if not self._real and self.now - self._moved > 4 * self.SCAN + self.limits.checker_wait_seconds and not self.machine.ended:
-                raise Broken(f"stands still since {self._moved:.1f}")
+                raise Broken(f"stands still since {self._moved:.1f}{what_waits(self.machine)}")
         elif kind == "scan":
             self.later(self.SCAN, "scan", None)
             known = sorted(self.disk.damaged)
@@ -226,6 +227,8 @@ class World:
     def _forget(self, tasks: tuple[Task, ...]) -> None:
         for task in tasks:
             there = self.disk.remove(task)
+            if there and (held := [cut.round for cut in self.disk.cuts() if task in cut.tasks]):
+                raise Broken(f"{task} is forgotten, and the cut of round {held[0]} holds it")
             if self.machine.ledger.standing(task) != FORGOTTEN:
                 self.disk.damaged.add(task)  # lost, as the coordinator was told; rightly or not
             elif there or task in self.disk.damaged:
