@@ -141,15 +141,19 @@ def sockets(names: list[str], seconds: float, seed: int) -> dict[str, dict[str, 
 
 def main() -> None:
     """Measure, print, keep."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("parts", nargs="*", help="simulated, sockets [both]")
-    parser.add_argument("--requests", type=int, default=100_000)
-    parser.add_argument("--seconds", type=float, default=20.0)
-    parser.add_argument("--only", help="ways, separated by commas")
-    parser.add_argument("--state", help="only states with these words in their name")
+    parser.add_argument("--requests", type=int, default=100_000, help="simulated: in each state [100,000]")
+    parser.add_argument(
+        "--seconds", type=float, default=20.0, help="sockets: each way in each state [20]; the whole takes some twelve minutes"
+    )
+    parser.add_argument("--only", metavar="NAME,...", help=f"ways: {', '.join(RULES)}")
+    parser.add_argument("--state", metavar="WORDS", help="only states with these words in their name")
     parser.add_argument("--seed", type=int, default=7)
-    parser.add_argument("--json", type=Path)
+    parser.add_argument("--json", type=Path, metavar="OUT", help="keep all figures")
     asked: Any = parser.parse_args()
+    if asked.state and not any(asked.state in state for state in STATES):
+        sys.exit(f"there is no state {asked.state!r}: there are {'; '.join(STATES)}")
     for state in [state for state in STATES if asked.state and asked.state not in state]:
         del STATES[state]
     names = asked.only.split(",") if asked.only else list(RULES)
@@ -158,6 +162,10 @@ def main() -> None:
         sys.exit(f"there is no {', '.join(unknown)}: the ways are {', '.join(RULES)}; the parts simulated and sockets")
     parts = asked.parts or ["simulated", "sockets"]
     found: dict[str, Any] = {}
+    print(
+        f"{REPLICAS} replicas, one execution of a hundred takes {STALL / MEAN:.0f} mean durations more; seed {asked.seed}\n"
+        f"regrow: 10 % extra, 3 attempts at most; gRPC: a fixed delay of {DELAY:.0f} mean durations"
+    )
     if "simulated" in parts:
         found["simulated"] = simulated(names, asked.requests, asked.seed)
     if "sockets" in parts:

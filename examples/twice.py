@@ -20,9 +20,13 @@ def write_parts(folder: str, lines: Iterable[str], parts: int) -> list[str]:
 
 
 def run_twice(program: regrow.Program, files: Sequence[str], kill_every_seconds: float = 0.4) -> regrow.Run:
-    """Run it quietly and under fire, print what it found, and say whether both runs made the same bytes."""
+    """Run it quietly and under fire, print what it found, and say whether both runs made the same bytes.
+
+    On a fast machine a worker is killed more often than asked for: three times within the time that the quiet run took.
+    """
     quiet = regrow.run(program, files, engine="inline", verify=False)
-    fire = regrow.run(program, files, workers=2, preempt=kill_every_seconds, verify=False)
+    every = min(kill_every_seconds, max(quiet.summary["train_seconds"] / 3, 0.002))
+    fire = regrow.run(program, files, workers=2, preempt=every, verify=False)
     print(program.report(quiet.model))
     print(f"\nquietly                      {quiet.digest}")
     print(f"{_under_fire(fire):28} {fire.digest}")

@@ -11,6 +11,7 @@ from regrow.coordinator.policy import (
     how_lost,
     more_partitions,
     pick_worker,
+    what_was_raised,
 )
 
 LIMITS = Limits()
@@ -122,3 +123,17 @@ def test_blame_follows_the_odd_one_and_its_environment() -> None:
 def test_a_task_that_raises_is_tried_once_more() -> None:
     assert failed_for_good(["x"], LIMITS) == (False, "once more, in another process")
     assert failed_for_good(["x", "y"], LIMITS) == (True, "failed 2 times")
+
+
+def test_of_an_exception_its_first_line_is_told_whatever_stands_around_it() -> None:
+    frames = '  File "my.py", line 3, in work\n    scale(part)\n  File "my.py", line 9, in scale\n    return 1 / part\n           ~~^~~~~~'
+    assert what_was_raised(f"{frames}\nZeroDivisionError: division by zero") == "ZeroDivisionError: division by zero"
+    assert what_was_raised(f"{frames}\nValueError: first line\nsecond line\n  third") == "ValueError: first line"
+    assert what_was_raised(f"{frames}\nKeyError: 'a'\nbecause of that:\n{frames}\nValueError: no a\nat all") == "ValueError: no a"
+    assert (
+        what_was_raised('  File "my.py", line 3, in work\n  [Previous line repeated 9 more times]\nRecursionError: deep')
+        == "RecursionError: deep"
+    )
+    assert what_was_raised("killed by SIGSEGV") == "killed by SIGSEGV"
+    assert what_was_raised("no layout\nof this name") == "no layout"
+    assert what_was_raised("") == ""

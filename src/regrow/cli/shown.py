@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from regrow.coordinator.policy import what_was_raised
 from regrow.errors import ProgramError
 from regrow.job import make
 from regrow.running import Watcher
@@ -101,8 +102,7 @@ def told(line: Mapping[str, Any], run: Path | None = None) -> str | None:
     """A line of the story that a person wants to see at once, in words; None for the others."""
     match line["event"]:
         case "attempt failed" if not line["then"].startswith(("failed", "refused")):  # those end the run, and are told then
-            cause = line["cause"].strip().rpartition("\n")[2].strip()
-            return f"attempt of {line['task']} failed on {line['worker']}: {cause}; {line['then']}"
+            return f"attempt of {line['task']} failed on {line['worker']}: {what_was_raised(line['cause'])}; {line['then']}"
         case "artifacts lost":
             names = line["artifacts"]
             shown = ", ".join(names[:8]) + (f" and {len(names) - 8:,} more" if len(names) > 8 else "")

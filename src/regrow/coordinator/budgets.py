@@ -14,7 +14,7 @@ from collections.abc import Collection
 from regrow.coordinator.actions import Fail
 from regrow.coordinator.ledger import Ledger
 from regrow.coordinator.plan import Task
-from regrow.coordinator.policy import Limits, failed_for_good
+from regrow.coordinator.policy import Limits, failed_for_good, what_was_raised
 
 __all__ = ["Budgets"]
 
@@ -42,7 +42,7 @@ class Budgets:
         """A task raised. Returns how the run fails, if it does; whether the task is set aside; and why."""
         self._errors.setdefault(task, []).append(cause)
         self._avoid.setdefault(task, set()).add(worker)
-        self._causes[task] = cause.rpartition("\n")[2]
+        self._causes[task] = what_was_raised(cause)
         over, why = (True, "refused the data") if data else failed_for_good(self._errors[task], self.limits)
         if not over:
             return None, False, why

@@ -144,6 +144,15 @@ def failed_for_good(causes: Sequence[str], limits: Limits) -> tuple[bool, str]:
     return True, f"failed {len(causes)} times"
 
 
+def what_was_raised(cause: str) -> str:
+    """The one line of a cause that says what happened: of an exception with its frames, what stands below the last frame."""
+    lines = cause.strip("\n").split("\n")
+    frames = [number for number, line in enumerate(lines) if line.startswith('  File "')]
+    if not frames:
+        return lines[0]
+    return next((line for line in lines[frames[-1] + 1 :] if not line.startswith("  ")), lines[-1].strip())
+
+
 ENDS: Mapping[str, tuple[Lost, str]] = {
     "SIGKILL": ("killed", "somebody took it away: no limit"),
     "SIGTERM": ("loss", "it was preempted: no limit"),
@@ -201,7 +210,8 @@ def blame(claims: Sequence[Claim]) -> tuple[Literal["program", "environment", "m
     if len(set(digests)) == len(digests):
         few = "" if len(claims) > 2 else " (nobody could make a third attempt)"
         return "program", (
-            f"no two agree{few}. The task read a clock, a random number of its own, the order of a set, or an input that changed"
+            f"no two agree{few}. The task read a clock, a random number of its own, a variable that an earlier task had changed, the order "
+            "of a set, or an input that changed"
         )
     odd = next(claim for claim in claims if digests.count(claim.digest) == 1)
     others = [claim for claim in claims if claim is not odd]
@@ -215,5 +225,5 @@ def blame(claims: Sequence[Claim]) -> tuple[Literal["program", "environment", "m
         return "environment", f"that of {odd.worker} is the odd one, and it ran under another {' and '.join(unlike)}"
     return "machine", (
         f"that of {odd.worker} is the odd one, in the same environment as the others. Its machine is suspect (a flipped bit), "
-        "or the program differs seldom: see regrow check"
+        "or the program differs now and then (by an address, a time, what a cache holds)"
     )
