@@ -105,9 +105,11 @@ def text_spec(program: Program, data: str | Path | Sequence[str | Path], seed: i
 
 
 def launch(spec: Spec, how: How, run: str | Path | None, watcher: Watcher | None = None, *, overwrite: bool = False) -> Run:
-    """Begin a run in a directory, or in a temporary one."""
+    """Begin a run in a directory, or in a temporary one. Raises UsageError for a name of nothing, beside what `begin` raises."""
     if loading:
         raise ProgramError(f"{loading[-1]} starts a run while it is imported", 'put what starts it below: if __name__ == "__main__":')
+    if run == "":
+        raise UsageError('run=""', "name a folder; None: a temporary one")
     if run is None:
         folder = Path(tempfile.mkdtemp(prefix="regrow-"))
         try:

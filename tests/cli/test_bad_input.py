@@ -51,6 +51,22 @@ def test_an_option_that_cannot_be_is_refused_before_there_is_a_run(shell: Shell,
     assert not (shell.folder / "run").exists()
 
 
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ((*TRAIN, "docs.txt", "--run", ""), "nothing after --run"),
+        ((*TRAIN, "docs.txt", "--run="), "--run= says nothing"),
+        (("run", "a.py:A", "--run", "", "docs.txt"), "nothing after --run"),
+        (("resume", ""), "nothing after resume"),
+        (("lda", "infer", "run", "docs.txt", "--out", ""), "nothing after --out"),
+    ],
+)
+def test_an_empty_path_is_not_the_folder_that_one_is_in(shell: Shell, words: tuple[str, ...], said: str) -> None:
+    before = sorted(shell.folder.iterdir())
+    refuses(shell(*words), 2, said, "variable of the shell")
+    assert sorted(shell.folder.iterdir()) == before
+
+
 def test_unknown_commands_and_options_are_wrong_usage(shell: Shell) -> None:
     refuses(shell("fly"), 2, "fly")
     refuses(shell(*TRAIN), 2, "no input file is named")

@@ -64,7 +64,7 @@ def test_a_quote_that_takes_other_rows_along_is_an_error_even_where_rows_are_ski
 
 
 def test_an_empty_list_of_features_is_a_slip(shell: Shell) -> None:
-    refuses(shell(*table(shell), "--features", ""), 2, "empty name")
+    refuses(shell(*table(shell), "--features", ","), 2, "empty name")
 
 
 def test_a_cross_cannot_have_the_name_of_a_column(shell: Shell) -> None:

@@ -16,10 +16,12 @@ def main() -> None:
     """
     try:
         from regrow.cli.app import app  # here, so that an impatient Ctrl-C meets no traceback
+        from regrow.cli.options import refuse_empty
         from regrow.errors import RegrowError
     except KeyboardInterrupt:
         sys.exit(130)
     try:
+        refuse_empty(sys.argv[1:])
         app()
     except RegrowError as error:
         print(f"regrow: {error}", file=sys.stderr)
