@@ -51,7 +51,7 @@ def predict(
 
     "label" is there if the row has one; "unseen" counts features that training never met. A file .parquet has the same columns.
     """
-    from regrow.cli.shown import Bar, Lines
+    from regrow.cli.shown import Bar, Lines, time_bounds
     from regrow.data.clicks import ClickOptions
     from regrow.launch import launch, with_stdin
     from regrow.models.logistic.specs import own_options, read_clicks, scoring_spec
@@ -71,6 +71,9 @@ def predict(
     broken = int(done.summary["metrics"].get("bad_rows", 0))
     if broken:
         print(f"{broken:,} broken rows were left out", file=sys.stderr)
+    if bounds := time_bounds(vars(options)):
+        within, out = (int(done.summary["metrics"][name]) for name in ("examples", "left_out"))
+        print(f"{bounds}: {within:,} rows are within, {out:,} were left out", file=sys.stderr)
 
 
 def _to_file(out: Path, spec: Spec, way: How, run: Path | None, watcher: Watcher, overwrite: bool) -> Run:
