@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from regrow.models.lda import specs
 from shell import Shell, refuses
 
 TRAIN = ("lda", "train")
@@ -49,6 +50,17 @@ SMALL = ("--topics", 3, "--rounds", 3, "--engine", "inline")
 def test_an_option_that_cannot_be_is_refused_before_there_is_a_run(shell: Shell, option: str, value: object, said: str) -> None:
     refuses(shell(*TRAIN, "docs.txt", option, value, "--run", "run"), 2, said)
     assert not (shell.folder / "run").exists()
+
+
+def test_topics_that_take_much_memory_are_told_and_those_that_cannot_fit_are_refused(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(specs, "memory_bytes", lambda: 100_000)
+    few = (*TRAIN, "docs.txt", "--rounds", 1, "--engine", "inline")
+    refuses(shell(*few, "--topics", 2_000, "--run", "run"), 2, "2,000 topics", "of memory for each task", "--topics 100")
+    assert not (shell.folder / "run").exists()
+    much = shell(*few, "--topics", 1_000)
+    assert much.code == 0
+    assert "1,000 topics take" in much.err
+    assert "topics take" not in shell(*few, "--topics", 20).err
 
 
 @pytest.mark.parametrize(
