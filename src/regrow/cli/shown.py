@@ -125,6 +125,8 @@ def told(line: Mapping[str, Any], run: Path | None = None) -> str | None:
         case "workers wanted":
             return f"{line['workers']} workers from now on"
         case "waiting for workers":
+            if line["why"]:
+                return f"no workers: {line['why']}: the run waits until there is one"
             return f"no workers: the run waits; give it some: regrow scale {run or 'RUN'} N"
         case "fewer at a time":
             return f"{line['attempts']} tasks at a time from now on: {line['why']}"
