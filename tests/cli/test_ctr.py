@@ -61,6 +61,9 @@ def test_predictions_go_into_a_file_of_lines_or_parquet(shell: Shell) -> None:
     lines = [json.loads(line) for line in (shell.folder / "p.jsonl").read_text().splitlines()]
     assert pq.read_table(shell.folder / "p.parquet").to_pylist() == lines
     refuses(shell("ctr", "predict", "run", "test.csv", *INLINE, "--out", "nowhere/p.parquet"), 2, "cannot be written")
+    none = shell("ctr", "predict", "run", "test.csv", *INLINE, "--out", "p.parquet", "--time", "item", "--since", "j")
+    assert "--since j: 0 rows are within" in none.err
+    assert pq.read_table(shell.folder / "p.parquet").to_pydict() == {"p": [], "label": [], "unseen": []}
 
 
 def test_rows_without_a_label_are_predicted_and_columns_may_stand_in_any_order(shell: Shell) -> None:
