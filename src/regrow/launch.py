@@ -185,6 +185,8 @@ def with_stdin(files: Sequence[str]) -> Iterator[tuple[list[str], tuple[str, ...
     if "-" not in files and not any(is_url(file) for file in files):
         yield list(files), ()
         return
+    if list(files).count("-") > 1:
+        raise UsageError("the standard input is named twice", "it can be read once")
     with tempfile.TemporaryDirectory(prefix="regrow-input-") as folder:
         from regrow.data.streams import spool
         from regrow.store.inputs import copied_here

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from regrow.models.lda import specs
-from shell import Shell, refuses
+from shell import EXAMPLES, Shell, refuses
 
 TRAIN = ("lda", "train")
 SMALL = ("--topics", 3, "--rounds", 3, "--engine", "inline")
@@ -79,11 +79,25 @@ def test_an_empty_path_is_not_the_folder_that_one_is_in(shell: Shell, words: tup
     assert sorted(shell.folder.iterdir()) == before
 
 
+def test_text_that_is_no_utf8_is_no_fault_of_a_program(shell: Shell) -> None:
+    (shell.folder / "latin.txt").write_bytes(b"fine\ncaf\xe9\n")
+    refuses(
+        shell("run", EXAMPLES / "wordcount.py:WordCount", "latin.txt", "--engine", "inline", "--run", "run"),
+        3, "latin.txt, line 2: byte 4 of the line is 0xe9", "iconv",
+    )  # fmt: skip
+
+
+def test_files_of_two_formats_are_told_with_a_pattern_for_one(shell: Shell) -> None:
+    (shell.folder / "a.jsonl").write_text('{"text": "a b"}\n')
+    refuses(shell(*TRAIN, "docs.txt", "a.jsonl"), 3, "looks like", "(e.g. '*.jsonl')")
+
+
 def test_unknown_commands_and_options_are_wrong_usage(shell: Shell) -> None:
     refuses(shell("fly"), 2, "fly")
     refuses(shell(*TRAIN), 2, "no input file is named")
     refuses(shell(*TRAIN, "docs.txt", "--topicz", 3), 2, "--topics")
     refuses(shell(*TRAIN, "docs.txt", "docs.txt"), 2, "named twice")
+    refuses(shell(*TRAIN, "-", "-"), 2, "the standard input is named twice")
 
 
 @pytest.mark.parametrize(

@@ -121,7 +121,9 @@ def told(line: Mapping[str, Any], run: Path | None = None) -> str | None:
         case "cut failed":
             return f"a durable cut failed ({line['cause']}); the older ones are still there"
         case "stop asked":
-            return f"{line['cause']}: the run pauses as soon as {line['under_way']} tasks are done"
+            count = line["under_way"]
+            when = f" as soon as {count} task{'s are' if count > 1 else ' is'} done" if count else ""
+            return f"{line['cause']}: the run pauses{when}"
         case "workers wanted":
             return f"{line['workers']} workers from now on"
         case "waiting for workers":

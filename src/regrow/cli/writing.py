@@ -9,7 +9,7 @@ from pathlib import Path
 
 from regrow.errors import UsageError
 
-__all__ = ["written_whole"]
+__all__ = ["check_picture", "written_whole"]
 
 
 @contextlib.contextmanager
@@ -37,6 +37,17 @@ def written_whole(out: Path, option: str = "--out") -> Iterator[Path]:
         if isinstance(error, OSError) and error.filename == str(aside):
             raise UsageError(f"{out} cannot be written: {error.strerror}", f"name another file: {option} FILE") from None
         raise
+
+
+def check_picture(path: Path, option: str = "--png") -> None:
+    """Raise UsageError for a picture that cannot be drawn or written: that is said before the work, not after it."""
+    from regrow.evaluation.picture import check_drawing
+
+    check_drawing()
+    folder = path.absolute().parent
+    if path.is_dir() or not folder.is_dir():
+        why = "it is a folder" if path.is_dir() else f"there is no folder {folder}"
+        raise UsageError(f"{option} {path} cannot be written: {why}", f"name a file, e.g. {option} tail.png")
 
 
 def _sync(path: Path) -> None:
