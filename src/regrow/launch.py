@@ -105,9 +105,11 @@ def text_spec(program: Program, data: str | Path | Sequence[str | Path], seed: i
 
 
 def launch(spec: Spec, how: How, run: str | Path | None, watcher: Watcher | None = None, *, overwrite: bool = False) -> Run:
-    """Begin a run in a directory, or in a temporary one."""
+    """Begin a run in a directory, or in a temporary one. Raises UsageError for a name of nothing, beside what `begin` raises."""
     if loading:
         raise ProgramError(f"{loading[-1]} starts a run while it is imported", 'put what starts it below: if __name__ == "__main__":')
+    if run == "":
+        raise UsageError('run=""', "name a folder; None: a temporary one")
     if run is None:
         folder = Path(tempfile.mkdtemp(prefix="regrow-"))
         try:
@@ -183,6 +185,8 @@ def with_stdin(files: Sequence[str]) -> Iterator[tuple[list[str], tuple[str, ...
     if "-" not in files and not any(is_url(file) for file in files):
         yield list(files), ()
         return
+    if list(files).count("-") > 1:
+        raise UsageError("the standard input is named twice", "it can be read once")
     with tempfile.TemporaryDirectory(prefix="regrow-input-") as folder:
         from regrow.data.streams import spool
         from regrow.store.inputs import copied_here

@@ -18,6 +18,7 @@ from regrow.coordinator.plan import Task
 from regrow.errors import Paused
 from regrow.store.container import Broken
 from regrow.store.directory import Directory
+from regrow.store.durable import sync
 
 __all__ = ["Outlet"]
 
@@ -61,6 +62,7 @@ class Outlet:
         os.fsync(self._file.fileno())
         self._file.close()
         os.replace(self._aside, self._path)
+        sync(self._path.parent)
         return self._sha256.hexdigest()
 
     def close(self) -> None:

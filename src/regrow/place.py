@@ -1,4 +1,4 @@
-"""The folder of a new run: claimed, and cleared of the run that was there, whose model stays until there is a new one."""
+"""The folder of a new run: claimed, and cleared of the run that was there, whose model or lines stay until there are new ones."""
 
 from __future__ import annotations
 
@@ -16,11 +16,14 @@ from regrow.store.lock import Lock, is_lock
 from regrow.store.model import BEFORE
 from regrow.summary import is_published
 
-__all__ = ["drop_model_before", "locked", "new_directory", "refuse_to_lose", "settle", "telling_of_model_before"]
+__all__ = ["drop_what_was_before", "locked", "new_directory", "refuse_to_lose", "settle", "telling_of_what_was_before"]
 
 MARK = ".regrow-begins"
 """Stands in a directory from the moment it is ours until run.json does."""
-BEGUN = {"lock", "program", "run.new", "how.new", MARK, BEFORE}
+LINES, LINES_BEFORE = "output.jsonl", "output.before.jsonl"
+KEPT = {BEFORE: "model", LINES_BEFORE: "lines"}
+"""What is kept of a run of which another takes the place, until there is something new."""
+BEGUN = {"lock", "program", "run.new", "how.new", MARK, *KEPT}
 """What a run consists of that was stopped before run.json was written."""
 NO_PLACE = {errno.ENOENT, errno.EACCES, errno.EPERM, errno.EROFS, errno.EEXIST, errno.ENOTDIR, errno.ENAMETOOLONG}
 
@@ -70,8 +73,12 @@ def _clear(run: Path) -> None:
     if is_published(run) and (run / "model").is_dir():
         shutil.rmtree(run / BEFORE, ignore_errors=True)
         os.rename(run / "model", run / BEFORE)  # whoever is stopped here has the run that was there, without its model: it is made again
+    elif is_published(run) and (run / LINES).exists():
+        (run / LINES_BEFORE).unlink(missing_ok=True)
+        os.link(run / LINES, run / LINES_BEFORE)
+        (run / "output.json").unlink()  # likewise: it is not published any more
     for path in sorted(run.iterdir(), key=_order):
-        if path.name in ("lock", MARK, BEFORE):
+        if path.name in ("lock", MARK, *KEPT):
             continue
         if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path)
@@ -86,11 +93,12 @@ def _order(path: Path) -> int:
 
 def _check_free(run: Path, overwrite: bool) -> None:
     names = {path.name for path in run.iterdir()}
-    begun = not names or (MARK in names and names <= BEGUN) or ("lock" in names and names <= {"lock", BEFORE} and is_lock(run))
-    if begun and (overwrite or BEFORE not in names):
+    begun = not names or (MARK in names and names <= BEGUN) or ("lock" in names and names <= {"lock", *KEPT} and is_lock(run))
+    kept = [what for name, what in KEPT.items() if name in names]
+    if begun and (overwrite or not kept):
         return
     if begun:
-        raise UsageError(f"{run} holds the model of a run that was to be overwritten", "begin anew in its place: --overwrite")
+        raise UsageError(f"{run} holds the {kept[0]} of a run that was to be overwritten", "begin anew in its place: --overwrite")
     if "run.json" not in names:
         raise UsageError(f"{run} is there already and is no run", "take another name with --run DIR")
     if not overwrite:
@@ -101,17 +109,21 @@ def _check_free(run: Path, overwrite: bool) -> None:
 
 
 @contextlib.contextmanager
-def telling_of_model_before(run: Path) -> Iterator[None]:
-    """Whatever stops a run that took the place of another: the model that was there is not lost."""
+def telling_of_what_was_before(run: Path) -> Iterator[None]:
+    """Whatever stops a run that took the place of another: the model or the lines that were there are not lost."""
     try:
         yield
     except RegrowError as error:
-        if (run / BEFORE).exists():
-            kept = f"the model that was there stays until there is a new one, in {run / BEFORE}"
-            error.advice = "; ".join(filter(None, (error.advice, kept)))
+        told = {
+            BEFORE: "the model that was there stays until there is a new one",
+            LINES_BEFORE: "the lines that were there stay until there are new ones",
+        }
+        kept = [f"{words}, in {run / name}" for name, words in told.items() if (run / name).exists()]
+        error.advice = "; ".join(filter(None, (error.advice, *kept)))
         raise
 
 
-def drop_model_before(run: Path) -> None:
-    """There is a new model."""
+def drop_what_was_before(run: Path) -> None:
+    """There is a new model, or there are new lines."""
     shutil.rmtree(run / BEFORE, ignore_errors=True)
+    (run / LINES_BEFORE).unlink(missing_ok=True)

@@ -177,12 +177,22 @@ class Fixed(_Named[Any]):
     """The fixed data of one partition: named arrays, memory-mapped and read-only."""
 
     def lines(self) -> Iterator[str]:
-        """The lines of a part of a text, without their ends, decoded as UTF-8."""
-        lines = bytes(memoryview(self["text"])).decode("utf-8").split("\n")  # str.splitlines() would also cut at form feeds and others
+        """The lines of a part of a text, without their ends, decoded as UTF-8. Raises DataError for other bytes."""
+        raw = bytes(memoryview(self["text"]))
+        try:
+            lines = raw.decode("utf-8").split("\n")  # str.splitlines() would also cut at form feeds and others
+        except UnicodeDecodeError as error:
+            raise self._no_utf8(raw, error) from None
         if not lines[-1]:
             lines.pop()
         for line in lines:
             yield line.removesuffix("\r")
+
+    def _no_utf8(self, raw: bytes, error: UnicodeDecodeError) -> DataError:
+        name, first = (self["file"][0], int(self["source"][1])) if "file" in self and "source" in self else ("the text", 1)
+        line, byte = first + raw.count(b"\n", 0, error.start), error.start - raw.rfind(b"\n", 0, error.start)
+        what = f"{name}, line {line:,}: byte {byte:,} of the line is 0x{raw[error.start]:02x}, which is not UTF-8"
+        return DataError(what, f"convert the file, e.g. iconv -f LATIN1 -t UTF-8 {name}; or read the bytes of part.fixed['text']")
 
 
 class Message(_Named[Any]):

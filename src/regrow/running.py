@@ -13,6 +13,7 @@ the one that was asked for. The results of one stage are the data of the next. A
     RUN/kept/               results that are not in the model, but needed to go on from it (see Program.results_kept)
     RUN/model/              the model, published by one rename
     RUN/model.before/       the model of a run that this one takes the place of, until there is a new one (see place)
+    RUN/output.before.jsonl likewise, the lines of such a run
     RUN/output.jsonl, .json instead of a model: the lines of a program whose results are a stream (see Program.results_streamed)
     RUN/control             a socket, while a coordinator works on the run (see control)
     RUN/events.jsonl        the story; RUN/sessions/: what each coordinator did and cost
@@ -39,7 +40,7 @@ from regrow.interrupts import Interrupts
 from regrow.job import Job, loading
 from regrow.mirror import Mirror, check_empty
 from regrow.outlet import Outlet
-from regrow.place import drop_model_before, locked, new_directory, refuse_to_lose, settle, telling_of_model_before
+from regrow.place import drop_what_was_before, locked, new_directory, refuse_to_lose, settle, telling_of_what_was_before
 from regrow.preparing import Preparing
 from regrow.program import Value, as_value
 from regrow.spec import How, Spec, write_json
@@ -66,7 +67,7 @@ def begin(spec: Spec, run: Path, how: How, watcher: Watcher | None = None, *, ov
     refuse_to_lose(spec, run)
     interrupts = Interrupts(run)
     with (
-        telling_of_model_before(run),
+        telling_of_what_was_before(run),
         _patient_with_disk(run),
         interrupts.caught(),
         _reached(how, overwrite, interrupts),
@@ -91,12 +92,13 @@ def resume(
     """Go on with a run, with its own engine and workers unless others are given (`how`, or some changes of it); returns its summary."""
     _refuse_imports()
     if not (run / "run.json").exists():
-        with telling_of_model_before(run):
+        with telling_of_what_was_before(run):
             raise DataError(f"{run} is no run", "name the folder that training printed first")
     spec, how = Spec.read(run), how or How.read(run).changed(changes)
     interrupts = Interrupts(run)
-    with telling_of_model_before(run), _patient_with_disk(run), interrupts.caught(), locked(run):
+    with telling_of_what_was_before(run), _patient_with_disk(run), interrupts.caught(), locked(run):
         if is_published(run) and (run / "done").exists():
+            drop_what_was_before(run)  # left by whoever was stopped while it took this run's place, before anything was gone
             return summary_of(run)
         how.write(run)
         return _Run(run, spec, how, watcher or Watcher(), interrupts, resumed=True, accept_changes=accept_changes).to_the_end()
@@ -284,7 +286,7 @@ class _Run:
         """The model is published: delete what it was made of, then note that the run is done."""
         with self.interrupts.shielded():
             about = published(self.run)
-            drop_model_before(self.run)
+            drop_what_was_before(self.run)
             Directory(self.run).clear()
             shutil.rmtree(self.run / "stages", ignore_errors=True)
             point("finish-cleared")

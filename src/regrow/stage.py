@@ -204,6 +204,8 @@ class Stage:
         """Perform actions in their order; returns the one that ends the run."""
         for action in actions:
             match action:
+                case Tell("waiting for workers" as what, facts):
+                    self._tell(what, {**facts, "why": engine.why_nobody()})
                 case Tell(what, facts):
                     self._tell(what, facts)
                 case Record():

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from shell import Shell, refuses
+from regrow.models.lda import specs
+from shell import EXAMPLES, Shell, refuses
 
 TRAIN = ("lda", "train")
 SMALL = ("--topics", 3, "--rounds", 3, "--engine", "inline")
@@ -51,11 +52,52 @@ def test_an_option_that_cannot_be_is_refused_before_there_is_a_run(shell: Shell,
     assert not (shell.folder / "run").exists()
 
 
+def test_topics_that_take_much_memory_are_told_and_those_that_cannot_fit_are_refused(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(specs, "memory_bytes", lambda: 100_000)
+    few = (*TRAIN, "docs.txt", "--rounds", 1, "--engine", "inline")
+    refuses(shell(*few, "--topics", 2_000, "--run", "run"), 2, "2,000 topics", "of memory for each task", "--topics 100")
+    assert not (shell.folder / "run").exists()
+    much = shell(*few, "--topics", 1_000)
+    assert much.code == 0
+    assert "1,000 topics take" in much.err
+    assert "topics take" not in shell(*few, "--topics", 20).err
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ((*TRAIN, "docs.txt", "--run", ""), "nothing after --run"),
+        ((*TRAIN, "docs.txt", "--run="), "--run= says nothing"),
+        (("run", "a.py:A", "--run", "", "docs.txt"), "nothing after --run"),
+        (("resume", ""), "nothing after resume"),
+        (("lda", "infer", "run", "docs.txt", "--out", ""), "nothing after --out"),
+    ],
+)
+def test_an_empty_path_is_not_the_folder_that_one_is_in(shell: Shell, words: tuple[str, ...], said: str) -> None:
+    before = sorted(shell.folder.iterdir())
+    refuses(shell(*words), 2, said, "variable of the shell")
+    assert sorted(shell.folder.iterdir()) == before
+
+
+def test_text_that_is_no_utf8_is_no_fault_of_a_program(shell: Shell) -> None:
+    (shell.folder / "latin.txt").write_bytes(b"fine\ncaf\xe9\n")
+    refuses(
+        shell("run", EXAMPLES / "wordcount.py:WordCount", "latin.txt", "--engine", "inline", "--run", "run"),
+        3, "latin.txt, line 2: byte 4 of the line is 0xe9", "iconv",
+    )  # fmt: skip
+
+
+def test_files_of_two_formats_are_told_with_a_pattern_for_one(shell: Shell) -> None:
+    (shell.folder / "a.jsonl").write_text('{"text": "a b"}\n')
+    refuses(shell(*TRAIN, "docs.txt", "a.jsonl"), 3, "looks like", "(e.g. '*.jsonl')")
+
+
 def test_unknown_commands_and_options_are_wrong_usage(shell: Shell) -> None:
     refuses(shell("fly"), 2, "fly")
     refuses(shell(*TRAIN), 2, "no input file is named")
     refuses(shell(*TRAIN, "docs.txt", "--topicz", 3), 2, "--topics")
     refuses(shell(*TRAIN, "docs.txt", "docs.txt"), 2, "named twice")
+    refuses(shell(*TRAIN, "-", "-"), 2, "the standard input is named twice")
 
 
 @pytest.mark.parametrize(

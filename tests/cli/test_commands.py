@@ -141,13 +141,18 @@ def test_the_help_of_every_command_explains_every_option(shell: Shell) -> None:
     assert shell("--version").out.startswith("regrow ")
 
 
-def test_a_reader_that_leaves_early_is_no_fault(shell: Shell) -> None:
+def test_a_reader_that_leaves_early_is_no_fault_and_no_output_or_a_full_disk_is_told_in_words(shell: Shell) -> None:
     (shell.folder / "docs.txt").write_text(themes(300, words=2000))
     shell.run(*INLINE, "--run", "run")
     for words in ("--words 2000", "--words 2000 --json"):
         command = f"set -o pipefail; {sys.executable} -m regrow.cli.main lda topics run {words} | head -c 10"
         ended = subprocess.run(["bash", "-c", command], cwd=shell.folder, capture_output=True, text=True, check=False)
         assert (len(ended.stdout), ended.stderr) == (10, "")
+    for where, code, said in ((">/dev/full", 75, "No space left on device"), (">&-", 0, "")):
+        command = f"{sys.executable} -m regrow.cli.main lda topics run {where}"
+        ended = subprocess.run(["bash", "-c", command], cwd=shell.folder, capture_output=True, text=True, check=False)
+        assert (ended.returncode, "Traceback" in ended.stderr) == (code, False)
+        assert said in ended.stderr
 
 
 def test_an_interrupted_run_says_how_to_go_on_and_ends_the_same(shell: Shell) -> None:

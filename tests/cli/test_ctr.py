@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from models.logistic.clicks import csv_text, libsvm_text
-from shell import Shell, refuses
+from shell import Ended, Shell, refuses
 
 
 @pytest.fixture
@@ -61,6 +61,9 @@ def test_predictions_go_into_a_file_of_lines_or_parquet(shell: Shell) -> None:
     lines = [json.loads(line) for line in (shell.folder / "p.jsonl").read_text().splitlines()]
     assert pq.read_table(shell.folder / "p.parquet").to_pylist() == lines
     refuses(shell("ctr", "predict", "run", "test.csv", *INLINE, "--out", "nowhere/p.parquet"), 2, "cannot be written")
+    none = shell("ctr", "predict", "run", "test.csv", *INLINE, "--out", "p.parquet", "--time", "item", "--since", "j")
+    assert "--since j: 0 rows are within" in none.err
+    assert pq.read_table(shell.folder / "p.parquet").to_pydict() == {"p": [], "label": [], "unseen": []}
 
 
 def test_rows_without_a_label_are_predicted_and_columns_may_stand_in_any_order(shell: Shell) -> None:
@@ -127,6 +130,41 @@ def test_a_split_by_time_leaves_out_what_is_later(shell: Shell) -> None:
     assert found["examples"] == 700
     report = shell.run("ctr", "evaluate", "early", "days.csv", "--since", "2024-01-08", *INLINE)
     assert report["examples"] == 300
+
+
+def test_a_time_that_is_written_otherwise_than_the_bound_is_named_not_compared(shell: Shell) -> None:
+    def days(*times: str, bound: str) -> Ended:
+        (shell.folder / "days.csv").write_text("click,a,day\n" + "".join(f"{n % 2},u{n % 3},{day}\n" for n, day in enumerate(times)))
+        until = ("--time", "day", "--until", bound, "--run", "run", "--overwrite")
+        return shell("ctr", "train", "days.csv", "--label", "click", *until, *INLINE, "--json")
+
+    days_of_january = [f"2024-01-{day:02}" for day in range(1, 21)]
+    for times, bound in (
+        (days_of_january, "20240108"),
+        (days_of_january, "2024/01/08"),
+        (days_of_january, "202"),
+        ([str(1_700_000_000 + n) for n in range(20)], "2024-01-08"),
+        ([f"{hour}:30" for hour in range(10, 24)], "9"),
+        (["2024-1-2", *days_of_january], "2024-01-08"),
+    ):
+        refuses(
+            days(*times, bound=bound), 3, "days.csv, line 2", f'the time is "{times[0]}"', f"--until {bound}", "as the times are written"
+        )
+    refuses(days(*days_of_january, "", bound="2024-01-08"), 3, "days.csv, line 22", "there is no time")
+    for times, bound, within in (
+        (days_of_january, "2024", 0),
+        (days_of_january, "2024-01", 0),
+        (days_of_january, "2024-01-08", 7),
+        ([f"{day}T10:00:00Z" for day in days_of_january], "2024-01-08", 7),
+        ([f"{n}.5" for n in range(20)], "1e1", 10),
+        (["Mon", "Tue", "Wed"] * 5, "Tue", 5),
+    ):
+        found = days(*times, bound=bound)
+        if not within:
+            refuses(found, 3, "not one example", "--until")
+            continue
+        assert (found.json["examples"], found.json["metrics"]["left_out"]) == (within, len(times) - within)
+        assert f"--until {bound}: {within} rows are within, {len(times) - within} were left out" in found.err
 
 
 def test_what_cannot_be_is_said_with_what_to_do(shell: Shell) -> None:

@@ -64,7 +64,7 @@ def test_a_quote_that_takes_other_rows_along_is_an_error_even_where_rows_are_ski
 
 
 def test_an_empty_list_of_features_is_a_slip(shell: Shell) -> None:
-    refuses(shell(*table(shell), "--features", ""), 2, "empty name")
+    refuses(shell(*table(shell), "--features", ","), 2, "empty name")
 
 
 def test_a_cross_cannot_have_the_name_of_a_column(shell: Shell) -> None:
@@ -116,3 +116,10 @@ def test_files_that_are_empty_or_utf16_are_told_so(shell: Shell) -> None:
     refuses(shell("ctr", "train", wide, "--label", "y", *INLINE), 3, "mark of UTF-16", "iconv -f UTF-16")
     empty = written(shell, "empty.csv.gz", b"")
     refuses(shell("ctr", "train", empty, "--label", "y", *INLINE), 3, "empty.csv.gz is empty")
+
+
+def test_what_leaves_no_feature_or_is_no_rate_or_no_picture_is_told_before_the_work(shell: Shell) -> None:
+    refuses(shell(*table(shell), "--min-count", 1000), 3, "no feature is left: none is in 1,000 rows", "--min-count")
+    refuses(shell(*table(shell), "--field", "a:alpha=x"), 2, "--field a:alpha=x: x is no number")
+    assert shell(*table(shell), "--overwrite").code == 0
+    refuses(shell("ctr", "evaluate", "run", "a.csv", *INLINE, "--png", "run"), 2, "--png run cannot be written: it is a folder")

@@ -66,6 +66,24 @@ def test_lines_go_into_a_file_that_is_never_half_written(shell: Shell, place: Pa
     assert not list(shell.folder.glob("others*"))
 
 
+def test_a_file_that_is_there_stays_until_the_new_one_is_whole(shell: Shell, place: Path) -> None:
+    infer = ("lda", "infer", place / "run")
+    (shell.folder / "broken.jsonl").write_text('{"text": "t1w1"}\n{"text": "t1w1\n')
+    (shell.folder / "old.jsonl").write_text("old\n")
+    (shell.folder / "link.jsonl").symlink_to("old.jsonl")
+    refuses(shell(*infer, "broken.jsonl", "--out", "link.jsonl", *INLINE), 3, "line 2")
+    assert (shell.folder / "old.jsonl").read_text() == "old\n"
+    assert shell(*infer, "docs.txt", "--out", "link.jsonl", *INLINE).code == 0
+    assert (shell.folder / "link.jsonl").is_symlink()
+    assert len(lines((shell.folder / "old.jsonl").read_text())) == 60
+    (shell.folder / "folder").mkdir()
+    refuses(shell(*infer, "docs.txt", "--out", "folder", *INLINE), 2, "folder cannot be written: it is a folder")
+    refuses(shell(*infer, "docs.txt", "--out", "nowhere/a", *INLINE), 2, "nowhere/a cannot be written")
+    assert shell(*infer, "docs.txt", "--out", "/dev/null", *INLINE).code == 0
+    assert not Path("/dev/null").is_file()
+    assert not list(shell.folder.glob("*.new"))
+
+
 def test_a_run_of_its_own_keeps_the_lines_and_their_digest(shell: Shell, place: Path) -> None:
     ended = shell("lda", "infer", place / "run", "docs.txt", "--run", "topics", *INLINE)
     assert (shell.folder / "topics" / "output.jsonl").read_text() == ended.out

@@ -121,6 +121,9 @@ def test_what_is_broken_ends_with_a_message_and_its_code(shell: Shell) -> None:
     refuses(shell("lda", "topics", "run"), 3, "holds a model of")
     refuses(shell("pagerank", "top", "run", "--count", "0"), 2, "--count 0")
     refuses(shell("pagerank", "evaluate", "run/model"), 3, "name the run")
+    refuses(
+        shell("pagerank", "train", "edges.tsv", "--source", "src", "--target", "to", *INLINE), 2, "edges.tsv, line 1, is taken for an edge"
+    )
 
 
 @pytest.mark.parametrize(

@@ -62,6 +62,7 @@ def test_wrong_words_are_answered(shell: Shell, small: Path, tmp_path: Path) -> 
         (["run"], 2, "nothing to simulate"),
         (["run", "--like", str(tmp_path), "--workers", "10"], 3, "is no run"),
         (["run", "--like", str(tmp_path)], 2, "--like needs --workers"),
+        (["run", str(small), "--rounds", "1000000001"], 2, "from 1 to 1,000,000"),
         (["compare", "--processes", "ten"], 2, "--processes ten"),
         (["compare", "--rates", "moon"], 2, "some of: h100, lecture, google, spot"),
     ]:

@@ -14,6 +14,7 @@ FLOORS = {
     "errors": 0,
     "crash": 0,
     "collector": 0,
+    "memory": 0,
     "rng": 0,
     "arithmetic": 0,
     "packed": 0,

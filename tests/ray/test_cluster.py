@@ -20,6 +20,7 @@ pytest.importorskip("ray", reason="the engine ray is an extra: pip install 'regr
 from cluster import Nodes, await_phases, meanwhile, one_cluster, send
 from conftest import Gate, Runs, reference_digest, wait_until
 from regrow.control import ask
+from regrow.engines.fleet import Fleet, why_nobody
 from regrow.spec import How
 from regrow.story import read_story
 from storage import S3
@@ -93,6 +94,15 @@ def test_a_node_that_is_killed_costs_its_attempts_and_nothing_that_was_committed
     assert summary["workers_lost"] >= 1
     assert not runs.told("artifacts lost")
     assert summary["moved_bytes"] > 0
+
+
+def test_a_run_that_waits_for_a_label_can_say_which_ones_the_nodes_have(nodes: Nodes) -> None:
+    fleet = Fleet(nodes.address, "kind=nosuch")
+    try:
+        why = why_nobody(fleet.label, fleet.nodes.values())
+    finally:
+        fleet.close()
+    assert why == "there is no node with kind=nosuch (labels of the 4 that are there: kind=spot on 3)"
 
 
 def test_a_node_that_alone_holds_what_it_made_takes_only_that_along(runs: Runs, nodes: Nodes, gate: Gate, quiet: str) -> None:

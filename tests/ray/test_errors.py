@@ -17,7 +17,7 @@ import pytest
 
 from conftest import Runs
 from regrow.engines import fleet
-from regrow.engines.fleet import Fleet
+from regrow.engines.fleet import Fleet, Node, why_nobody
 from regrow.errors import DataError, Paused, ProgramError, RegrowError, UsageError
 from regrow.spec import How
 
@@ -131,6 +131,20 @@ def test_a_signal_while_ray_starts_leaves_no_folder(tmp_path: Path, monkeypatch:
     with pytest.raises(Paused):
         Fleet(None, None)
     assert not found()
+
+
+def test_a_label_that_no_node_has_is_named_with_those_that_there_are() -> None:
+    def node(cpus: float = 1.0, leaves_in: float | None = None, **labels: str) -> Node:
+        return Node("id", "10.0.0.1", cpus, {"ray.io/node-id": "id", **labels}, leaves_in)
+
+    spot, there = {"kind": "spot"}, [node(0, kind="reliable"), node(kind="big"), node(kind="big", zone="a")]
+    had = "kind=big on 2, kind=reliable on 1, zone=a on 1"
+    assert why_nobody(spot, there) == f"there is no node with kind=spot (labels of the 3 that are there: {had})"
+    assert why_nobody(spot, [node()]) == "there is no node with kind=spot (labels of the 1 that are there: none of their own)"
+    assert why_nobody({"kind": "reliable"}, there) == "no node with kind=reliable has a CPU for workers"
+    assert why_nobody({}, [node(0)]) == "no node has a CPU for workers"
+    assert why_nobody(spot, [*there, node(leaves_in=9.0, **spot)]) == "all nodes with kind=spot are about to be taken away"
+    assert why_nobody(spot, [*there, node(**spot)]) == why_nobody({}, there) == ""
 
 
 @pytest.mark.parametrize(

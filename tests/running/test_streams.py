@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from conftest import Gate, Runs
+from regrow.errors import ProgramError
 from regrow.running import Watcher, begin, resume
 from regrow.spec import How
 
@@ -49,6 +50,25 @@ def test_lines_come_in_order_and_are_kept(big: Runs) -> None:
     assert b"".join(listener.heard) == TEXT.upper().encode()
     assert finished(big.folder / "run", summary)
     assert summary["output"] == str(big.folder / "run" / "output.jsonl")
+
+
+def test_the_lines_of_an_overwritten_run_stay_until_there_are_new_ones(big: Runs) -> None:
+    run = big.folder / "run"
+    before = run / "output.before.jsonl"
+    begin(big.spec("Upper"), run, How("inline"))
+    for _ in range(2):  # the second one takes the place of a run without lines
+        with pytest.raises(ProgramError) as caught:
+            begin(big.spec("Faulty"), run, How("inline"), overwrite=True)
+        assert f"stay until there are new ones, in {before}" in caught.value.advice
+        assert before.read_bytes() == TEXT.upper().encode()
+        assert not (run / "output.jsonl").exists()
+    big.text.write_text("one line\n")
+    summary = begin(big.spec("Upper"), run, How("inline"), overwrite=True)
+    assert (run / "output.jsonl").read_bytes() == b"ONE LINE\n"
+    assert not before.exists()
+    (run / before.name).hardlink_to(run / "output.jsonl")  # as if an overwrite had been stopped before anything was gone
+    assert resume(run) == summary
+    assert not before.exists()
 
 
 @pytest.mark.processes

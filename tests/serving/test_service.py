@@ -368,7 +368,8 @@ def test_services_elsewhere_are_hedged_with_a_token_and_nothing_is_left_of_one_t
 def test_what_cannot_be_served_is_refused(shell: Shell, place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(place / "cache"))
     refuses(shell("serve"), 2, "what is to be served?")
-    refuses(shell("serve", place / "first", "--replica", "http://a"), 2, "what is to be served?")
+    refuses(shell("serve", place / "first", "--replica", "http://a"), 2, "what is to be served?", "not both")
+    refuses(shell("serve", place / "first", "--token-file", "nofile"), 2, "nofile cannot be read: No such file or directory\n")
     refuses(shell("serve", place / "first", "--host", "0.0.0.0"), 2, "--token-file", "--insecure")
     refuses(shell("serve", place / "first", "--replicas", 0), 2, "--replicas 0")
     refuses(shell("serve", "--replica", "nowhere"), 2, "--replica nowhere")

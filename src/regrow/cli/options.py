@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -38,6 +39,7 @@ __all__ = [
     "how",
     "parse_grid",
     "parse_size",
+    "refuse_empty",
 ]
 
 Files = Annotated[
@@ -111,6 +113,17 @@ Overwrite = Annotated[
     typer.Option("--overwrite", help="Begin anew in place of a run; a model that is there stays until there is a new one."),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one line of JSON.")]
+
+
+def refuse_empty(words: Sequence[str]) -> None:
+    """Raise UsageError for a command line with a word or a value of nothing: as a path that would be the folder that one is in."""
+    before = "regrow"
+    for word in words:
+        option, equals, value = word.partition("=")
+        if not word or (option.startswith("--") and equals and not value):
+            where = f"there is nothing after {before}" if not word else f"{word} says nothing"
+            raise UsageError(where, "say what is meant, or leave it out; a variable of the shell that is not set leaves an empty word")
+        before = word
 
 
 def how(

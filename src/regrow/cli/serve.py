@@ -55,7 +55,8 @@ def serve(
     if missing:
         raise UsageError(f"serving needs {', '.join(missing)}", "pip install 'regrow[serve]'")
     if (model is None) == (not replica):
-        raise UsageError("what is to be served?", "name a RUN, or services that answer: --replica URL")
+        either = "name a RUN, or services that answer: --replica URL"
+        raise UsageError("what is to be served?", either if model is None else f"{either}; not both")
     if follow and model is None:
         raise UsageError("--follow without a RUN", "services elsewhere follow theirs: start them with --follow")
     _check(replicas, port, deadline, drain, replica or [])

@@ -57,12 +57,16 @@ def run_and_show(run: Path, work: Callable[[Watcher], dict[str, Any]], as_json: 
 
 def _remark(run: Path, summary: dict[str, Any]) -> None:
     """What a person should know of the rows that were trained on, on stderr; the broken ones among them are listed in the summary."""
-    facts = published(run)["facts"]
+    about = published(run)
+    facts, bounds = about["facts"], time_bounds(about["text"])
     if "clicks" in facts and facts["clicks"] in (0, facts["examples"]):
         told = f"warning: all {int(facts['examples']):,} labels are {int(facts['clicks'] > 0)}: there is nothing to tell apart"
         print(f"{told}\n        say which value means 1: --label COLUMN=VALUE", file=sys.stderr)
     if "bad_rows" in facts:
-        summary["metrics"] = {**summary["metrics"], "bad_rows": facts["bad_rows"]}
+        counted = ("bad_rows", *(["left_out"] if bounds else []))
+        summary["metrics"] = {**summary["metrics"], **{name: facts[name] for name in counted}}
+    if "bad_rows" in facts and bounds:
+        print(f"{bounds}: {int(facts['examples']):,} rows are within, {int(facts['left_out']):,} were left out", file=sys.stderr)
     if facts.get("bad_rows"):
         arrays = read_model(run).arrays
         rows = zip(*(list(arrays[f"skipped.{name}"]) for name in ("file", "line", "why")), strict=True)
@@ -70,6 +74,11 @@ def _remark(run: Path, summary: dict[str, Any]) -> None:
         bad, first = int(facts["bad_rows"]), summary["skipped"][0]
         were = "broken rows were" if bad > 1 else "broken row was"
         print(f"{bad:,} {were} left out, the first: {first['file']}, line {first['line']:,}: {first['why']}", file=sys.stderr)
+
+
+def time_bounds(text: Mapping[str, Any]) -> str:
+    """The bounds of time among the options of reading; nothing if there are none."""
+    return " ".join(f"--{name} {text[name]}" for name in ("since", "until") if text.get(name))
 
 
 def _print_summary(run: Path, summary: Mapping[str, Any]) -> None:
@@ -112,10 +121,14 @@ def told(line: Mapping[str, Any], run: Path | None = None) -> str | None:
         case "cut failed":
             return f"a durable cut failed ({line['cause']}); the older ones are still there"
         case "stop asked":
-            return f"{line['cause']}: the run pauses as soon as {line['under_way']} tasks are done"
+            count = line["under_way"]
+            when = f" as soon as {count} task{'s are' if count > 1 else ' is'} done" if count else ""
+            return f"{line['cause']}: the run pauses{when}"
         case "workers wanted":
             return f"{line['workers']} workers from now on"
         case "waiting for workers":
+            if line["why"]:
+                return f"no workers: {line['why']}: the run waits until there is one"
             return f"no workers: the run waits; give it some: regrow scale {run or 'RUN'} N"
         case "fewer at a time":
             return f"{line['attempts']} tasks at a time from now on: {line['why']}"

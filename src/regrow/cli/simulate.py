@@ -54,8 +54,10 @@ def run(
     if (file is None) == (like is None):
         what = "nothing to simulate" if file is None else f"either {file} or --like {like}"
         raise UsageError(what, "name a scenario, e.g. scenarios/spot.toml; or --like RUN --workers 1000")
-    if seeds < 1 or (rounds is not None and rounds < 1):
-        raise UsageError(f"--seeds {seeds}" if seeds < 1 else f"--rounds {rounds}", "at least 1")
+    if seeds < 1:
+        raise UsageError(f"--seeds {seeds}", "at least 1")
+    if rounds is not None and not 1 <= rounds <= SIZE_MAX:
+        raise UsageError(f"--rounds {rounds:,}", f"from 1 to {SIZE_MAX:,}")
     if seed is not None and seed < 0:
         raise UsageError(f"--seed {seed}", "not below 0")
     if file is not None and workers is not None:
@@ -166,11 +168,9 @@ def compare(
     if not 0 <= messages < float("inf") or not 0 < memory < float("inf"):
         raise UsageError(f"--messages {messages:g} --memory {memory:g}", "gigabytes of one process")
     if plot is not None:
-        from regrow.evaluation.picture import check_drawing
+        from regrow.cli.writing import check_picture
 
-        check_drawing()
-        if plot.is_dir() or not plot.absolute().parent.is_dir():
-            raise UsageError(f"{plot} cannot be written", "name a file in a folder that is there")
+        check_picture(plot, "--plot")
     given = Assumptions(message_bytes=messages * 1e9, memory_bytes=memory * 1e9)
     rows = compare_all(counts, chosen, given, lambda line: print(line, file=sys.stderr, flush=True), cores=usable_cores())
     if plot is not None:

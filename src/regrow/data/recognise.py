@@ -48,7 +48,10 @@ def recognised(inputs: Sequence[Input], has_vocabulary: bool) -> str:
     if len(sure) > 1:
         (first, name), (second, other) = list(sure.items())[:2]
         data = next(file for format, file in sure.items() if format not in ("txt", "files"))
-        example = f" (e.g. '{os.path.dirname(data)}/*{data[len(os.path.splitext(bare_name(data))[0]) :]}')" if len(sure) == 2 else ""
+        example = ""
+        if len(sure) == 2:
+            every = os.path.join(os.path.dirname(data), f"*{data[len(os.path.splitext(bare_name(data))[0]) :]}")
+            example = f" (e.g. '{every}')"
         raise DataError(
             f"{name} looks like {_spoken(first)} but {other} like {_spoken(second)}",
             f"name files of one format{example}, or say which with --format",

@@ -108,6 +108,10 @@ class Engine(ABC):
     def crew(self) -> list[dict[str, Any]]:
         """Who is there: name, pid, task, seconds at it, tasks done, and whether it drains or only checks."""
 
+    def why_nobody(self) -> str:
+        """Why there are no workers, as far as that is known; else nothing."""
+        return ""
+
     def close(self) -> None:
         """End all that was started."""
         self._closed = True

@@ -17,7 +17,8 @@ import signal
 import socket
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,7 +28,7 @@ from regrow.engines.ray_folder import RayFolder
 from regrow.errors import DataError, RegrowError, UsageError
 from regrow.far.ranges import listen
 
-__all__ = ["Fleet", "Host", "Node", "join", "leave"]
+__all__ = ["Fleet", "Host", "Node", "join", "leave", "why_nobody"]
 
 LOCAL_STORE_BYTES = 80_000_000
 """Ray's own object store on one machine: nothing of ours is in it."""
@@ -42,6 +43,8 @@ LEAVE_SECONDS = 5.0
 NO_CLUSTER = "name one that runs, e.g. --address HEAD:6379; or leave --address out to start Ray on this machine"
 GREETING, SETTINGS = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", b"\0\0\0\4\0\0\0\0\0"
 TOKEN = "If it runs and asks for a token, that must be here, too: RAY_AUTH_MODE=token and ~/.ray/auth_token"
+RAYS_OWN = "ray.io/"
+"""So begin the labels that Ray gives nodes itself."""
 IN_VAIN_MAX = 10
 QUIET: Mapping[str, Any] = {"log_to_driver": False, "logging_level": "CRITICAL"}
 """While Ray starts: what goes wrong then is told by us."""
@@ -82,6 +85,22 @@ class Host:
     draining: bool = False
 
 
+def why_nobody(label: Mapping[str, str], nodes: Iterable[Node]) -> str:
+    """Why no node gives a worker, as far as labels and CPUs tell; else nothing. label: what nodes must have."""
+    there = list(nodes)
+    fit = [node for node in there if label.items() <= node.labels.items()]
+    asked = "".join(f" with {name}={value}" for name, value in label.items())
+    if not fit and there:
+        own = Counter(f"{name}={value}" for node in there for name, value in node.labels.items() if not name.startswith(RAYS_OWN))
+        have = ", ".join(f"{label} on {count}" for label, count in sorted(own.items())) or "none of their own"
+        return f"there is no node{asked} (labels of the {len(there):,} that are there: {have})"
+    if not sum(node.cpus for node in fit):
+        return f"no node{asked} has a CPU for workers"
+    if all(node.leaves_in is not None for node in fit):
+        return f"all nodes{asked} are about to be taken away"
+    return ""
+
+
 class Fleet:
     """A connection to Ray, and the hosts that were asked for.
 
@@ -90,7 +109,7 @@ class Fleet:
     """
 
     def __init__(self, address: str | None, label: str | None) -> None:
-        self._label = dict([label.split("=", 1)]) if label else {}
+        self.label = dict([label.split("=", 1)]) if label else {}
         self._cpus_each = 0 if address is None else 1  # on a machine of our own, whoever asks for many workers gets them
         self._ray, self._files = _connect(address)
         self.node = self._ray.get_runtime_context().get_node_id()
@@ -131,7 +150,7 @@ class Fleet:
     @property
     def cpus(self) -> int:
         """So many workers the nodes have room for that are there, may be used, and stay."""
-        fit = (node for node in self.nodes.values() if node.leaves_in is None and self._label.items() <= node.labels.items())
+        fit = (node for node in self.nodes.values() if node.leaves_in is None and self.label.items() <= node.labels.items())
         return int(sum(node.cpus for node in fit))
 
     def shun(self, node: str, now: float) -> None:
@@ -158,7 +177,7 @@ class Fleet:
             self._names += 1
             name = f"host-{self._names}"
             avoided = self._avoided(now)
-            selector = {**self._label, **({"ray.io/node-id": f"!in({','.join(avoided)})"} if avoided else {})}
+            selector = {**self.label, **({"ray.io/node-id": f"!in({','.join(avoided)})"} if avoided else {})}
             actor = self._actor_class.options(num_cpus=self._cpus_each, label_selector=selector or None).remote()
             call = actor.work.remote(name, self.listener.getsockname()[:2], self.token)
             self.hosts[name] = Host(name, actor, call, now)

@@ -28,7 +28,7 @@ from regrow.engines.base import cpu_seconds
 from regrow.engines.briefing import Far, briefing
 from regrow.engines.copies import Copies
 from regrow.engines.crew import CrewEngine
-from regrow.engines.fleet import Fleet, Host
+from regrow.engines.fleet import Fleet, Host, why_nobody
 from regrow.engines.memory import MemoryWatch
 from regrow.engines.processes import Worker, how_it_ended
 from regrow.engines.servers import check_versions
@@ -310,6 +310,10 @@ class RayEngine(CrewEngine):
         """Who is there, and on which node."""
         nodes = {worker.name: worker.host.node for worker in self._workers.values() if isinstance(worker, FarWorker) and worker.host}
         return [{**one, "node": nodes.get(one["worker"], "")[:8]} for one in super().crew()]
+
+    def why_nobody(self) -> str:
+        """What the cluster's nodes lack."""
+        return why_nobody(self._fleet.label, self._fleet.nodes.values())
 
     # Artifacts: two copies before they count
 

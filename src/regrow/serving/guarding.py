@@ -46,7 +46,8 @@ def read_token(file: Path) -> str:
     try:
         token = file.read_text("utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"{file} cannot be read: {error}", "a file with one line, e.g. made by: openssl rand -hex 32") from None
+        why = error.strerror if isinstance(error, OSError) else error
+        raise UsageError(f"{file} cannot be read: {why}", "a file with one line, e.g. made by: openssl rand -hex 32") from None
     made = f"one line of at least {TOKEN_LEAST} letters and digits: openssl rand -hex 32"
     if not token:
         raise UsageError(f"{file} holds no token", made)

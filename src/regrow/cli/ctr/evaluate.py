@@ -54,13 +54,14 @@ def evaluate(
     """Say how well a model serves rows that it has not seen: log loss, AUC, calibration and slope, by how often training had the rarest
     feature of a row. With --against, both are measured on the bands of the first."""
     from regrow.cli.shown import print_json
+    from regrow.cli.writing import check_picture
     from regrow.data.clicks import ClickOptions
-    from regrow.evaluation import ClickReport, check_drawing, draw
+    from regrow.evaluation import ClickReport, draw
     from regrow.launch import with_stdin
     from regrow.models.logistic.specs import read_clicks
 
     if png is not None:
-        check_drawing()
+        check_picture(png)
     options = ClickOptions(format=format, label=label, time=time, since=since, until=until, header=header, bad_rows=bad_rows)
     way = how(engine, workers, preempt, None, verify, cache=False)
     clicks, trained = read_clicks(model)

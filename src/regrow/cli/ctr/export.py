@@ -21,6 +21,7 @@ def export(
     ] = None,
 ) -> None:
     """Write the model for other programs: a table of field, value, weight and count (parquet), or a graph (ONNX)."""
+    from regrow.cli.writing import written_whole
     from regrow.data.clicks import ClickOptions
     from regrow.models.logistic.exports import export_onnx, export_parquet
     from regrow.models.logistic.specs import read_clicks
@@ -29,7 +30,8 @@ def export(
     if kind not in ("parquet", "onnx"):
         raise UsageError(f"--out {out}", "say --format parquet or onnx")
     clicks, files = read_clicks(model)
-    if kind == "parquet":
-        export_parquet(clicks, out)
-    else:
-        export_onnx(clicks, ClickOptions(**files.about["text"]), out)
+    with written_whole(out) as place:
+        if kind == "parquet":
+            export_parquet(clicks, place)
+        else:
+            export_onnx(clicks, ClickOptions(**files.about["text"]), place)

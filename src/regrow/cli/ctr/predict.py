@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -12,7 +11,6 @@ import typer
 
 from regrow.cli.ctr.options import BadRows, Format, Since, Time, Until
 from regrow.cli.options import DurableEvery, Engine, Files, Header, Model, Overwrite, Preempt, Verify, Workers, how
-from regrow.errors import UsageError
 
 if TYPE_CHECKING:
     from regrow.launch import Run
@@ -51,7 +49,7 @@ def predict(
 
     "label" is there if the row has one; "unseen" counts features that training never met. A file .parquet has the same columns.
     """
-    from regrow.cli.shown import Bar, Lines
+    from regrow.cli.shown import Bar, Lines, time_bounds
     from regrow.data.clicks import ClickOptions
     from regrow.launch import launch, with_stdin
     from regrow.models.logistic.specs import own_options, read_clicks, scoring_spec
@@ -71,22 +69,17 @@ def predict(
     broken = int(done.summary["metrics"].get("bad_rows", 0))
     if broken:
         print(f"{broken:,} broken rows were left out", file=sys.stderr)
+    if bounds := time_bounds(vars(options)):
+        within, beyond = (int(done.summary["metrics"][name]) for name in ("examples", "left_out"))
+        print(f"{bounds}: {within:,} rows are within, {beyond:,} were left out", file=sys.stderr)
 
 
 def _to_file(out: Path, spec: Spec, way: How, run: Path | None, watcher: Watcher, overwrite: bool) -> Run:
     """Predict into a file, which is there when all of it is. Raises UsageError if it cannot be written."""
+    from regrow.cli.writing import written_whole
     from regrow.launch import launch
     from regrow.models.logistic.predicted import Sink
 
-    aside = out.with_name(out.name + ".new")
-    try:
-        with Sink(aside, parquet=out.suffix == ".parquet") as sink:
-            watcher.output = sink.write  # type: ignore[method-assign]
-            done = launch(spec, way, run, watcher, overwrite=overwrite)
-        os.replace(aside, out)
-        return done
-    except BaseException as error:
-        aside.unlink(missing_ok=True)
-        if isinstance(error, OSError) and error.filename == str(aside):
-            raise UsageError(f"{out} cannot be written: {error.strerror}", "name another file: --out FILE") from None
-        raise
+    with written_whole(out) as place, Sink(place, parquet=out.suffix == ".parquet") as sink:
+        watcher.output = sink.write  # type: ignore[method-assign]
+        return launch(spec, way, run, watcher, overwrite=overwrite)

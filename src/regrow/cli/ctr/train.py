@@ -174,7 +174,10 @@ def _field(text: str) -> tuple[str, dict[str, float]]:
         rate, equals, number = pair.partition("=")
         if not equals or rate.strip() not in RATES:
             raise UsageError(f"--field {text}", advice)
-        rates[rate.strip()] = _numbers(rate.strip(), number)[0]
+        try:
+            rates[rate.strip()] = float(number)
+        except ValueError:
+            raise UsageError(f"--field {text}: {number} is no number", advice) from None
     return name, rates
 
 

@@ -24,7 +24,6 @@ from regrow.cli.options import (
     Workers,
     how,
 )
-from regrow.errors import UsageError
 
 if TYPE_CHECKING:
     from regrow.launch import Run
@@ -58,12 +57,13 @@ def evaluate(
     A half of each document tells its topics, the other half is scored. The text is cut into words as for training.
     """
     from regrow.cli.shown import print_json
+    from regrow.cli.writing import check_picture
     from regrow.data import TextOptions
     from regrow.launch import with_stdin
     from regrow.models.lda.unseen.completion_report import compared, fields_of, perplexity_line, text_of
 
     if png is not None:
-        _check_picture(png)
+        check_picture(png)
     options = TextOptions(format=format, text_field=text_field, vocabulary=vocab, header=header)
     way = how(engine, workers, preempt, None, verify)
     with with_stdin(heldout) as (files, spooled):
@@ -89,17 +89,6 @@ def evaluate(
         print(f"\nagainst {against}: {perplexity_line(fields_of(second.model))}")
         print(f"difference in loss, nats per token: below 0 {model} is better; {comparison.resamples:,} resamples of the documents")
         print(comparison.text("tokens"))
-
-
-def _check_picture(png: Path) -> None:
-    """What cannot be drawn is said before the work, not after it."""
-    from regrow.evaluation import check_drawing
-
-    check_drawing()
-    folder = png.absolute().parent
-    if png.is_dir() or not folder.is_dir():
-        why = "it is a folder" if png.is_dir() else f"there is no folder {folder}"
-        raise UsageError(f"--png {png} cannot be written: {why}", "name a file, e.g. --png tail.png")
 
 
 def _measured(model: Path, files: list[str], options: Any, spooled: tuple[str, ...], way: Any, run: Path | None, overwrite: bool) -> Run:

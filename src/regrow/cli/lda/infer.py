@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -27,7 +26,6 @@ from regrow.cli.options import (
     Workers,
     how,
 )
-from regrow.errors import UsageError
 
 if TYPE_CHECKING:
     from regrow.running import Watcher
@@ -92,6 +90,7 @@ def infer(
 def _watching(run: Path | None, out: Path | None) -> Iterator[Watcher]:
     """Progress on stderr, lines on stdout or in a file, which has its name only when it is whole."""
     from regrow.cli.shown import Bar, Lines
+    from regrow.cli.writing import written_whole
     from regrow.running import Watcher
 
     class Into(Watcher):
@@ -105,13 +104,5 @@ def _watching(run: Path | None, out: Path | None) -> Iterator[Watcher]:
         if out is None:
             yield shown
             return
-        aside = out.with_name(out.name + ".new")
-        try:
-            with open(aside, "wb") as file:
-                yield Into(shown, file)
-            os.replace(aside, out)
-        except BaseException as error:
-            aside.unlink(missing_ok=True)
-            if isinstance(error, OSError) and error.filename == str(aside):
-                raise UsageError(f"{out} cannot be written: {error.strerror}", "name another file: --out FILE") from None
-            raise
+        with written_whole(out) as place, open(place, "wb") as file:
+            yield Into(shown, file)

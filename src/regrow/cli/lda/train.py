@@ -79,7 +79,7 @@ def train(
     from regrow.data import TextOptions
     from regrow.launch import with_stdin
     from regrow.models.lda.program import LDA
-    from regrow.models.lda.specs import continued_spec, topics_spec
+    from regrow.models.lda.specs import continued_spec, told_of_memory, topics_spec
 
     blocks = parse_grid(grid)
     options = TextOptions(
@@ -109,6 +109,8 @@ def train(
                     file=sys.stderr,
                 )
             spec = topics_spec(names, program, seed=seed, options=options, grid=blocks, spooled=spooled)
+            if told := told_of_memory(topics, training.way.crew):
+                print(told, file=sys.stderr)
         if spec.source.format == "txt" and len(spec.source.files) > MANY_FILES:
             print("each line is a document; for one in each file name their folder, or say --format files", file=sys.stderr)
         training.run(spec)

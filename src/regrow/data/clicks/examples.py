@@ -216,6 +216,8 @@ class ClickExamples(Program):
         first = np.cumsum([0] + [int(message["examples"]) for message in texts])
         if first[-1] == 0:
             raise _no_example(texts)
+        if bases[-1] <= 1 and self.min_count > 1:
+            raise DataError(f"no feature is left: none is in {self.min_count:,} rows", "lower --min-count; 1 keeps every feature")
         positive = Plan.from_json(self.plan).positive
         if positive and not self.continued and not sum(int(message["clicks"]) for message in texts):
             raise DataError(

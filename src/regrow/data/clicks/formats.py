@@ -162,7 +162,7 @@ class TableFormat(ClickFormat):
                 return _taken_along(int(lines_here - line[row]) - 1)
             return f"{found[row]:,} field{'s' if found[row] != 1 else ''}, and the first line has {len(plan.columns):,}"
 
-        parsed = replace(parsed, broken=tuple(replace(bad, about=about(bad.line)) for bad in parsed.broken))
+        parsed = replace(parsed, broken=tuple(bad if bad.about else replace(bad, about=about(bad.line)) for bad in parsed.broken))
         return parsed.numbered(line[:first] + int(part["source"][1]), "line")
 
 

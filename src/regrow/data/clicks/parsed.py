@@ -32,6 +32,8 @@ class Broken:
         shown = shown_line(self.text)
         if self.kind == kinds.VALUE and not self.text:
             return "there is nothing after a colon: expected the value of a feature"
+        if self.kind == kinds.TIME and not self.text:
+            return f"there is no time to compare with {self.about}"
         return {
             kinds.LABEL: f"the label is {shown}: expected 1 or 0 (or -1)",
             kinds.FORM: f"{shown} is no feature: expected {self.about or 'id:value'}",
@@ -41,6 +43,7 @@ class Broken:
             kinds.QUOTE: f"a quote is opened and never closed{self.about}",
             kinds.NUMBER: f"{shown} is no number, and its column was said to be numeric",
             kinds.NO_LABEL: "there is no label",
+            kinds.TIME: f"the time is {shown}, which cannot be compared with {self.about}: it is written otherwise",
         }[self.kind]
 
     def error(self, file: str) -> DataError:
@@ -49,6 +52,8 @@ class Broken:
             kinds.LABEL: "say which label means 1 (--label COLUMN=VALUE; lines: --label =VALUE), or leave such rows out: --bad-rows skip",
             kinds.FIELDS: "every line needs as many fields as the first; or leave such rows out: --bad-rows skip",
             kinds.QUOTE: 'close it (quotes inside fields are doubled: ""): rows after it cannot be told from what it quotes',
+            kinds.TIME: "write --since and --until as the times are written (2024-01 will do for 2024-01-31), "
+            "or leave such rows out: --bad-rows skip",
         }
         return DataError(
             f"{file}, {self.unit} {self.line:,}: {self.why()}", advice.get(self.kind, "mend it, or leave such rows out: --bad-rows skip")

@@ -12,7 +12,7 @@ from regrow.data.clicks.parsed import Broken, Parsed
 from regrow.data.clicks.plan import Plan, seeds_of
 from regrow.data.clicks.reading import CELLS, Filled
 from regrow.data.clicks.spare import give
-from regrow.data.clicks.state_kernels import BAD, LEFT_OUT, MISSING
+from regrow.data.clicks.state_kernels import BAD, LEFT_OUT, MISSING, TIME
 from regrow.data.clicks.table_kernels import CATEGORY, MULTI, column_rows, pairs_of, written_by
 
 __all__ = ["Records", "batch_of", "of_columns"]
@@ -67,7 +67,10 @@ class Records:
     def parsed(self) -> Parsed:
         """All rows; the lines of broken ones are numbers of records."""
         into, rows = self.into, self.into.rows
-        found = tuple(Broken(row, how, bytes(self.text[start:end])) for row, how, start, end in into.broken_lines)
+        bounds = " and ".join(f"{name} {bound}" for name, bound in (("--since", self.plan.since), ("--until", self.plan.until)) if bound)
+        found = tuple(
+            Broken(row, how, bytes(self.text[start:end]), bounds if how == TIME else "") for row, how, start, end in into.broken_lines
+        )
         give("text", self.text)
         return Parsed(
             **rows, moment=self._moment[: len(rows["label"])], **into.features(), names=tuple(item.name for item in self.plan.items),

@@ -14,12 +14,13 @@ from numba import njit
 
 __all__ = [
     "AT", "BAD", "BASE", "FIELDS", "FORM", "FULL", "FULL_BROKEN", "FULL_CELLS", "FULL_NAMES", "KNOWN", "LABEL", "LEFT_OUT", "LINE",
-    "MISSING", "NO_LABEL", "NUMBER", "OWN", "PLACE", "QUOTE", "ROWS", "STATES", "UNKNOWN", "VALUE", "WEIGHT", "begun", "note",
+    "MISSING", "NO_LABEL", "NUMBER", "OWN", "PLACE", "QUOTE", "ROWS", "STATES", "TIME", "UNKNOWN", "VALUE", "WEIGHT", "begun", "note",
 ]  # fmt: skip
 
-LABEL, FORM, VALUE, WEIGHT, FIELDS, QUOTE, NUMBER, NO_LABEL = 1, 2, 3, 4, 5, 6, 7, 8
+LABEL, FORM, VALUE, WEIGHT, FIELDS, QUOTE, NUMBER, NO_LABEL, TIME = 1, 2, 3, 4, 5, 6, 7, 8, 9
 """How a line can be broken: its label is none; a feature is not of the expected form; a value or a weight is no number; another
-number of fields than the first line; a quote that is never closed; a numeric column without a number; no label at all."""
+number of fields than the first line; a quote that is never closed; a numeric column without a number; no label at all; a time that is not
+written as the bounds are."""
 PLACE, LINE, ROWS, AT, BASE, KNOWN, BAD, FULL, OWN, LEFT_OUT, MISSING = range(11)
 STATES = 11
 FULL_CELLS, FULL_NAMES, FULL_BROKEN = -1, -2, -3

@@ -24,6 +24,7 @@ from regrow.data.clicks.state_kernels import (
     OWN,
     PLACE,
     ROWS,
+    TIME,
     WEIGHT,
     begun,
     note,
@@ -70,17 +71,40 @@ def _truth(text, start, end):
     return 1 if _is_word(text, start, end, _Y) else 0 if _is_word(text, start, end, _N) else 2
 
 
+@njit(inline="always")
+def _is_digit(byte):
+    return 48 <= byte <= 57
+
+
+@njit(cache=True)
+def _alike(text, start, end, bound):
+    """Whether a time and a bound are written alike: digits where the other has digits, letters where it has letters, else the same byte,
+    up to the end of the shorter one, which is not within a number. If not, 2020-01-05 would be before 20200101."""
+    size = min(end - start, bound.size)
+    for j in range(size):
+        a, b = byte_at(text + start + j), bound[j]
+        letters = (a >= 128 or 65 <= a & 223 <= 90) and (b >= 128 or 65 <= b & 223 <= 90)
+        if a != b and not letters and not (_is_digit(a) and _is_digit(b)):
+            return False
+    if end - start == bound.size or not size:
+        return size > 0
+    following = byte_at(text + start + size) if end - start > size else bound[size]
+    return not (_is_digit(bound[size - 1]) and _is_digit(following))
+
+
 @njit(cache=True)
 def _later(text, start, end, bound, bound_value, bound_fine):
-    """Whether the time in text[start:end] is not before a bound: as numbers if both are, else byte by byte."""
+    """Whether the time in text[start:end] is not before a bound: as numbers if both are, else byte by byte; 2: they are not alike."""
     if bound_fine:
         value, fine = number_in(text + start, text + end)
         if fine:
-            return value >= bound_value
+            return np.int64(value >= bound_value)
+    if not _alike(text, start, end, bound):
+        return 2
     for j in range(min(end - start, bound.size)):
         if byte_at(text + start + j) != bound[j]:
-            return byte_at(text + start + j) > bound[j]
-    return end - start >= bound.size
+            return np.int64(byte_at(text + start + j) > bound[j])
+    return np.int64(end - start >= bound.size)
 
 
 @njit(cache=True)
@@ -98,10 +122,10 @@ def pairs_of(text, starts, ends, items, parts):
 
 @njit(inline="always")
 def _left_out(text, begin, end, since, since_value, since_fine, until, until_value, until_fine):
-    """Whether a time lies before `since` or not before `until`; an empty bound is none."""
-    if since.size and not _later(text, begin, end, since, since_value, since_fine):
-        return True
-    return until.size > 0 and _later(text, begin, end, until, until_value, until_fine)
+    """Whether a time lies before `since` or not before `until`; an empty bound is none. 2: it cannot be compared with one."""
+    after = _later(text, begin, end, since, since_value, since_fine) if since.size else 1
+    beyond = _later(text, begin, end, until, until_value, until_fine) if until.size else 0
+    return 2 if after == 2 or beyond == 2 else np.int64(after == 0 or beyond == 1)
 
 
 @njit(inline="always")
@@ -268,7 +292,9 @@ def column_rows(
         if kind == 0 and special[2] >= 0:
             begin, end = starts[r, special[2]], ends[r, special[2]]
             moment[rows] = hashed(text + begin, end - begin, np.uint64(7))
-            if _left_out(text, begin, end, since, since_value, since_fine, until, until_value, until_fine):
+            out = _left_out(text, begin, end, since, since_value, since_fine, until, until_value, until_fine)
+            kind = TIME if out == 2 else 0
+            if out == 1:
                 state[LEFT_OUT] += 1
                 r += 1
                 continue

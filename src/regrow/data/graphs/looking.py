@@ -129,7 +129,8 @@ def _column(file: str, option: str, given: str | None, default: int, header: Seq
             raise DataError(f"{file}, line {line + 1:,}: {what}", f"name one of them with {option}")
         return int(given) - 1
     if header is None:
-        raise UsageError(f"{option} {given}: {file} has no line that names its columns", "give a number from 1, or say --header yes")
+        what = f"{file}, line {line + 1:,}, is taken for an edge: it does not name all columns that are asked for"
+        raise UsageError(f"{option} {given}: {what}", "give a number from 1, or say --header yes if it has names")
     raise DataError(f'{file}, line {line + 1:,}: no column "{given}" (columns: {shown_names(header)})', f"name another one with {option}")
 
 

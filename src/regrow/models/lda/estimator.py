@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +14,7 @@ from regrow.data import TextOptions
 from regrow.data.known import KnownDocuments
 from regrow.errors import RegrowError, UsageError
 from regrow.launch import Run, launch, own_way
+from regrow.memory import memory_bytes
 from regrow.models.counts import check_columns
 from regrow.models.document_estimator import WORDS, DocumentEstimator, as_value_error
 from regrow.models.given import as_files, given
@@ -296,7 +296,7 @@ class LDA(DocumentEstimator):
 
 def _check_room(documents: int, topics: int) -> None:
     """Dense topics of so many documents must fit into memory."""
-    needed, there = 8 * documents * topics, os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    needed, there = 8 * documents * topics, memory_bytes()
     if needed > there:
         raise WrongData(
             f"{topics:,} topics of over {documents:,} documents need more than {needed / 2**30:,.0f} GiB, dense",

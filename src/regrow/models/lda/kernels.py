@@ -13,19 +13,20 @@ Array = npt.NDArray[Any]
 
 
 @njit(cache=True)
-def top_cells(word_ptr: Array, topics: Array, counts: Array, words: Array, most: Array) -> None:
-    """words[k, :], most[k, :] = the words with the largest counts in topic k and these, descending; of equal counts the lower word.
+def top_cells(word_ptr: Array, topics: Array, counts: Array, place: Array, words: Array, most: Array) -> None:
+    """words[p, :], most[p, :] = the words with the largest counts in topic k and these, descending; of equal counts the lower word.
 
-    word_ptr, topics, counts: sparse counts by word; words: int64 [K, n], most: as counts, [K, n], all 0 before; 0 counts end a list.
+    word_ptr, topics, counts: sparse counts by word; place: int32 [K], p of each topic, -1: it is not asked for; words: int64 [P, n],
+    most: as counts, [P, n], all 0 before; 0 counts end a list.
     """
     last = most.shape[1] - 1
     for w in range(word_ptr.size - 1):
         for i in range(word_ptr[w], word_ptr[w + 1]):
-            k, c = topics[i], counts[i]
-            if c <= most[k, last]:
+            p, c = place[topics[i]], counts[i]
+            if p < 0 or c <= most[p, last]:
                 continue
-            place = last
-            while place > 0 and most[k, place - 1] < c:
-                most[k, place], words[k, place] = most[k, place - 1], words[k, place - 1]
-                place -= 1
-            most[k, place], words[k, place] = c, w
+            at = last
+            while at > 0 and most[p, at - 1] < c:
+                most[p, at], words[p, at] = most[p, at - 1], words[p, at - 1]
+                at -= 1
+            most[p, at], words[p, at] = c, w

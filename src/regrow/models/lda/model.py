@@ -63,18 +63,24 @@ class TopicModel:
         """
         if n < 1:
             raise UsageError(f"{n} words a topic", "ask for at least one, e.g. --words 10")
-        words, counts = np.zeros((self.topics, n), np.int64), np.zeros((self.topics, n), self.arrays["counts"].dtype)
-        top_cells(self.arrays["word_ptr"], self.arrays["topics"], self.arrays["counts"], words, counts)
+        return self._top_words(n, np.arange(self.topics))
+
+    def _top_words(self, n: int, chosen: Array) -> list[list[tuple[str, float]]]:
+        """Those of the chosen topics, in their order."""
+        words, counts = np.zeros((len(chosen), n), np.int64), np.zeros((len(chosen), n), self.arrays["counts"].dtype)
+        place = np.full(self.topics, -1, np.int32)
+        place[chosen] = np.arange(len(chosen), dtype=np.int32)
+        top_cells(self.arrays["word_ptr"], self.arrays["topics"], self.arrays["counts"], place, words, counts)
         text = {int(w): self.vocabulary[int(w)] for w in np.unique(words[counts > 0])}
         lists = zip(words.tolist(), counts.tolist(), strict=True)
         return [[(text[w], shown(c)) for w, c in zip(own, most, strict=True) if c] for own, most in lists]
 
     def summary(self, topics: int = 20, words: int = 8) -> str:
         """The largest topics as lines of text: number, share of the tokens, most frequent words."""
-        largest = np.argsort(-self.topic_totals, kind="stable")[:topics].tolist()
-        share = self.topic_totals / max(float(self.topic_totals.sum()), 1.0)
-        top = self.top_words(words)
-        return "\n".join(f"{k:>6} {100 * share[k]:5.1f} %  {' '.join(word for word, _ in top[k])}" for k in largest)
+        largest = np.argsort(-self.topic_totals, kind="stable")[:topics]
+        share = self.topic_totals[largest] / max(float(self.topic_totals.sum()), 1.0)
+        lines = zip(largest.tolist(), share.tolist(), self._top_words(words, largest), strict=True)
+        return "\n".join(f"{k:>6} {100 * part:5.1f} %  {' '.join(word for word, _ in top)}" for k, part, top in lines)
 
     def to_scipy(self) -> Any:
         """The counts as a scipy.sparse CSR array of V words by K topics."""

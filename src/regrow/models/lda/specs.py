@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +12,7 @@ from regrow.data.vocabulary_files import read_vocabulary
 from regrow.errors import DataError, UsageError
 from regrow.job import ProgramName
 from regrow.launch import check_names, own_way, unseen_spec
+from regrow.memory import memory_bytes
 from regrow.models.lda import program as programs
 from regrow.models.lda.exports.documents import TokenTopics
 from regrow.models.lda.model import TopicModel
@@ -23,8 +23,15 @@ from regrow.spec import Spec
 from regrow.store.dataset import Dataset
 from regrow.store.model import read_model
 
-__all__ = ["completion_spec", "continued_spec", "inference_spec", "read_tokens", "read_topics", "topics_spec"]
+__all__ = ["completion_spec", "continued_spec", "inference_spec", "read_tokens", "read_topics", "told_of_memory", "topics_spec"]
 
+TASK_BYTES = 64
+"""What a task holds of each topic: totals, priors, the tables that topics are drawn from (see training/visits.py); 56 were measured."""
+MODEL_BYTES = 40
+"""What whoever makes the model holds of each: its total twice, its prior, its place among the largest."""
+ROUND_BYTES = 8
+"""What a round writes of each at least: every partition its share of the totals, and there are two or more."""
+MUCH = 0.25
 KEPT = "topics_of_tokens"
 """The layout of RUN/kept, a part for each row."""
 _PLACE = (programs.LDA.__module__, programs.LDA.__qualname__)
@@ -127,13 +134,28 @@ def _check_kept(run: Path) -> None:
 
 
 def _check_memory(topics: int) -> None:
-    """The totals of the topics must fit into memory: a worker holds them twice, and the model is made from them."""
-    needed, there = 32 * topics, os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    if needed > there:
+    """A task holds numbers of all topics, whatever the grid is."""
+    there = memory_bytes()
+    if TASK_BYTES * topics > there:
         raise UsageError(
-            f"{topics:,} topics need at least {needed / 2**30:,.0f} GiB of memory, and this machine has {there / 2**30:,.0f}",
+            f"{topics:,} topics need {_gigabytes(TASK_BYTES * topics)} of memory for each task, and this machine gives {_gigabytes(there)}",
             "take fewer, e.g. --topics 100",
         )
+
+
+def told_of_memory(topics: int, workers: int) -> str:
+    """What so many topics take, if it is much of this machine's memory with a task at each worker; nothing otherwise."""
+    there = memory_bytes()
+    if topics * (TASK_BYTES * workers + MODEL_BYTES) < MUCH * there:
+        return ""
+    task, model, round = (_gigabytes(topics * each) for each in (TASK_BYTES, MODEL_BYTES, ROUND_BYTES))
+    at_once = f", up to {workers} at a time" if workers > 1 else ""
+    needed = f"{task} of memory for each task{at_once}, {model} for the model, {round} of disk for each round"
+    return f"{topics:,} topics take {needed}; this machine gives {_gigabytes(there)} of memory"
+
+
+def _gigabytes(size: float) -> str:
+    return f"{size / 1e9:,.1f} GB"
 
 
 def read_topics(path: str | Path) -> TopicModel:

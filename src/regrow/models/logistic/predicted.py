@@ -31,18 +31,18 @@ class Sink:
             self._flush()
 
     def _flush(self) -> None:
+        """Write what is held; without any rows the file still has its columns."""
         import pyarrow as pa
         import pyarrow.json as pj
         import pyarrow.parquet as pq
 
-        if not self._held:
-            return
         schema = pa.schema([("p", pa.float64()), ("label", pa.int8()), ("unseen", pa.int32())])
-        table = pj.read_json(io.BytesIO(bytes(self._held)), parse_options=pj.ParseOptions(explicit_schema=schema))
-        self._held.clear()
         if self._writer is None:
             self._writer = pq.ParquetWriter(self._file, schema, compression="zstd")
-        self._writer.write_table(table)
+        if self._held:
+            table = pj.read_json(io.BytesIO(bytes(self._held)), parse_options=pj.ParseOptions(explicit_schema=schema))
+            self._held.clear()
+            self._writer.write_table(table)
 
     def __enter__(self) -> Self:
         return self

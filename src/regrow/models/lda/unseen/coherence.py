@@ -53,7 +53,7 @@ def pairs_of_topics(word_ptr: Array, topics: Array, counts: Array, n_topics: int
     """The pairs of the `top` top words of each topic, from sparse counts by word. Memory: some 200 bytes a pair at most."""
     words, most = np.zeros((n_topics, top), np.int64), np.zeros((n_topics, top), np.float32)
     same = steady(topics.astype(np.uint32, copy=False)), steady(counts.astype(np.float32, copy=False))  # types for all models
-    top_cells(steady(word_ptr), *same, words, most)
+    top_cells(steady(word_ptr), *same, steady(np.arange(n_topics, dtype=np.int32)), words, most)
     listed = np.unique(words[most > 0])
     listed_as = np.full(len(word_ptr) - 1, -1, np.int32)
     listed_as[listed] = np.arange(len(listed), dtype=np.int32)
