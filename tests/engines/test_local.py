@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import socket
+import subprocess
 import threading
 from collections.abc import Iterator
 from typing import Any, cast
@@ -80,3 +81,16 @@ def test_a_fork_server_that_is_not_listened_to_goes_on_listening() -> None:
     thread.join()
     theirs.close()
     assert told == [f"worker-{number}" for number in range(2000)]
+
+
+def test_a_process_that_stays_though_its_connection_is_closed_holds_nobody_up(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+    engine, worker, theirs = pair
+    worker.process = subprocess.Popen(["sleep", "600"])
+    worker.ready = True
+    monkeypatch.setattr(engine, "_fill", lambda gone: None)
+    theirs.close()
+    engine._poll(5)
+    monkeypatch.setattr(engine, "now", lambda: cast(float, worker.closed_at) + CAUSE_WAIT_SECONDS + 1)
+    engine._poll(0)
+    assert [type(event) for event in engine._events] == [WorkerLost]
+    assert worker.process.returncode == -signal.SIGKILL

@@ -271,7 +271,10 @@ class CrewEngine(Engine):
         for key, _ in self._selector.select(seconds):
             key.data()
         for worker in list(self._hung.values()):
-            if not self._closing and self.now() - (worker.closed_at or 0) > CAUSE_WAIT_SECONDS:
+            code = worker.process.poll() if worker.process is not None else None
+            if code is not None:
+                self._ended(worker, code, None)
+            elif not self._closing and self.now() - (worker.closed_at or 0) > CAUSE_WAIT_SECONDS:
                 self._lose(worker, worker.cause or "its connection closed", "memory" if worker.over_budget else "loss")
 
     def _hear_worker(self, worker: Worker, *, wait: bool = True) -> bool:
@@ -283,8 +286,6 @@ class CrewEngine(Engine):
             self._selector.unregister(worker.connection)
             worker.closed_at = self.now()
             self._hung[worker.name] = worker
-            if worker.process is not None:
-                self._ended(worker, worker.process.wait(), None)
             return False
         for fact in facts:
             self._take(worker, fact)
