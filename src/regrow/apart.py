@@ -15,7 +15,7 @@ from typing import Any, NoReturn, TypeVar
 from regrow.engines.ending import die_with
 from regrow.engines.processes import how_it_ended
 from regrow.errors import RegrowError
-from regrow.interrupts import SIGNALS, Interrupts
+from regrow.interrupts import Interrupts
 
 __all__ = ["Ended", "apart"]
 
@@ -42,43 +42,45 @@ def apart(work: Callable[[Callable[[str], None]], T]) -> T:
     here, there = Pipe(duplex=False)
     sys.stdout.flush()
     sys.stderr.flush()
-    parent, note, ended = os.getpid(), "", None
-    with Interrupts(None).caught():
-        before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)  # beside the fork one would leave a child that nobody knows
+    interrupts, parent, child, note, ended = Interrupts(None), os.getpid(), 0, "", None
+    with interrupts.caught():
         try:
-            with warnings.catch_warnings():
+            with warnings.catch_warnings(), interrupts.shielded():  # a signal beside the fork would leave a child that nobody knows
                 warnings.simplefilter("ignore", DeprecationWarning)  # that there are threads: those of BLAS, which know of forks
                 child = os.fork()
-            if not child:
-                _work(parent, there, work, before)
+                if not child:
+                    _work(parent, there, work)
             there.close()
-            try:
-                signal.pthread_sigmask(signal.SIG_SETMASK, before)
-                while True:
-                    kind, value = here.recv()
-                    if kind == "returned":
-                        return value  # type: ignore[no-any-return]
-                    if kind == "raised":
-                        raise value
-                    note = value
-            except EOFError:
+            interrupts.check()
+            while True:
+                kind, value = here.recv()
+                if kind == "returned":
+                    return value  # type: ignore[no-any-return]
+                if kind == "raised":
+                    raise value
+                note = value
+        except EOFError:
+            with interrupts.shielded():
                 ended = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-                raise Ended(how_it_ended(ended), note) from None
-            finally:
-                if ended is None:
+            raise Ended(how_it_ended(ended), note) from None
+        finally:
+            with interrupts.shielded():
+                here.close()
+                if child and ended is None:
                     os.kill(child, signal.SIGKILL)
                     os.waitpid(child, 0)
-        finally:
-            signal.pthread_sigmask(signal.SIG_SETMASK, before)
-            here.close()
+            interrupts.check()
 
 
-def _work(parent: int, there: Connection, work: Callable[[Callable[[str], None]], Any], mask: set[int]) -> NoReturn:
+def _work(parent: int, there: Connection, work: Callable[[Callable[[str], None]], Any]) -> NoReturn:
     """What the child does; the process that was forked never leaves it."""
     code = 1
     try:
         die_with(parent)
-        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # a Ctrl-C goes to both: the parent ends us
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            if signal.getsignal(number) != signal.SIG_IGN:  # nohup
+                signal.signal(number, signal.SIG_DFL)
         there.send(("returned", work(lambda note: there.send(("at", note)))))
         code = 0
     except RegrowError as error:

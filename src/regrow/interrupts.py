@@ -13,7 +13,7 @@ from regrow.engines.base import Engine
 from regrow.engines.ray_folder import left_behind
 from regrow.errors import Paused
 
-__all__ = ["SIGNALS", "Interrupts"]
+__all__ = ["Interrupts"]
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
